@@ -1,0 +1,74 @@
+"""Cameras and rotations, in numpy.
+
+Conventions: quaternions are wxyz; camera axes are OpenCV's (x right, y down, z forward); rigid matrices map
+world to camera; the head's own frame has the same axes when the face looks straight into the camera (x to the
+picture's right, y down, z into the head), its origin between the eyes, and the distance between the outer eye
+corners as its unit of length.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation, Slerp
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera without distortion, in pixels."""
+
+    focal: float
+    cx: float
+    cy: float
+    width: int
+    height: int
+
+    @property
+    def K(self) -> np.ndarray:  # [3, 3]
+        return np.array([[self.focal, 0, self.cx], [0, self.focal, self.cy], [0, 0, 1]])
+
+    def resized(self, width: int, height: int) -> "Camera":
+        """The same camera for pictures of another size and the same shape."""
+        s = width / self.width
+        return Camera(self.focal * s, self.cx * s, self.cy * height / self.height, width, height)
+
+
+def rigid(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
+    """[..., 3, 3] and [..., 3] to [..., 4, 4]."""
+    out = np.zeros((*rotation.shape[:-2], 4, 4))
+    out[..., :3, :3], out[..., :3, 3], out[..., 3, 3] = rotation, translation, 1
+    return out
+
+
+def project(points: np.ndarray, world_to_camera: np.ndarray, K: np.ndarray) -> np.ndarray:
+    """Pixels [..., P, 2] of points [P, 3] under matrices [..., 4, 4]; pixel centres lie at .5."""
+    camera = points @ np.swapaxes(world_to_camera[..., :3, :3], -1, -2) + world_to_camera[..., None, :3, 3]
+    homogeneous = camera @ K.T
+    return homogeneous[..., :2] / homogeneous[..., 2:]
+
+
+def rotation_angle(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Angle in radians [...] between rotations [..., 3, 3]."""
+    relative = np.swapaxes(a, -1, -2) @ b
+    return Rotation.from_matrix(relative.reshape(-1, 3, 3)).magnitude().reshape(relative.shape[:-2])
+
+
+def interpolate_poses(
+    times: np.ndarray, rotations: np.ndarray, translations: np.ndarray, at: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Poses at other times: slerp for rotations [T, 3, 3], linear for translations [T, 3]; held beyond the ends."""
+    at = np.clip(at, times[0], times[-1])
+    turned = Slerp(times, Rotation.from_matrix(rotations))(at).as_matrix()
+    moved = np.stack([np.interp(at, times, column) for column in translations.T], axis=-1)
+    return turned, moved
+
+
+def yaw_pitch_roll(rotation: np.ndarray) -> np.ndarray:
+    """Degrees [..., 3] about the head's y, x and z axes (applied in that order) of rotations [..., 3, 3]."""
+    flat = Rotation.from_matrix(rotation.reshape(-1, 3, 3)).as_euler("YXZ", degrees=True)
+    return flat.reshape(*rotation.shape[:-2], 3)
+
+
+def from_yaw_pitch_roll(degrees: np.ndarray) -> np.ndarray:
+    """Rotations [..., 3, 3] from yaw, pitch and roll [..., 3] in degrees: the inverse of `yaw_pitch_roll`."""
+    degrees = np.asarray(degrees, dtype=float)
+    return Rotation.from_euler("YXZ", degrees.reshape(-1, 3), degrees=True).as_matrix().reshape(*degrees.shape[:-1], 3, 3)

@@ -1,0 +1,32 @@
+"""What every test shares: quiet threads, and pretrained models where they can be had."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def pinned_threads() -> None:
+    """Two cores are what continuous integration has; torch's own guess makes small operations slow elsewhere."""
+    import torch
+
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def model() -> Callable[[str], Path]:
+    """`model("face-landmarker")` is the path of a pretrained model, or skips the test where it cannot be had."""
+    from gaussiantalker import pretrained
+    from gaussiantalker.errors import GaussianTalkerError
+
+    def get(name: str) -> Path:
+        try:
+            return pretrained.path(name)
+        except GaussianTalkerError as error:
+            pytest.skip(str(error))
+
+    return get
