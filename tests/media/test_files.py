@@ -1,0 +1,58 @@
+"""Files are whole or absent; pictures survive."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.media import files, image
+
+
+def test_atomic_path_keeps_the_old_file_when_writing_fails(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "a.txt"
+    with files.atomic_path(target) as temporary:
+        temporary.write_text("old")
+        assert not target.exists() and temporary.suffix == ".txt"
+    with pytest.raises(RuntimeError), files.atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_atomic_path_replaces_a_folder(tmp_path: Path) -> None:
+    for text in ("one", "two"):
+        with files.atomic_path(tmp_path / "folder") as temporary:
+            temporary.mkdir()
+            (temporary / text).touch()
+    assert [p.name for p in (tmp_path / "folder").iterdir()] == ["two"]
+
+
+def test_json_returns_and_refuses(tmp_path: Path) -> None:
+    files.write_json(tmp_path / "a.json", {"name": "Zoë", "numbers": [1, 2.5]})
+    assert files.read_json(tmp_path / "a.json") == {"name": "Zoë", "numbers": [1, 2.5]}
+    with pytest.raises(ValueError, match="JSON"):
+        files.write_json(tmp_path / "a.json", float("nan"))
+    assert files.read_json(tmp_path / "a.json")["name"] == "Zoë"
+    (tmp_path / "b.json").write_text("{half")
+    for name in ("b.json", "missing.json"):
+        with pytest.raises(GaussianTalkerError, match=name):
+            files.read_json(tmp_path / name)
+
+
+def test_png_keeps_every_bit(tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (20, 30, 3), dtype=np.uint8)
+    image.write_image(tmp_path / "a.png", picture)
+    assert np.array_equal(image.read_image(tmp_path / "a.png"), picture)
+    (tmp_path / "b.png").write_text("no picture")
+    with pytest.raises(GaussianTalkerError, match="not a picture"):
+        image.read_image(tmp_path / "b.png")
+
+
+def test_resize_averages_areas() -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
+    blocks = picture.reshape(10, 4, 15, 4, 3).mean((1, 3))
+    assert np.abs(image.resize(picture, (15, 10)) - blocks).max() <= 1
+    assert image.resize(picture, (60, 40)) is picture
+    assert image.resize(picture, (90, 80)).shape == (80, 90, 3)
