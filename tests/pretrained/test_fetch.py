@@ -1,0 +1,131 @@
+"""Models arrive with the right bytes or not at all, and nothing that comes with them is run."""
+
+import hashlib
+import io
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gaussiantalker import pretrained
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.pretrained import fetch
+from gaussiantalker.pretrained.registry import Model
+
+WEIGHTS = bytes(range(256)) * 40
+
+
+class Notes:
+    """A progress listener that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is the only package index there is; cache and models of the machine are out of reach."""
+    (tmp_path / "shelf").mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "shelf"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv(fetch.MODELS_VARIABLE, raising=False)
+    return tmp_path / "shelf"
+
+
+@pytest.fixture
+def model(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
+    """A source package with weights in it, whose setup.py fails loudly when it is run."""
+    archive = shelf / "tiny_weights-1.0.tar.gz"
+    info = "Metadata-Version: 2.1\nName: tiny-weights\nVersion: 1.0\nSummary: weights\n\nName: not a field\n"
+    files = {"PKG-INFO": info.encode(), "setup.py": b"raise SystemExit('it was run')\n", "w/weights.bin": WEIGHTS}
+    with tarfile.open(archive, "w:gz") as opened:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(f"tiny_weights-1.0/{name}")
+            entry.size = len(content)
+            opened.addfile(entry, io.BytesIO(content))
+    tiny = Model(
+        name="tiny",
+        file="tiny.bin",
+        sha256=hashlib.sha256(WEIGHTS).hexdigest(),
+        bytes=len(WEIGHTS),
+        licence="CC0",
+        package="tiny-weights",
+        version="1.0",
+        archive=archive.name,
+        archive_sha256=hashlib.sha256(archive.read_bytes()).hexdigest(),
+        member="tiny_weights-1.0/w/weights.bin",
+    )
+    monkeypatch.setattr(fetch, "MODELS", {"tiny": tiny})
+    return tiny
+
+
+def test_fetched_once_through_pip_and_licence_told(model: Model, shelf: Path) -> None:
+    listener = Notes()
+    file = pretrained.path("tiny", listener)
+    assert file.read_bytes() == WEIGHTS and file.name == "tiny.bin"
+    assert len(listener.notes) == 1 and "CC0" in listener.notes[0]
+    (shelf / model.archive).unlink()
+    assert pretrained.path("tiny", listener) == file
+    assert len(listener.notes) == 1, "a cached model needs no second word"
+
+
+def test_a_changed_archive_is_refused(model: Model, shelf: Path) -> None:
+    with open(shelf / model.archive, "ab") as archive:
+        archive.write(b"more")
+    with pytest.raises(GaussianTalkerError, match="could not be fetched"):
+        pretrained.path("tiny")
+    assert not (fetch.cache_folder() / "tiny.bin").exists()
+
+
+def test_a_broken_cache_is_fetched_again(model: Model) -> None:
+    fetch.cache_folder().mkdir(parents=True)
+    (fetch.cache_folder() / "tiny.bin").write_bytes(WEIGHTS[:100])
+    assert pretrained.path("tiny").read_bytes() == WEIGHTS
+
+
+def test_second_source_is_used_when_the_first_fails(
+    model: Model, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (shelf / model.archive).unlink()
+    (tmp_path / "published.bin").write_bytes(WEIGHTS)
+    url = (tmp_path / "published.bin").as_uri()
+    monkeypatch.setattr(fetch, "MODELS", {"tiny": replace(model, url=url)})
+    assert pretrained.path("tiny").read_bytes() == WEIGHTS
+    (tmp_path / "published.bin").write_bytes(WEIGHTS[:50])
+    (fetch.cache_folder() / "tiny.bin").unlink()
+    with pytest.raises(GaussianTalkerError, match="another sha256"):
+        pretrained.path("tiny")
+
+
+def test_own_folder_comes_first(model: Model, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(fetch.MODELS_VARIABLE, str(shelf))
+    assert pretrained.path("tiny").read_bytes() == WEIGHTS, "the archive itself will do"
+    (shelf / "tiny.bin").write_bytes(WEIGHTS)
+    assert pretrained.path("tiny") == shelf / "tiny.bin"
+    (shelf / "tiny.bin").write_bytes(b"another version")
+    with pytest.raises(GaussianTalkerError, match="not the expected version"):
+        pretrained.path("tiny")
+    monkeypatch.setenv(fetch.MODELS_VARIABLE, str(tmp_path / "nowhere"))
+    with pytest.raises(GaussianTalkerError, match="no folder"):
+        pretrained.path("tiny")
+
+
+def test_without_any_source_the_remedy_is_named(model: Model, shelf: Path) -> None:
+    (shelf / model.archive).unlink()
+    with pytest.raises(GaussianTalkerError, match=f"put tiny.bin or .* {fetch.MODELS_VARIABLE}"):
+        pretrained.path("tiny")
+    with pytest.raises(GaussianTalkerError, match="known are tiny"):
+        pretrained.path("tny")
+
+
+def test_registry_is_consistent() -> None:
+    for name, entry in pretrained.MODELS.items():
+        assert name == entry.name and entry.licence
+        assert len(entry.sha256) == len(entry.archive_sha256) == 64
+        assert entry.archive.startswith(f"{entry.package.replace('-', '_')}-{entry.version}")
+    assert len({entry.file for entry in pretrained.MODELS.values()}) == len(pretrained.MODELS)
