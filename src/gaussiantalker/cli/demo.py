@@ -1,0 +1,70 @@
+"""The verb `demo`."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from gaussiantalker.cli.options import OptionalFolder
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.progress import Progress
+
+SIZE = 256
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Do the whole journey on the bundled computer-generated speaker: capture, train, speak, evaluate.
+
+    Takes some ten minutes on two cores. What is already done is not done again.
+    """
+
+    out: OptionalFolder = None
+    """Folder for everything (default: demo)."""
+
+    @property
+    def folder(self) -> Path:
+        return self.out or Path("demo")
+
+    @property
+    def when_stopped(self) -> str:
+        return "Stopped; run the same command again to go on from here."
+
+    def run(self, progress: Progress) -> str:
+        from gaussiantalker.capture import capture
+        from gaussiantalker.evaluation import evaluate, headlines
+        from gaussiantalker.media.files import atomic_path, read_json
+        from gaussiantalker.speaking import Avatar
+        from gaussiantalker.training import train
+
+        samples = sample_folder()
+        captured, trained, spoken = self.folder / "capture", self.folder / "avatar", self.folder / "speaks.mp4"
+        capture(samples / "speaker.mp4", captured, size=SIZE, progress=progress)
+        train(captured, trained, schedule="demo", progress=progress)
+        if not _newer(spoken, trained / "avatar.json"):
+            Avatar.load(trained).speak(samples / "driving.wav").save(spoken, progress=progress)
+        if not _newer(trained / "evaluation.json", trained / "avatar.json"):
+            evaluate(trained, captured, truth=samples / "speaker_truth.npz", progress=progress)
+        for name in ("comparison.mp4", "report.html"):
+            with atomic_path(self.folder / name) as temporary:
+                shutil.copyfile(trained / name, temporary)
+        return (
+            f"{headlines(read_json(trained / 'evaluation.json'))}\n"
+            f"The avatar speaks:  {spoken}\n"
+            f"Truth and render:   {self.folder / 'comparison.mp4'}\n"
+            f"Report:             {self.folder / 'report.html'}"
+        )
+
+
+def sample_folder() -> Path:
+    """The folder of the bundled sample. Raises GaussianTalkerError where the package came without it."""
+    folder = Path(__file__).resolve().parents[3] / "samples"
+    if not (folder / "speaker.mp4").is_file():
+        raise GaussianTalkerError(
+            "The sample speaker is not part of the installed package: run the demo from a clone of the repository "
+            "(git clone, then make demo), or start with a video of your own: gaussiantalker capture VIDEO."
+        )
+    return folder
+
+
+def _newer(file: Path, than: Path) -> bool:
+    return file.is_file() and file.stat().st_mtime >= than.stat().st_mtime

@@ -1,0 +1,51 @@
+"""The verb `doctor`."""
+
+import re
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+
+from gaussiantalker.progress import Progress
+
+
+@dataclass(frozen=True)
+class Doctor:
+    """Print what a bug report needs: the machine, versions of everything in use, and which models are at hand."""
+
+    @property
+    def when_stopped(self) -> str:
+        return "Stopped."
+
+    def run(self, progress: Progress) -> str:
+        return "\n".join(f"{what:<18} {found}" for what, found in [*_machine(), *_versions(), *_models()])
+
+
+def _machine() -> list[tuple[str, str]]:
+    from gaussiantalker.evaluation import hardware
+
+    return [(name, "unknown" if value is None else str(value)) for name, value in hardware.describe().items()]
+
+
+def _versions() -> list[tuple[str, str]]:
+    """The package and the core packages it asks for; extras (those with a marker) are left out."""
+    try:
+        wanted = [line for line in requires("gaussiantalker") or [] if "extra ==" not in line]
+        names = ["gaussiantalker", *(re.split(r"[^A-Za-z0-9._-]", line)[0] for line in wanted)]
+    except PackageNotFoundError:
+        return [("gaussiantalker", "not installed, running from source")]
+    return [(name, _version(name)) for name in names]
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing: run pip install gaussiantalker again"
+
+
+def _models() -> list[tuple[str, str]]:
+    from gaussiantalker import pretrained
+
+    return [
+        (name, "at hand" if pretrained.cached(name) else f"not fetched yet: gaussiantalker models fetch {name}")
+        for name in pretrained.MODELS
+    ]

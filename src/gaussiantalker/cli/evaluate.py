@@ -1,0 +1,31 @@
+"""The verb `evaluate`."""
+
+from dataclasses import dataclass
+
+from gaussiantalker.cli.options import Folder, OptionalFile, OptionalFolder
+from gaussiantalker.progress import Progress
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Measure an avatar on the part of its capture that it was not trained on.
+
+    Writes evaluation.json, comparison.mp4 (truth | render) and report.html into the avatar's folder.
+    """
+
+    avatar: Folder
+    """A folder written by `gaussiantalker train`."""
+    capture: OptionalFolder = None
+    """The capture to compare with (default: the one it was trained on)."""
+    truth: OptionalFile = None
+    """Exact lip openings (.npz with lip_mm, one value per frame), where the video was computer-generated."""
+
+    @property
+    def when_stopped(self) -> str:
+        return "Stopped; nothing new was written."
+
+    def run(self, progress: Progress) -> str:
+        from gaussiantalker.evaluation import evaluate, headlines
+
+        result = evaluate(self.avatar, self.capture, truth=self.truth, progress=progress)
+        return f"{headlines(result)}\nReport: {self.avatar / 'report.html'}"

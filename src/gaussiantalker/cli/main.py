@@ -1,0 +1,99 @@
+"""Where the command line begins: finds the verb, reads its options, runs it, and turns errors into one sentence."""
+
+import difflib
+import io
+import itertools
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import redirect_stderr
+from dataclasses import fields
+from typing import get_args
+
+import tyro
+from rich.console import Console
+
+from gaussiantalker.cli.capture import Capture
+from gaussiantalker.cli.console import shown_progress
+from gaussiantalker.cli.demo import Demo
+from gaussiantalker.cli.doctor import Doctor
+from gaussiantalker.cli.evaluate import Evaluate
+from gaussiantalker.cli.models import Models
+from gaussiantalker.cli.speak import Speak
+from gaussiantalker.cli.train import Train
+from gaussiantalker.errors import GaussianTalkerError
+
+Verb = Demo | Capture | Train | Speak | Evaluate | Models | Doctor
+VERBS = {verb.__name__.lower(): verb for verb in get_args(Verb)}
+DESCRIPTION = "A portrait video goes in once, an avatar comes out, and the avatar speaks any audio."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb. Returns the exit code: 0, 2 for something the user can put right, 130 when stopped by Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # A terminal without Unicode shall show a question mark, not a traceback.
+    try:
+        verb = read(list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
+    except GaussianTalkerError as error:
+        return _say(str(error), 2)
+    try:
+        with shown_progress(Console(stderr=True)) as progress:
+            told = verb.run(progress)
+    except GaussianTalkerError as error:
+        return _say(str(error), 2)
+    except KeyboardInterrupt:
+        return _say(verb.when_stopped, 130)
+    return _say(told, 0, stderr=False)
+
+
+def read(arguments: list[str]) -> Verb:
+    """The verb with its options. Raises GaussianTalkerError for a verb, an option or a value that does not exist."""
+    first, rest = arguments[0], arguments[1:]
+    if first not in VERBS and first not in ("-h", "--help"):
+        raise GaussianTalkerError(f"There is no verb {first!r}{_meant(first, VERBS)} See gaussiantalker --help.")
+    if first in VERBS:
+        _check_options(first, rest)
+    refused = io.StringIO()
+    try:
+        with redirect_stderr(refused):
+            return tyro.cli(
+                tyro.conf.OmitSubcommandPrefixes[Verb], prog="gaussiantalker", description=DESCRIPTION, args=arguments
+            )
+    except SystemExit as end:
+        if not end.code:
+            raise
+        raise GaussianTalkerError(f"{_first_paragraph(refused.getvalue())} See gaussiantalker {first} --help.") from end
+
+
+def _check_options(verb: str, arguments: list[str]) -> None:
+    known = ["--help", *("--" + field.name.replace("_", "-") for field in fields(VERBS[verb]))]
+    for word in arguments:
+        name = word.partition("=")[0]
+        if name.startswith("--") and name not in known:
+            raise GaussianTalkerError(
+                f"gaussiantalker {verb} has no option {name}{_meant(name, known)} See gaussiantalker {verb} --help."
+            )
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else "."
+
+
+def _first_paragraph(box: str) -> str:
+    """The first paragraph of a message that tyro drew in a frame, as one line."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", box)
+    rows = [row.strip("│ ") for row in plain.splitlines()[1:]]
+    below_title = itertools.dropwhile(_is_rule, rows)
+    text = " ".join(" ".join(itertools.takewhile(lambda row: not _is_rule(row), below_title)).split())
+    text = text.replace(" .", ".")
+    return text if text.endswith((".", ")")) else f"{text}."
+
+
+def _is_rule(row: str) -> bool:
+    return not row.strip("─-╰╯")
+
+
+def _say(sentence: str, code: int, stderr: bool = True) -> int:
+    Console(stderr=stderr, highlight=False, markup=False).print(sentence, soft_wrap=True)
+    return code

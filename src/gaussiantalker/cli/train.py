@@ -1,0 +1,40 @@
+"""The verb `train`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gaussiantalker.cli.options import Folder, OptionalFolder
+from gaussiantalker.progress import Progress
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train an avatar on a capture, in the paper's two stages: the head itself, then how sound moves it.
+
+    Ctrl-C saves what is trained so far; the same command goes on from there.
+    """
+
+    capture: Folder
+    """A folder written by `gaussiantalker capture`."""
+    out: OptionalFolder = None
+    """Folder of the avatar (default: avatars/NAME-OF-THE-CAPTURE)."""
+    method: str = "gaussiantalker-star"
+    """Which paper's model."""
+    schedule: str = "standard"
+    """How long to train: `demo` takes minutes at 256 pixels, `standard` as long as the paper."""
+    seed: int = 0
+    """The same seed on the same machine gives the same avatar."""
+
+    @property
+    def folder(self) -> Path:
+        return self.out or Path("avatars") / self.capture.resolve().name
+
+    @property
+    def when_stopped(self) -> str:
+        return f"Stopped; what is trained so far is kept in {self.folder}: run the same command again to go on."
+
+    def run(self, progress: Progress) -> str:
+        from gaussiantalker.training import train
+
+        train(self.capture, self.folder, method=self.method, schedule=self.schedule, seed=self.seed, progress=progress)
+        return f"Trained: {self.folder}\nNext: gaussiantalker speak {self.folder} AUDIO --out speaks.mp4"

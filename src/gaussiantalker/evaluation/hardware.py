@@ -1,0 +1,62 @@
+"""What machine a number was measured on."""
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+
+def cores() -> int:
+    """Processor cores this process may use, which in a container can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processor() -> str:
+    """The processor's name as the system tells it."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def memory_gib() -> float | None:
+    """Memory of the machine, where the system tells it."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def peak_memory_bytes() -> int | None:
+    """The most memory this process has held so far, where the system tells it."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def accelerator() -> str:
+    """The graphics processor torch would use, or "none"."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+
+
+def describe() -> dict[str, str | int | float | None]:
+    """The machine, for a report."""
+    import torch
+
+    memory = memory_gib()
+    return {
+        "processor": processor(),
+        "cores": cores(),
+        "memory_gib": None if memory is None else round(memory, 1),
+        "accelerator": accelerator(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
