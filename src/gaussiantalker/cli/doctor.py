@@ -1,8 +1,10 @@
 """The verb `doctor`."""
 
+import os
 import re
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
 
 from gaussiantalker.progress import Progress
 
@@ -43,9 +45,11 @@ def _version(name: str) -> str:
 
 
 def _models() -> list[tuple[str, str]]:
-    from gaussiantalker import pretrained
+    from gaussiantalker.pretrained import MODELS
+    from gaussiantalker.pretrained.fetch import MODELS_VARIABLE, cache_folder
 
+    folders = [cache_folder(), *([Path(os.environ[MODELS_VARIABLE])] if os.environ.get(MODELS_VARIABLE) else [])]
     return [
-        (name, "at hand" if pretrained.cached(name) else f"not fetched yet: gaussiantalker models fetch {name}")
-        for name in pretrained.MODELS
+        (name, next((str(folder / model.file) for folder in folders if (folder / model.file).exists()), "not fetched"))
+        for name, model in MODELS.items()
     ]
