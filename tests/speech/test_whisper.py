@@ -1,0 +1,72 @@
+import struct
+
+import numpy as np
+import pytest
+import torch
+
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.speech.ctranslate2 import read_tensors
+from gaussiantalker.speech.whisper import Whisper
+from gaussiantalker.speech.whisper_net import WhisperNet
+
+
+def write_model(path, tensors):
+    """The format as CTranslate2 documents it, written from the other side."""
+    types = {np.dtype("float32"): 0, np.dtype("int8"): 1, np.dtype("int16"): 2, np.dtype("float16"): 4}
+
+    def name(text):
+        return struct.pack("<H", len(text) + 1) + text.encode() + b"\0"
+
+    out = struct.pack("<I", 6) + name("WhisperSpec") + struct.pack("<II", 3, len(tensors))
+    for key, array in tensors.items():
+        out += name(key) + struct.pack("<B", array.ndim) + struct.pack(f"<{array.ndim}I", *array.shape)
+        out += struct.pack("<BI", types[array.dtype], array.nbytes) + array.tobytes()
+    path.write_bytes(out)
+
+
+def tensors_of(net):
+    """A net's weights under CTranslate2's names, in half precision."""
+    out = {"encoder/num_heads": np.array(net.layers[0].self_attention.heads, np.int16)}
+    for key, value in net.state_dict().items():
+        key = key.replace("layers.", "layer_").replace(".", "/")
+        if "layer_norm" in key:
+            key = key.replace("weight", "gamma").replace("bias", "beta")
+        key = key.replace("positions", "position_encodings/encodings")
+        out["encoder/" + key] = value.numpy().astype(np.float16)
+    return out
+
+
+def test_a_model_file_is_read_back(tmp_path, tiny):
+    decoder = {"decoder/embeddings/weight": np.zeros((3, 2), np.int8)}
+    write_model(tmp_path / "model.bin", tensors_of(tiny._net) | decoder)
+    read = WhisperNet.read(tmp_path / "model.bin")
+    mel = torch.randn(1, 80, 40)
+    for a, b in zip(read.hidden(mel, 3), tiny._net.hidden(mel, 3), strict=True):
+        torch.testing.assert_close(a, b, atol=0.02, rtol=0.02)
+
+
+def test_a_cut_or_foreign_file_is_refused(tmp_path, tiny):
+    write_model(tmp_path / "model.bin", tensors_of(tiny._net))
+    whole = (tmp_path / "model.bin").read_bytes()
+    for content in (b"", b"RIFF....", whole[:1000], whole[:-10]):
+        (tmp_path / "model.bin").write_bytes(content)
+        with pytest.raises(GaussianTalkerError, match="not a whole CTranslate2 model"):
+            read_tensors(tmp_path / "model.bin", "encoder/")
+
+
+def test_loudness_within_the_range_shifts_the_input_alone(tiny):
+    blocks = np.random.default_rng(0).uniform(-4, 1, (3, 2 * tiny.block, 80)).astype(np.float32)
+    seen = []
+    hook = tiny._net.conv1.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    tiny.encode(blocks)
+    tiny.encode(blocks - 2)
+    hook.remove()
+    torch.testing.assert_close(seen[0] - 0.5, seen[1])
+
+
+def test_the_pretrained_encoder_hears_the_same_in_any_pieces(model, babble):
+    encoder = Whisper.read(model("whisper-tiny-en"))
+    whole = encoder.features(babble)
+    stream = encoder.stream()
+    pieces = [stream.push(piece) for piece in np.array_split(babble, 23)]
+    np.testing.assert_allclose(np.concatenate([*pieces, stream.finish()]), whole, atol=1e-4)
