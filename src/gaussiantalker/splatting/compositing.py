@@ -1,0 +1,252 @@
+"""Front-to-back alpha compositing of sorted splats, and its gradient (numba).
+
+    C = sum_i c_i alpha_i T_i + T background,   T_i = prod_{j<i} (1 - alpha_j)       (Kerbl et al. 2023, equation 3)
+
+with gsplat's rules: alpha is capped at 0.999, ignored below 1/255, and a pixel is finished before the splat that
+would bring T to 1e-4 or less. Threads take whole tiles. Inside a tile sixteen pixels, one 4x4 block, are one vector.
+The gradient runs back to front from the final T. Each (tile, splat) entry owns one row of `sums`, and the rows of a
+splat are added afterwards in a fixed order: no atomics, and the same bits for any number of threads.
+"""
+
+import numpy as np
+
+from . import simd
+from .splats import (
+    BLOCK,
+    BLUE,
+    GREEN,
+    LOG_MIN_ALPHA,
+    LOG_OPACITY,
+    RED,
+    TILE,
+    XX,
+    XY,
+    YY,
+    X,
+    Y,
+    depth_order,
+    fill_table,
+    sort_into_tiles,
+)
+from .threads import compiled, for_each
+
+f4, i4, i8 = np.float32, np.int32, np.int64
+
+MAX_ALPHA, MIN_TRANSMITTANCE = 0.999, 1e-4
+_MAX_ALPHA, _MIN_T = f4(MAX_ALPHA), f4(MIN_TRANSMITTANCE)
+_BLOCKS = (TILE // BLOCK) ** 2
+_CHUNK = 256
+
+_lane_x = simd.constant([i % BLOCK for i in range(16)])
+_lane_y = simd.constant([i // BLOCK for i in range(16)])
+
+
+@compiled
+def _pixel(tile, tiles_x, block, lane):
+    """Picture coordinates of one of a tile's pixels."""
+    x = tile % tiles_x * TILE + BLOCK * (block & 3) + (lane & 3)
+    y = tile // tiles_x * TILE + BLOCK * (block >> 2) + (lane >> 2)
+    return x, y
+
+
+@compiled
+def _corner(tile, tiles_x):
+    """Centre of a tile's first pixel."""
+    return f4(tile % tiles_x * TILE) + f4(0.5), f4(tile // tiles_x * TILE) + f4(0.5)
+
+
+@compiled
+def _exponent(table, g, dx, dy):
+    """log2 of alpha before the cap; rounding must not lift it above the opacity."""
+    falloff = (table[g, XX] * dx + table[g, XY] * dy) * dx + table[g, YY] * dy * dy
+    return simd.minimum(falloff, f4(0)) + table[g, LOG_OPACITY]
+
+
+@compiled
+def _composite_tile(tile, table, entries, offsets, tiles_x, background, image, alpha, final_t, stops):
+    # Per block five vectors: T, red, green, blue, stop. A negative T marks a finished pixel, |T| is its value.
+    state = np.zeros(_BLOCKS * 80, f4)
+    begin, end = offsets[tile], offsets[tile + 1]
+    left, top = _corner(tile, tiles_x)
+    for block in range(_BLOCKS):
+        simd.store(state, 80 * block, simd.splat(f4(1)))
+        simd.store(state, 80 * block + 64, simd.splat(f4(end - begin)))
+    unfinished = i4(0xFFFF)
+    for entry in range(begin, end):
+        g, blocks = i8(entries[entry, 0]), entries[entry, 1] & unfinished
+        from_x, from_y = _lane_x() + (left - table[g, X]), _lane_y() + (top - table[g, Y])
+        red, green, blue = table[g, RED], table[g, GREEN], table[g, BLUE]
+        while blocks:
+            block = simd.lowest_bit(blocks)
+            blocks &= blocks - i4(1)
+            at = i8(80 * block)
+            power = _exponent(table, g, from_x + f4(BLOCK * (block & 3)), from_y + f4(BLOCK * (block >> 2)))
+            t = simd.load(state, at)
+            open_alpha = simd.minimum(simd.exp2(power), _MAX_ALPHA) * simd.maximum(t, f4(0))
+            weight = simd.select(power >= LOG_MIN_ALPHA, open_alpha, f4(0))
+            next_t = t - weight
+            finishing = (next_t <= _MIN_T) & (weight > f4(0))
+            if simd.bits(finishing):
+                next_t = simd.select(finishing, -t, next_t)
+                weight = simd.select(finishing, f4(0), weight)
+                stop = simd.select(finishing, f4(entry - begin), simd.load(state, at + 64))
+                simd.store(state, at + 64, stop)
+                if simd.bits(next_t > f4(0)) == 0:
+                    unfinished &= ~(i4(1) << block)
+            simd.store(state, at, next_t)
+            simd.store(state, at + 16, simd.load(state, at + 16) + weight * red)
+            simd.store(state, at + 32, simd.load(state, at + 32) + weight * green)
+            simd.store(state, at + 48, simd.load(state, at + 48) + weight * blue)
+        if unfinished == 0:
+            break
+    _write_tile(tile, tiles_x, state, background, image, alpha, final_t, stops)
+
+
+@compiled
+def _write_tile(tile, tiles_x, state, background, image, alpha, final_t, stops):
+    height, width = alpha.shape[:2]
+    whole = background.shape[0] > 1 or background.shape[1] > 1
+    for block in range(_BLOCKS):
+        for lane in range(16):
+            t = abs(state[80 * block + lane])
+            if len(final_t) > 0:
+                final_t[tile, block, lane] = t
+                stops[tile, block, lane] = state[80 * block + 64 + lane]
+            x, y = _pixel(tile, tiles_x, block, lane)
+            if x < width and y < height:
+                alpha[y, x, 0] = f4(1) - t
+                for k in range(3):
+                    behind = background[y, x, k] if whole else background[0, 0, k]
+                    image[y, x, k] = state[80 * block + 16 * (k + 1) + lane] + t * behind
+
+
+@compiled
+def forward(pool, means2d, conics, spreads, depths, opacities, colors, near, far, background, image, alpha, keep):
+    """Fills image [H, W, 3] and alpha [H, W, 1]; the splats are described in `splats.fill_table`.
+
+    background is [H, W, 3] or [1, 1, 3]. Returns the radii [N, 2] and what `backward` needs; `keep` says whether it
+    will be called.
+    """
+    height, width = alpha.shape[:2]
+    tiles_x, tiles_y = (width + TILE - 1) // TILE, (height + TILE - 1) // TILE
+    table, radii = fill_table(pool, means2d, conics, spreads, depths, opacities, colors, near, far, width, height)
+    order = depth_order(table, depths)
+    entries, offsets, first, counts, touched = sort_into_tiles(pool, table, order, tiles_x, tiles_y)
+    tiles = tiles_x * tiles_y
+    final_t = np.empty((tiles if keep else 0, _BLOCKS, 16), f4)
+    stops = np.empty_like(final_t)
+    arguments = (table, entries, offsets, tiles_x, background, image, alpha, final_t, stops)
+    for_each(pool, tiles, _composite_tile, arguments)
+    return radii, (table, order, entries, offsets, first, counts, touched, final_t, stops)
+
+
+@compiled
+def _load_tile(tile, tiles_x, background, image_grad, alpha_grad, final_t, stops, state, block_ends):
+    """Per block six vectors: T, S, the three colour gradients, stop; S is what lies behind, weighted by gradients."""
+    height, width = alpha_grad.shape[:2]
+    whole = background.shape[0] > 1 or background.shape[1] > 1
+    last = i4(0)
+    for block in range(_BLOCKS):
+        at = 96 * block
+        for lane in range(16):
+            t, stop = final_t[tile, block, lane], stops[tile, block, lane]
+            state[at + lane], state[at + 80 + lane] = t, stop
+            block_ends[block] = max(block_ends[block], i4(stop))
+            x, y = _pixel(tile, tiles_x, block, lane)
+            if x < width and y < height:
+                behind = -alpha_grad[y, x, 0]
+                for k in range(3):
+                    grad = image_grad[y, x, k]
+                    state[at + 32 + 16 * k + lane] = grad
+                    behind += grad * (background[y, x, k] if whole else background[0, 0, k])
+                state[at + 16 + lane] = t * behind
+        last = max(last, block_ends[block])
+    return last
+
+
+@compiled
+def _tile_gradient(tile, table, entries, offsets, tiles_x, background, image_grad, alpha_grad, final_t, stops, sums):
+    begin, end = offsets[tile], offsets[tile + 1]
+    if begin == end:
+        return
+    state, block_ends = np.zeros(_BLOCKS * 96, f4), np.zeros(_BLOCKS, i4)
+    last = _load_tile(tile, tiles_x, background, image_grad, alpha_grad, final_t, stops, state, block_ends)
+    left, top = _corner(tile, tiles_x)
+    for entry in range(begin + last, end):
+        simd.store(sums, 16 * entry, simd.splat(f4(0)))
+    for index in range(last - 1, -1, -1):
+        entry = begin + index
+        g, blocks = i8(entries[entry, 0]), entries[entry, 1]
+        from_x, from_y = _lane_x() + (left - table[g, X]), _lane_y() + (top - table[g, Y])
+        red, green, blue = table[g, RED], table[g, GREEN], table[g, BLUE]
+        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = s8 = simd.splat(f4(0))
+        while blocks:
+            block = simd.lowest_bit(blocks)
+            blocks &= blocks - i4(1)
+            if index >= block_ends[block]:
+                continue
+            at = i8(96 * block)
+            dx, dy = from_x + f4(BLOCK * (block & 3)), from_y + f4(BLOCK * (block >> 2))
+            power = _exponent(table, g, dx, dy)
+            uncapped = simd.exp2(power)
+            counted = (power >= LOG_MIN_ALPHA) & (simd.load(state, at + 80) > f4(index))
+            alpha = simd.select(counted, simd.minimum(uncapped, _MAX_ALPHA), f4(0))
+            inverse = f4(1) / (f4(1) - alpha)
+            t = simd.load(state, at) * inverse
+            weight = alpha * t
+            simd.store(state, at, t)
+            grad_r, grad_g, grad_b = simd.load(state, at + 32), simd.load(state, at + 48), simd.load(state, at + 64)
+            shade = red * grad_r + green * grad_g + blue * grad_b
+            behind = simd.load(state, at + 16)
+            simd.store(state, at + 16, behind + weight * shade)
+            d = simd.select(uncapped < _MAX_ALPHA, (t * shade - behind * inverse) * alpha, f4(0))
+            along_x, along_y = d * dx, d * dy
+            s0 += d
+            s1 += along_x
+            s2 += along_y
+            s3 += along_x * dx
+            s4 += along_x * dy
+            s5 += along_y * dy
+            s6 += weight * grad_r
+            s7 += weight * grad_g
+            s8 += weight * grad_b
+        simd.store(sums, 16 * entry, simd.lane_sums((s0, s1, s2, s3, s4, s5, s6, s7, s8)))
+
+
+@compiled
+def _splat_gradient(chunk, order, first, counts, touched, sums, conics, opacities, to_means2d, to_conics, to_colors,
+                    to_opacities):
+    total = np.empty(16, f4)
+    for rank in range(_CHUNK * chunk, min(_CHUNK * (chunk + 1), len(order))):
+        g = i8(order[rank])
+        row = simd.splat(f4(0))
+        for slot in range(first[rank], first[rank] + counts[rank]):
+            row += simd.load(sums, 16 * i8(touched[slot, 0]))
+        simd.store(total, 0, row)
+        to_means2d[g, 0] = conics[g, 0] * total[1] + conics[g, 1] * total[2]
+        to_means2d[g, 1] = conics[g, 1] * total[1] + conics[g, 2] * total[2]
+        to_conics[g, 0], to_conics[g, 1], to_conics[g, 2] = f4(-0.5) * total[3], -total[4], f4(-0.5) * total[5]
+        to_opacities[g] = total[0] / opacities[g]
+        for k in range(3):
+            to_colors[g, k] = total[6 + k]
+
+
+@compiled
+def backward(pool, conics, opacities, background, image_grad, alpha_grad, kept):
+    """Gradients to means2d [N, 2], conics [N, 3], colors [N, 3] and opacities [N], from `kept` of `forward`.
+
+    A row of `sums` holds, over a tile's pixels and with d = dL / d ln(alpha): d, d dx, d dy, d dx^2, d dx dy,
+    d dy^2, and the weight times the three colour gradients.
+    """
+    table, order, entries, offsets, first, counts, touched, final_t, stops = kept
+    n, width = len(table), alpha_grad.shape[1]
+    sums = np.empty((len(entries), 16), f4)
+    arguments = (table, entries, offsets, (width + TILE - 1) // TILE, background, image_grad, alpha_grad, final_t,
+                 stops, sums)
+    for_each(pool, len(offsets) - 1, _tile_gradient, arguments)
+    to_means2d, to_conics = np.zeros((n, 2), f4), np.zeros((n, 3), f4)
+    to_colors, to_opacities = np.zeros((n, 3), f4), np.zeros(n, f4)
+    outputs = (to_means2d, to_conics, to_colors, to_opacities)
+    for_each(pool, (len(order) + _CHUNK - 1) // _CHUNK, _splat_gradient,
+             (order, first, counts, touched, sums, conics, opacities, *outputs))
+    return outputs

@@ -1,0 +1,113 @@
+"""One interface to three rasterizers."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ..errors import GaussianTalkerError
+
+Backend = Literal["numba", "gsplat", "reference"]
+
+
+def rasterize(
+    means: Tensor,  # [N, 3] or [B, N, 3]
+    quats: Tensor,  # [.., N, 4] wxyz, any length
+    scales: Tensor,  # [.., N, 3] standard deviations
+    opacities: Tensor,  # [.., N] in [0, 1]
+    colors: Tensor,  # [.., N, 3]; with sh_degree, coefficients [.., N, K, 3]
+    viewmats: Tensor,  # [B, 4, 4] world to camera
+    Ks: Tensor,  # [B, 3, 3] or [3, 3], pixels
+    width: int,
+    height: int,
+    *,
+    sh_degree: int | None = None,
+    near_plane: float = 0.01,
+    far_plane: float = 1e10,
+    eps2d: float = 0.3,
+    backgrounds: Tensor | None = None,
+    backend: Backend | None = None,
+) -> tuple[Tensor, Tensor, dict]:  # [B, H, W, 3], [B, H, W, 1]
+    """Renders Gaussians for B frames of one size; names, shapes and rules are gsplat 1.5's.
+
+    Every attribute may be shared by the frames or differ in each of them. `backgrounds` is a colour [B, 3] or [3],
+    or a picture [B, H, W, 3] or [H, W, 3], and shows where alpha is below one; black otherwise.
+
+    Gradients reach every tensor but Ks. The info's `means2d` [B, N, 2] keeps its gradient (pixels) for
+    densification; `radii` [B, N, 2] are whole pixels, zero where a Gaussian is not seen; `depths` [B, N].
+
+    `backend` is chosen by device unless named: `numba` on CPU (float32), `gsplat` on CUDA (the extra `gsplat`),
+    `reference` anywhere and in any float type, slowly.
+    """
+    frames = len(viewmats)
+    attributes = {"means": (means, 1), "quats": (quats, 1), "scales": (scales, 1), "opacities": (opacities, 0)}
+    attributes["colors"] = (colors, 1 if sh_degree is None else 2)
+    count = means.shape[-2]
+    spread = [_per_frame(name, tensor, dims, count, frames) for name, (tensor, dims) in attributes.items()]
+    _check(spread[-1], sh_degree, width, height, near_plane)
+    options = {"sh_degree": sh_degree, "near_plane": near_plane, "far_plane": far_plane, "eps2d": eps2d}
+    options["backgrounds"] = _background(backgrounds, frames, width, height)
+    name = backend or _backend_for(means)
+    cameras = viewmats, Ks.expand(frames, 3, 3)
+    image, alpha, info = _renderer(name)(*spread, *cameras, width, height, **options)
+    return image, alpha, info | {"width": width, "height": height, "n_cameras": frames}
+
+
+def _per_frame(name: str, tensor: Tensor, dims: int, count: int, frames: int) -> Tensor:
+    """[N, ...] or [B, N, ...] to [B, N, ...]."""
+    shape = tensor.shape
+    if len(shape) == dims + 1:
+        tensor = tensor[None]
+    if tensor.ndim != dims + 2 or tensor.shape[1] != count or tensor.shape[0] not in (1, frames):
+        raise GaussianTalkerError(
+            f"{name} of shape {list(shape)} fit neither {count} Gaussians nor {frames} frames of them;"
+            " give one set or one per frame."
+        )
+    return tensor.expand(frames, *tensor.shape[1:])
+
+
+def _background(backgrounds: Tensor | None, frames: int, width: int, height: int) -> Tensor | None:
+    """[B, H, W, 3] or [B, 1, 1, 3]."""
+    if backgrounds is None:
+        return None
+    if backgrounds.ndim == 1 or backgrounds.shape == (frames, 3):
+        return backgrounds.reshape(-1, 1, 1, 3).expand(frames, 1, 1, 3)
+    if backgrounds.shape[-3:] != (height, width, 3):
+        raise GaussianTalkerError(
+            f"backgrounds of shape {list(backgrounds.shape)} are neither colours [{frames}, 3] nor pictures"
+            f" [{frames}, {height}, {width}, 3]; resize them to the picture."
+        )
+    return backgrounds.expand(frames, height, width, 3)
+
+
+def _check(colors: Tensor, sh_degree: int | None, width: int, height: int, near_plane: float) -> None:
+    if sh_degree is not None and not (0 <= sh_degree <= 3 and colors.shape[2] >= (sh_degree + 1) ** 2):
+        raise GaussianTalkerError(
+            f"sh_degree {sh_degree} needs 0 to 3 and (degree + 1)^2 coefficients, but colors hold {colors.shape[2]};"
+            " lower the degree."
+        )
+    if colors.shape[-1] != 3:
+        raise GaussianTalkerError(f"colors have {colors.shape[-1]} channels; only three can be rasterized at once.")
+    if width < 1 or height < 1:
+        raise GaussianTalkerError(f"A picture of {width}x{height} pixels cannot be rendered; give a positive size.")
+    if near_plane <= 0:
+        raise GaussianTalkerError(f"near_plane is {near_plane}; it must be positive, in front of the camera.")
+
+
+def _backend_for(means: Tensor) -> Backend:
+    if means.device.type == "cuda":
+        return "gsplat"
+    return "numba" if means.device.type == "cpu" and means.dtype == torch.float32 else "reference"
+
+
+def _renderer(name: Backend):
+    """Each backend is imported when it is first used: numba and gsplat take a while and may be missing."""
+    if name == "numba":
+        from .cpu import rasterize as renderer
+    elif name == "gsplat":
+        from .cuda import rasterize as renderer
+    elif name == "reference":
+        from .reference import rasterize as renderer
+    else:
+        raise GaussianTalkerError(f"There is no rasterizer '{name}'; choose numba, gsplat or reference.")
+    return renderer

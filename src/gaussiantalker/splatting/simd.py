@@ -1,0 +1,328 @@
+"""A vector of sixteen float32 as a value inside numba kernels.
+
+Plain loops leave speed to LLVM's auto-vectoriser, which gives up silently on wrap-around indexing or possible
+aliasing. This type says what is meant: `vec` holds sixteen floats, `mask` sixteen truth values, and LLVM maps them
+to one AVX-512 register, two of AVX2 or four of SSE and NEON. Arithmetic (+ - * / and comparisons) works between
+vectors and between a vector and a float32 scalar; `&` and `|` join masks. Everything here may only be called from
+code that numba compiles.
+"""
+
+import operator
+from collections.abc import Callable, Sequence
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic, models, overload, register_model
+
+LANES = 16
+
+_FLOAT, _INT, _BIT = ir.FloatType(), ir.IntType(32), ir.IntType(1)
+_FLOATS, _INTS, _BITS = (ir.VectorType(t, LANES) for t in (_FLOAT, _INT, _BIT))
+_FMA = {"flags": ("contract",)}  # lets LLVM fuse a product and a sum, and nothing else
+
+
+class VecType(types.Type):
+    """Sixteen float32."""
+
+    def __init__(self) -> None:
+        super().__init__("float32x16")
+
+
+class MaskType(types.Type):
+    """Sixteen truth values."""
+
+    def __init__(self) -> None:
+        super().__init__("bool1x16")
+
+
+vec, mask = VecType(), MaskType()
+
+
+@register_model(VecType)
+class _VecModel(models.PrimitiveModel):
+    def __init__(self, manager, fe_type) -> None:
+        super().__init__(manager, fe_type, _FLOATS)
+
+
+@register_model(MaskType)
+class _MaskModel(models.PrimitiveModel):
+    def __init__(self, manager, fe_type) -> None:
+        super().__init__(manager, fe_type, _BITS)
+
+
+def _constant(element: ir.Type, values: Sequence) -> ir.Constant:
+    return ir.Constant(ir.VectorType(element, LANES), [ir.Constant(element, value) for value in values])
+
+
+def _floats(value: float) -> ir.Constant:
+    return _constant(_FLOAT, [value] * LANES)
+
+
+def _ints(value: int) -> ir.Constant:
+    return _constant(_INT, [value] * LANES)
+
+
+def _spread(builder, value):
+    """A scalar in all lanes; a vector as it is."""
+    if isinstance(value.type, ir.VectorType):
+        return value
+    first = builder.insert_element(ir.Constant(ir.VectorType(value.type, LANES), ir.Undefined), value, _INT(0))
+    return builder.shuffle_vector(first, first, _ints(0))
+
+
+def _call_llvm(builder, name: str, result: ir.Type, arguments: list):
+    known = builder.module.globals.get(name)
+    function = known or ir.Function(builder.module, ir.FunctionType(result, [a.type for a in arguments]), name)
+    return builder.call(function, arguments)
+
+
+def _is_float(kind: types.Type) -> bool:
+    return isinstance(kind, VecType) or kind == types.float32
+
+
+def _binary(emit: Callable, result: types.Type, operators: Sequence[Callable] = ()) -> Callable:
+    """An element-wise function of two vectors (or a vector and a scalar), also behind Python's operators."""
+
+    @intrinsic
+    def function(typing_context, a, b):
+        def generate(context, builder, signature, values):
+            return emit(builder, *(_spread(builder, value) for value in values))
+
+        return result(a, b), generate
+
+    def choose(a, b):
+        if _is_float(a) and _is_float(b) and (isinstance(a, VecType) or isinstance(b, VecType)):
+            return lambda a, b: function(a, b)
+        return None
+
+    for symbol in operators:
+        overload(symbol)(choose)
+    return function
+
+
+def _arithmetic(instruction: str, *operators: Callable) -> None:
+    _binary(lambda builder, x, y: getattr(builder, instruction)(x, y, **_FMA), vec, operators)
+
+
+def _comparison(symbol: str, compare: Callable) -> None:
+    _binary(lambda builder, x, y: builder.fcmp_ordered(symbol, x, y), mask, (compare,))
+
+
+_arithmetic("fadd", operator.add, operator.iadd)
+_arithmetic("fsub", operator.sub, operator.isub)
+_arithmetic("fmul", operator.mul, operator.imul)
+_arithmetic("fdiv", operator.truediv, operator.itruediv)
+_comparison("<", operator.lt)
+_comparison("<=", operator.le)
+_comparison(">", operator.gt)
+_comparison(">=", operator.ge)
+
+minimum = _binary(lambda builder, x, y: builder.select(builder.fcmp_ordered("<", x, y), x, y), vec)
+maximum = _binary(lambda builder, x, y: builder.select(builder.fcmp_ordered(">", x, y), x, y), vec)
+
+
+def _join_masks(instruction: str, symbol: Callable) -> None:
+    @intrinsic
+    def function(typing_context, a, b):
+        return mask(a, b), lambda context, builder, signature, values: getattr(builder, instruction)(*values)
+
+    def choose(a, b):
+        if isinstance(a, MaskType) and isinstance(b, MaskType):
+            return lambda a, b: function(a, b)
+        return None
+
+    overload(symbol)(choose)
+
+
+_join_masks("and_", operator.and_)
+_join_masks("or_", operator.or_)
+
+
+@intrinsic
+def _negative(typing_context, a):
+    return vec(a), lambda context, builder, signature, values: builder.fneg(values[0])
+
+
+@overload(operator.neg)
+def _choose_negative(a):
+    if isinstance(a, VecType):
+        return lambda a: _negative(a)
+    return None
+
+
+@intrinsic
+def splat(typing_context, scalar):
+    """The scalar in all sixteen lanes."""
+    return vec(scalar), lambda context, builder, signature, values: _spread(builder, values[0])
+
+
+def constant(values: Sequence[float]) -> Callable:
+    """A function without arguments whose value is this vector, known when the kernel is compiled."""
+    lanes = [float(value) for value in values]
+
+    @intrinsic
+    def function(typing_context):
+        return vec(), lambda context, builder, signature, values: _constant(_FLOAT, lanes)
+
+    return function
+
+
+@intrinsic
+def select(typing_context, condition, a, b):
+    """Per lane, a where the mask is true and b elsewhere."""
+
+    def generate(context, builder, signature, values):
+        return builder.select(values[0], _spread(builder, values[1]), _spread(builder, values[2]))
+
+    return vec(condition, a, b), generate
+
+
+@intrinsic
+def bits(typing_context, condition):
+    """The mask as an integer: bit i is lane i."""
+
+    def generate(context, builder, signature, values):
+        return builder.zext(builder.bitcast(values[0], ir.IntType(LANES)), _INT)
+
+    return types.int32(condition), generate
+
+
+@intrinsic
+def lowest_bit(typing_context, integer):
+    """Index of the lowest set bit of a non-zero int32."""
+    return (
+        types.int32(types.int32),
+        lambda context, builder, signature, values: builder.cttz(values[0], _BIT(1)),
+    )
+
+
+@intrinsic
+def sqrt(typing_context, a):
+    def generate(context, builder, signature, values):
+        return _call_llvm(builder, f"llvm.sqrt.v{LANES}f32", _FLOATS, [values[0]])
+
+    return vec(a), generate
+
+
+def _polynomial(builder, x, coefficients: Sequence[float]):
+    """Horner's scheme, highest power first."""
+    total = _floats(coefficients[0])
+    for coefficient in coefficients[1:]:
+        total = builder.fadd(builder.fmul(total, x, **_FMA), _floats(coefficient), **_FMA)
+    return total
+
+
+_EXP2 = (1.3333558146e-3, 9.6181291076e-3, 5.5504108665e-2, 0.24022650696, 0.69314718056, 1.0)
+_LOG2 = (0.32059889, 0.41219858, 0.57707802, 0.96179669, 2.88539008)
+
+
+@intrinsic
+def exp2(typing_context, a):
+    """2**a to a relative error of 2e-7 for |a| < 126; outside, a meaningless number but never a trap."""
+
+    def generate(context, builder, signature, values):
+        # Adding 1.5 * 2**23 rounds to an integer in the low bits, which then become the exponent.
+        rounded = builder.fadd(values[0], _floats(12582912.0))
+        fraction = builder.fsub(values[0], builder.fsub(rounded, _floats(12582912.0)))
+        power = builder.bitcast(_polynomial(builder, fraction, _EXP2), _INTS)
+        exponent = builder.shl(builder.bitcast(rounded, _INTS), _ints(23))
+        return builder.bitcast(builder.add(power, exponent), _FLOATS)
+
+    return vec(a), generate
+
+
+@intrinsic
+def log2(typing_context, a):
+    """Base-2 logarithm of positive normal numbers, absolute error 1e-6."""
+
+    def generate(context, builder, signature, values):
+        # a = m * 2**e with m in [1/sqrt 2, sqrt 2); then the series of artanh((m - 1) / (m + 1)).
+        pattern = builder.bitcast(values[0], _INTS)
+        exponent = builder.ashr(builder.sub(pattern, _ints(0x3F3504F3)), _ints(23))
+        m = builder.bitcast(builder.sub(pattern, builder.shl(exponent, _ints(23))), _FLOATS)
+        q = builder.fdiv(builder.fsub(m, _floats(1.0)), builder.fadd(m, _floats(1.0)))
+        series = _polynomial(builder, builder.fmul(q, q), _LOG2)
+        return builder.fadd(builder.fmul(q, series, **_FMA), builder.sitofp(exponent, _FLOATS), **_FMA)
+
+    return vec(a), generate
+
+
+def _address(context, builder, array_type, array, index):
+    return builder.gep(context.make_array(array_type)(context, builder, array).data, [index], inbounds=True)
+
+
+@intrinsic
+def load(typing_context, array, index):
+    """Sixteen neighbours of a C-contiguous float32 array of any shape, from this flat element index. Unchecked."""
+
+    def generate(context, builder, signature, values):
+        address = _address(context, builder, signature.args[0], *values)
+        return builder.load(builder.bitcast(address, _FLOATS.as_pointer()), align=4)
+
+    return vec(array, types.int64), generate
+
+
+@intrinsic
+def store(typing_context, array, index, value):
+    """Writes sixteen neighbours from this flat element index. Unchecked."""
+
+    def generate(context, builder, signature, values):
+        address = _address(context, builder, signature.args[0], *values[:2])
+        builder.store(values[2], builder.bitcast(address, _FLOATS.as_pointer()), align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, value), generate
+
+
+def _lane_address(context, builder, signature, values, lane: int):
+    offset = builder.mul(values[2], values[2].type(lane))
+    return _address(context, builder, signature.args[0], values[0], builder.add(values[1], offset))
+
+
+@intrinsic
+def gather(typing_context, array, index, stride):
+    """Lane i is the flat element index + i * stride. Unchecked."""
+
+    def generate(context, builder, signature, values):
+        total = ir.Constant(_FLOATS, ir.Undefined)
+        for lane in range(LANES):
+            element = builder.load(_lane_address(context, builder, signature, values, lane))
+            total = builder.insert_element(total, element, _INT(lane))
+        return total
+
+    return vec(array, types.int64, types.int64), generate
+
+
+@intrinsic
+def scatter(typing_context, array, index, stride, value):
+    """Lane i goes to the flat element index + i * stride. Unchecked."""
+
+    def generate(context, builder, signature, values):
+        for lane in range(LANES):
+            element = builder.extract_element(values[3], _INT(lane))
+            builder.store(element, _lane_address(context, builder, signature, values, lane))
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.int64, value), generate
+
+
+@intrinsic
+def lane_sums(typing_context, vectors):
+    """Of a tuple of up to sixteen vectors, one vector whose lane k is the sum over vector k.
+
+    Pairs of vectors are folded into one while their lanes are halved: 15 shuffled additions instead of 16 x 4.
+    """
+    count = len(vectors)
+
+    def fold(builder, x, y, half: int):
+        low = [(i % (2 * half) >= half) * LANES + i // (2 * half) * 2 * half + i % half for i in range(LANES)]
+        high = [lane + half for lane in low]
+        return builder.fadd(*(builder.shuffle_vector(x, y, _constant(_INT, lanes)) for lanes in (low, high)))
+
+    def generate(context, builder, signature, values):
+        parts = [builder.extract_value(values[0], k) for k in range(count)] + [_floats(0.0)] * (LANES - count)
+        for half in (8, 4, 2, 1):
+            parts = [fold(builder, parts[i], parts[i + half], half) for i in range(half)]
+        return parts[0]
+
+    return vec(vectors), generate

@@ -1,0 +1,183 @@
+"""Projected Gaussians as rows of a table, sorted by depth into the tiles they touch (numba).
+
+A row is one 64-byte cache line. The exponent is kept to the base 2 with the opacity folded in, so that for a pixel
+at (dx, dy) from the centre
+
+    log2 alpha = LOG_OPACITY + XX dx^2 + XY dx dy + YY dy^2.
+
+Sorting costs one depth sort of all splats, then a stable counting sort into 16x16-pixel tiles: no tile is sorted on
+its own. Which of a tile's sixteen 4x4-pixel blocks a splat can reach is decided exactly and kept as 16 bits
+(closed form of StopThePop, Radl et al. 2024, appendix B).
+"""
+
+import math
+
+import numpy as np
+
+from . import simd
+from .threads import compiled, for_each
+
+f4, i4, i8 = np.float32, np.int32, np.int64
+
+TILE, BLOCK = 16, 4
+X, Y, XX, XY, YY, LOG_OPACITY, RED, GREEN, BLUE, REACH_X, REACH_Y = range(11)
+COLUMNS = 16
+
+MIN_ALPHA = 1 / 255
+LOG_MIN_ALPHA = f4(math.log2(MIN_ALPHA))
+_LOG2_E = f4(math.log2(math.e))
+_CHUNK = 512
+
+_block_x = simd.constant([BLOCK * (i % 4) + 0.5 for i in range(16)])
+_block_y = simd.constant([BLOCK * (i // 4) + 0.5 for i in range(16)])
+
+
+@compiled
+def _fill_rows(chunk, means2d, conics, spreads, depths, opacities, colors, near, far, width, height, table, radii):
+    for g in range(_CHUNK * chunk, min(_CHUNK * (chunk + 1), len(depths))):
+        x, y, opacity = means2d[g, 0], means2d[g, 1], opacities[g]
+        reach_x = reach_y = f4(-1)
+        if depths[g] >= near and depths[g] <= far and opacity >= f4(MIN_ALPHA):
+            deviations = math.sqrt(f4(2) * math.log(opacity * f4(255)))
+            rx, ry = deviations * math.sqrt(spreads[g, 0]), deviations * math.sqrt(spreads[g, 1])
+            if x + rx > f4(0) and x - rx < f4(width) and y + ry > f4(0) and y - ry < f4(height):
+                reach_x, reach_y = rx, ry
+        table[g, X], table[g, Y] = x, y
+        table[g, XX] = f4(-0.5) * _LOG2_E * conics[g, 0]
+        table[g, XY] = -_LOG2_E * conics[g, 1]
+        table[g, YY] = f4(-0.5) * _LOG2_E * conics[g, 2]
+        table[g, LOG_OPACITY] = _LOG2_E * math.log(max(opacity, f4(1e-6)))
+        table[g, RED], table[g, GREEN], table[g, BLUE] = colors[g, 0], colors[g, 1], colors[g, 2]
+        table[g, REACH_X], table[g, REACH_Y] = reach_x, reach_y
+        radii[g, 0] = i4(min(math.ceil(max(reach_x, f4(0))), f4(1e9)))
+        radii[g, 1] = i4(min(math.ceil(max(reach_y, f4(0))), f4(1e9)))
+
+
+@compiled
+def fill_table(pool, means2d, conics, spreads, depths, opacities, colors, near, far, width, height):
+    """The table [N, 16] and the radii [N, 2] in pixels, zero for splats that cannot be seen.
+
+    means2d [N, 2] and spreads [N, 2] (the diagonal of the 2D covariance) in pixels, conics [N, 3] (its inverse:
+    xx, xy, yy), depths [N], opacities [N], colors [N, 3]. A splat ends where its alpha falls below 1/255.
+    """
+    n = len(depths)
+    table, radii = np.empty((n, COLUMNS), f4), np.empty((n, 2), i4)
+    arguments = (means2d, conics, spreads, depths, opacities, colors, near, far, width, height, table, radii)
+    for_each(pool, (n + _CHUNK - 1) // _CHUNK, _fill_rows, arguments)
+    return table, radii
+
+
+@compiled
+def depth_order(table, depths):
+    """Indices of the visible splats, nearest first; equal depths keep their order. Radix sort of 11 bits a pass.
+
+    The bits of positive floats sort as integers do.
+    """
+    n = 0
+    keys, splats = np.empty(len(depths), np.uint32), np.empty(len(depths), i4)
+    pattern = depths.view(np.uint32)
+    for g in range(len(depths)):
+        if table[g, REACH_X] >= f4(0):
+            keys[n], splats[n] = pattern[g], g
+            n += 1
+    other_keys, other_splats = np.empty(n, np.uint32), np.empty(n, i4)
+    keys, splats = keys[:n], splats[:n]
+    for shift in (0, 11, 22):
+        place = np.zeros(2049, i4)
+        for key in keys:
+            place[i8((key >> np.uint32(shift)) & np.uint32(2047)) + 1] += i4(1)
+        for digit in range(2048):
+            place[digit + 1] += place[digit]
+        for i in range(n):
+            digit = i8((keys[i] >> np.uint32(shift)) & np.uint32(2047))
+            to = place[digit]
+            place[digit] = to + i4(1)
+            other_keys[to], other_splats[to] = keys[i], splats[i]
+        keys, other_keys, splats, other_splats = other_keys, keys, other_splats, splats
+    return splats
+
+
+@compiled
+def _tile_range(centre, reach, tiles):
+    """First tile and one past the last that [centre - reach, centre + reach] overlaps."""
+    low = max((centre - reach) / f4(TILE), f4(0))
+    high = min((centre + reach) / f4(TILE), f4(tiles - 1))
+    return i8(low), i8(high) + 1
+
+
+@compiled
+def _blocks_reached(table, g, left, top):
+    """16 bits: in which 4x4 blocks of the tile at this corner some pixel centre can have alpha >= 1/255."""
+    xx, xy, yy = table[g, XX], table[g, XY], table[g, YY]
+    x0, y0 = _block_x() + (left - table[g, X]), _block_y() + (top - table[g, Y])
+    x1, y1 = x0 + f4(BLOCK - 1), y0 + f4(BLOCK - 1)
+    # The maximum over a rectangle lies on the sides that face the centre: where the nearest x (or y) is held and
+    # the other coordinate is the free maximum on that line, clamped to the rectangle.
+    near_x, near_y = simd.minimum(simd.maximum(x0, f4(0)), x1), simd.minimum(simd.maximum(y0, f4(0)), y1)
+    free_y = simd.minimum(simd.maximum((f4(-0.5) * xy / yy) * near_x, y0), y1)
+    free_x = simd.minimum(simd.maximum((f4(-0.5) * xy / xx) * near_y, x0), x1)
+    on_x = (xx * near_x + xy * free_y) * near_x + yy * free_y * free_y
+    on_y = (xx * free_x + xy * near_y) * free_x + yy * near_y * near_y
+    return simd.bits(simd.maximum(on_x, on_y) >= LOG_MIN_ALPHA - table[g, LOG_OPACITY])
+
+
+@compiled
+def _find_tiles(chunk, order, table, tiles_x, tiles_y, first, touched, counts, histogram):
+    chunks = len(histogram)
+    for rank in range(len(order) * chunk // chunks, len(order) * (chunk + 1) // chunks):
+        g, slot = order[rank], first[rank]
+        x0, x1 = _tile_range(table[g, X], table[g, REACH_X], tiles_x)
+        y0, y1 = _tile_range(table[g, Y], table[g, REACH_Y], tiles_y)
+        for y in range(y0, y1):
+            for x in range(x0, x1):
+                reached = _blocks_reached(table, g, f4(TILE * x), f4(TILE * y))
+                if reached:
+                    tile = y * tiles_x + x
+                    touched[slot, 0], touched[slot, 1] = tile, reached
+                    slot += 1
+                    histogram[chunk, tile] += i4(1)
+        counts[rank] = slot - first[rank]
+
+
+@compiled
+def _place_entries(chunk, order, first, touched, counts, histogram, entries):
+    chunks = len(histogram)
+    for rank in range(len(order) * chunk // chunks, len(order) * (chunk + 1) // chunks):
+        for slot in range(first[rank], first[rank] + counts[rank]):
+            tile = touched[slot, 0]
+            place = histogram[chunk, tile]
+            histogram[chunk, tile] = place + i4(1)
+            entries[place, 0], entries[place, 1] = order[rank], touched[slot, 1]
+            touched[slot, 0] = place
+
+
+@compiled
+def sort_into_tiles(pool, table, order, tiles_x, tiles_y):
+    """Counting sort by tile; it is stable, so each tile's splats stay in depth order.
+
+    Returns `entries` [E, 2] (splat, blocks reached) tile after tile, `offsets` [tiles + 1] into them, and for the
+    way back from splats to entries `first`, `counts` [visible] into `touched` [.., 2], whose column 0 is an entry.
+    """
+    first, counts = np.empty(len(order), i8), np.empty(len(order), i8)
+    slots = 0
+    for rank in range(len(order)):
+        g = order[rank]
+        x0, x1 = _tile_range(table[g, X], table[g, REACH_X], tiles_x)
+        y0, y1 = _tile_range(table[g, Y], table[g, REACH_Y], tiles_y)
+        first[rank] = slots
+        slots += (x1 - x0) * (y1 - y0)
+    tiles, chunks = tiles_x * tiles_y, 4 * pool[1]
+    touched, histogram = np.empty((slots, 2), i4), np.zeros((chunks, tiles), i4)
+    for_each(pool, chunks, _find_tiles, (order, table, tiles_x, tiles_y, first, touched, counts, histogram))
+    offsets = np.empty(tiles + 1, i8)
+    total = 0
+    for tile in range(tiles):
+        offsets[tile] = total
+        for chunk in range(chunks):
+            here = histogram[chunk, tile]
+            histogram[chunk, tile] = total
+            total += here
+    offsets[tiles] = total
+    entries = np.empty((total, 2), i4)
+    for_each(pool, chunks, _place_entries, (order, first, touched, counts, histogram, entries))
+    return entries, offsets, first, counts, touched

@@ -1,0 +1,174 @@
+"""Parallel loops in numba kernels that live in peace with torch's own threads.
+
+Two traps are avoided here, both measured by benchmarks/threads.py:
+
+- An idle OpenMP pool busy-waits for milliseconds after every parallel region. On few cores it starves whatever runs
+  next: another library's pool, another program, even torch itself when the machine has other work. `quiet_torch`
+  makes torch's pool sleep instead.
+- numba's threading layers do not fit a library: `omp` brings a second spinning pool, `workqueue` aborts the process
+  when two Python threads enter it at once, `tbb` is one more package to install. `for_each` needs none of them: a
+  kernel's loop is handed to a few Python threads, which run machine code without the GIL.
+"""
+
+import ctypes
+import itertools
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import torch
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+_FASTMATH = {"contract", "nsz", "nnan", "ninf", "arcp"}
+_names = itertools.count()
+
+
+def compiled(function: Callable) -> Callable:
+    """numba's njit with what every kernel here wants: no GIL, cached on disk, unchecked division, fused products.
+
+    Not-a-number and infinity are assumed away, so a kernel must not test for them.
+    """
+    return njit(nogil=True, cache=True, error_model="numpy", fastmath=_FASTMATH)(function)
+
+
+def pool() -> tuple[int, int]:
+    """What `for_each` runs on: the address that starts a loop, and how many threads torch is set to use."""
+    quiet_torch()
+    return ctypes.cast(_start, ctypes.c_void_p).value, torch.get_num_threads()
+
+
+@cache
+def quiet_torch() -> None:
+    """Makes torch's OpenMP threads sleep when they have nothing to do, whenever torch was imported.
+
+    GNU's runtime spins briefly instead of long once it manages more threads than there are processors
+    (GOMP_SPINCOUNT in its manual), so one more team is started here and parked. Nothing happens where torch has
+    another runtime, or where the user's environment already says how to wait.
+    """
+    launch = _openmp_launcher()
+    if launch is None or "OMP_WAIT_POLICY" in os.environ or "GOMP_SPINCOUNT" in os.environ:
+        return
+    parked = threading.Event()
+
+    def park() -> None:
+        launch(ctypes.cast(_nothing, ctypes.c_void_p), None, (os.cpu_count() or 1) + 1, 0)
+        parked.set()
+        threading.Event().wait()  # the team lives as long as the thread that started it
+
+    threading.Thread(target=park, name="parked OpenMP team", daemon=True).start()
+    parked.wait()
+
+
+def _openmp_launcher() -> Callable | None:
+    """`GOMP_parallel` of the very runtime that torch is linked with, or None where that is not GNU's."""
+    for library in (Path(torch.__file__).parent / "lib").glob("libtorch_cpu.so"):
+        try:
+            launch = ctypes.CDLL(str(library)).GOMP_parallel
+        except (OSError, AttributeError):
+            return None
+        launch.restype, launch.argtypes = None, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
+        return launch
+    return None
+
+
+_Loop = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
+
+@_Loop
+def _nothing(data: int | None) -> None:
+    pass
+
+
+@cache
+def _executor() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=64, thread_name_prefix="splatting")
+
+
+@ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+def _start(loop: int, data: int, threads: int) -> None:
+    """Runs the loop here and on helpers. It shares its work out itself, so a helper that comes late is not missed."""
+    run = _Loop(loop)
+    helpers = [_executor().submit(run, data) for _ in range(threads - 1)]
+    run(data)
+    for helper in helpers:
+        if not helper.cancel():
+            helper.result()
+
+
+@intrinsic
+def for_each(typing_context, pool, count, body, arguments):
+    """In a kernel: body(i, *arguments) for every i < count, on all threads of `pool`, in no particular order.
+
+    `body` is a `compiled` function that returns nothing and raises nothing; `arguments` is a tuple. An idle thread
+    takes the next i from a shared counter, so uneven work balances itself. The result is deterministic when no two
+    i write to the same place.
+    """
+    kinds = (types.int64, *arguments.types)
+    called = body.get_call_type(typing_context, kinds, {})
+    if called.return_type != types.none:
+        raise TypeError("the body of for_each must return nothing")
+
+    def generate(context, builder, signature, values):
+        address, threads = (builder.extract_value(values[0], k) for k in range(2))
+        shared = [context.get_constant(types.int64, 0), values[1]]
+        shared += [builder.extract_value(values[3], k) for k in range(len(arguments.types))]
+        frame_type = ir.LiteralStructType([value.type for value in shared])
+        loop = _loop(context, builder, frame_type, body.dispatcher.get_compile_result(called))
+        frame = _in_entry_block(builder, frame_type)
+        for k, value in enumerate(shared):
+            builder.store(value, _field(builder, frame, k))
+        data = builder.bitcast(frame, _POINTER)
+        with builder.if_else(builder.icmp_signed(">", threads, threads.type(1))) as (many, alone):
+            with many:
+                start = builder.inttoptr(address, _START.as_pointer())
+                builder.call(start, [loop, data, threads])
+            with alone:
+                builder.call(loop, [data])
+        return context.get_dummy_value()
+
+    return types.void(pool, types.int64, body, arguments), generate
+
+
+_POINTER = ir.IntType(8).as_pointer()
+_LOOP = ir.FunctionType(ir.VoidType(), [_POINTER])
+_START = ir.FunctionType(ir.VoidType(), [_LOOP.as_pointer(), _POINTER, ir.IntType(64)])
+
+
+def _field(builder, frame, k: int):
+    return builder.gep(frame, [ir.IntType(32)(0), ir.IntType(32)(k)], inbounds=True)
+
+
+def _in_entry_block(builder, kind):
+    """Stack memory taken once per call, wherever in the kernel the loop stands."""
+    with builder.goto_entry_block():
+        return builder.alloca(kind)
+
+
+def _loop(context, builder, frame_type, result):
+    """The function that each thread runs: take the next index until there is none, call the kernel's body."""
+    context.add_linking_libs([result.library])
+    name = f"for_each_{result.fndesc.mangled_name}_{next(_names)}"
+    function = ir.Function(builder.module, _LOOP, name)
+    function.linkage = "internal"
+    inner = ir.IRBuilder(function.append_basic_block("entry"))
+    frame = inner.bitcast(function.args[0], frame_type.as_pointer())
+    end = inner.load(_field(inner, frame, 1))
+    arguments = [inner.load(_field(inner, frame, k)) for k in range(2, len(frame_type.elements))]
+    take, work, done = (function.append_basic_block(label) for label in ("take", "work", "done"))
+    inner.branch(take)
+    inner.position_at_end(take)
+    index = inner.atomic_rmw("add", _field(inner, frame, 0), end.type(1), "monotonic")
+    inner.cbranch(inner.icmp_signed("<", index, end), work, done)
+    inner.position_at_end(work)
+    body = context.declare_function(builder.module, result.fndesc)
+    kinds = result.signature.args
+    context.call_conv.call_function(inner, body, types.none, kinds, [index, *arguments])
+    inner.branch(take)
+    inner.position_at_end(done)
+    inner.ret_void()
+    return function
