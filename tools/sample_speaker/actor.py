@@ -13,9 +13,10 @@ from hair import grow_hair
 from head import Head, eye_matrix, triangles, vertex_normals
 from strands import Brows, Lashes
 
-BODY_BELOW_Y, BODY_HALF_WIDTH = 0.38, 0.24
+BODY_BELOW_Y, BODY_HALF_WIDTH = 0.46, 0.20
 SHIRT_BELOW_Y, SHIRT_HALF_WIDTH = 0.36, 0.245
 SHIRT_OFFSET = 0.0045
+SKIN_PIXELS = 4096
 MASKS = ("lips", "eyelids", "ears", "inside-mouth")
 
 
@@ -102,7 +103,9 @@ class Actor:
         uv = mesh.texture_points[[t for k in chosen for t in mesh.face_texture_points[k]]]
         masks = {name: self.head.data.mask_path(name) for name in MASKS}
         local = rest[self.body_ids]
-        self.body = add_mesh("body", local, self.body_faces, materials.skin(masks), uv, local, 1)
+        paint = materials.skin_paint(masks)
+        self.body = add_mesh("body", local, self.body_faces, paint, uv, local, 1)
+        self.body.data.materials[0] = materials.skin(materials.bake(self.body, SKIN_PIXELS))
 
     def _add_eyes(self) -> None:
         vertices, faces, uv = eyeball_mesh()
@@ -133,22 +136,20 @@ class Actor:
             inside = rest[face, 1].min() > SHIRT_BELOW_Y
             inside &= np.abs(rest[face, 0]).max() < SHIRT_HALF_WIDTH
             centre = rest[face].mean(0)
-            # steeper in front (open neckline) than behind, where it would stand off the nape
-            slope = 0.42 if centre[2] > 0 else 0.12
+            # a scoop in front and behind: a high back would show its dark inside
+            slope = 0.42 if centre[2] > 0 else -0.40
             if inside and centre[1] < 0.541 - slope * centre[2]:
                 faces.append(face)
-        self.shirt_ids, faces = submesh(faces)
-        local = rest[self.shirt_ids]
+        used, faces = submesh(faces)
+        local = rest[used]
         normals = vertex_normals(local, triangles(faces))
         folds = 0.0015 * np.sin(60 * local[:, 0] + 25 * local[:, 1])
         folds *= np.clip((0.50 - local[:, 1]) * 12, 0, 1)
-        self.shirt_push = normals * (SHIRT_OFFSET + folds)[:, None]
-        self.shirt = add_mesh(
-            "shirt", local + self.shirt_push, faces, materials.cloth(), rest=local
-        )
-        thick = self.shirt.modifiers.new("thick", "SOLIDIFY")
+        pushed = local + normals * (SHIRT_OFFSET + folds)[:, None]
+        shirt = add_mesh("shirt", pushed, faces, materials.cloth(), rest=local)
+        thick = shirt.modifiers.new("thick", "SOLIDIFY")
         thick.thickness, thick.offset = 0.0035, 1
-        smooth = self.shirt.modifiers.new("smooth", "SUBSURF")
+        smooth = shirt.modifiers.new("smooth", "SUBSURF")
         smooth.levels = smooth.render_levels = 2
 
     def _add_strands(self, count: int) -> None:
@@ -165,16 +166,13 @@ class Actor:
         strands, radii = grow_hair(head.rest[self.body_ids], self.body_faces, count)
         self.hair = add_curves("hair", strands, radii, scalp)
 
-    def pose(
-        self, units: dict[str, float], rotation: np.ndarray, gaze: np.ndarray, breath: float
-    ) -> None:
-        """Move everything to one frame (weights, rad, rad, m)."""
+    def pose(self, units: dict[str, float], rotation: np.ndarray, gaze: np.ndarray) -> None:
+        """Move everything to one frame (weights, rad, rad); the shirt keeps still."""
         head = self.head
-        expressed = head.express(units, breath)
+        expressed = head.express(units)
         vertices, head_matrix = head.pose(expressed, rotation)
         move_mesh(self.body, vertices[self.body_ids])
         move_mesh(self.tongue, vertices[self.tongue_ids])
-        move_mesh(self.shirt, vertices[self.shirt_ids] + self.shirt_push)
         move_curves(self.lashes, self.lash_rig.points(vertices))
         move_curves(self.brows, self.brow_rig.points(vertices, head_matrix[:3, :3]))
         for thing, eye in zip(self.eyes, head.eyes):

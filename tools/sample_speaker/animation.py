@@ -26,8 +26,6 @@ ARTICULATION = 1.28
 CONSONANT_SMOOTHING_S = 0.034
 CLOSURE_SMOOTHING_S = 0.014
 YAW_LIMIT_DEG, PITCH_LIMIT_DEG, ROLL_LIMIT_DEG = 20.0, 8.0, 5.0
-BREATH_M = 0.0005
-BREATH_HZ = 0.24
 
 log = logging.getLogger("animation")
 
@@ -193,7 +191,6 @@ def animate(samples: np.ndarray, phones: list[Phone], seed: int) -> dict[str, np
         "weights": np.stack([units[name][tick] for name in names], axis=1),
         "rotation": rotation[tick],
         "gaze": gaze[tick],
-        "breath": BREATH_M * np.sin(2 * np.pi * BREATH_HZ * middle),
         "blink": blink[tick],
         "closure": closure[tick],
         "phone": np.array(spoken),

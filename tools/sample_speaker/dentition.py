@@ -39,7 +39,7 @@ def _crown(width: float, height: float, depth: float, taper: float) -> np.ndarra
     """Super-ellipsoid [V, 3], narrower towards +y (the gum side)."""
 
     def power(value: np.ndarray) -> np.ndarray:
-        return np.sign(value) * np.abs(value) ** 0.55
+        return np.sign(value) * np.abs(value) ** 0.48
 
     up = np.linspace(-np.pi / 2, np.pi / 2, 11)
     around = np.linspace(0, 2 * np.pi, 14, endpoint=False)
@@ -74,7 +74,7 @@ def _tooth_row(upper: bool, edge_y: float, half_width: float, front: float) -> T
             k = min(int(np.searchsorted(length, centre)), len(fine) - 2)
             tangent = np.array([arch_x[k + 1] - arch_x[k - 1], arch_z[k + 1] - arch_z[k - 1]])
             tangent /= np.linalg.norm(tangent)
-            crown = _crown(width * 1.02, height, depth, 0.16 if upper else 0.10)
+            crown = _crown(width * 1.10, height, depth, 0.16 if upper else 0.10)
             crown *= 1 + rng.normal(0, 0.012, 3)
             crown[:, 1] = direction * (crown[:, 1] + height / 2) + rng.normal(0, 2e-4)
             x = arch_x[k] + crown[:, 0] * tangent[0] - crown[:, 2] * tangent[1]

@@ -1,7 +1,7 @@
 """Identity, expression and pose of the speaker in numpy (Blender is not needed here).
 
 Units are metres, +y up, +z out of the face. The head turns through a chain of four joints
-(three of the neck, one of the skull); the torso never moves, except for a tiny breath.
+(three of the neck, one of the skull); the torso never moves.
 """
 
 from __future__ import annotations
@@ -100,16 +100,12 @@ class Head:
         corners = sorted({i for face in self.mesh.faces_of(group) for i in face})
         return self.rest[corners].mean(0)
 
-    def express(self, units: dict[str, float], breath: float = 0.0) -> np.ndarray:
-        """Rest-pose vertices [N, 3] with facial units added; `breath` lifts the chest (m)."""
+    def express(self, units: dict[str, float]) -> np.ndarray:
+        """Rest-pose vertices [N, 3] with facial units added."""
         vertices = self.rest.copy()
         for name, weight in units.items():
             if weight:
                 vertices += weight * self.units[name]
-        if breath:
-            chest = np.clip((0.52 - vertices[:, 1]) * 8, 0, 1)
-            vertices[:, 1] += 0.3 * breath * chest
-            vertices[:, 2] += breath * chest * (vertices[:, 2] > 0)
         return vertices
 
     def joint_matrices(self, rotation: np.ndarray) -> list[np.ndarray]:

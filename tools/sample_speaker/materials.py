@@ -141,13 +141,45 @@ def _skin_colour(g: NodeGraph, rest: object, masks: dict[str, Path]) -> object:
     return g.mix(g.remap(cells.outputs["Distance"], 0.050, 0.035, 0, 0.75), colour, (0.12, 0.05, 0.03))
 
 
-def skin(masks: dict[str, Path]) -> bpy.types.Material:
-    """Sub-surface skin with pores; `masks` maps the region names to picture files."""
+def skin_paint(masks: dict[str, Path]) -> bpy.types.Material:
+    """The skin colour as pure emission, to be baked; `masks` maps regions to picture files."""
+    material = bpy.data.materials.new("skin paint")
+    g = NodeGraph(material)
+    glow = g.node("ShaderNodeEmission")
+    g.connect(glow.inputs["Color"], _skin_colour(g, g.rest_position(), masks))
+    g.connect(g.tree.nodes["Material Output"].inputs[0], glow.outputs[0])
+    return material
+
+
+def bake(thing: bpy.types.Object, size: int) -> bpy.types.Image:
+    """Bake the emission of an object's only material into a picture over its UV map.
+
+    Evaluating the colour graph at every hit would double the time of a frame.
+    """
+    image = bpy.data.images.new("skin", size, size)
+    material = thing.data.materials[0]
+    target = NodeGraph(material).node("ShaderNodeTexImage")
+    target.image = image
+    material.node_tree.nodes.active = target
+    bpy.ops.object.select_all(action="DESELECT")
+    thing.select_set(True)
+    bpy.context.view_layer.objects.active = thing
+    scene = bpy.context.scene
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples = 1
+    bpy.ops.object.bake(type="EMIT", margin=8, use_clear=True)
+    return image
+
+
+def skin(colour: bpy.types.Image) -> bpy.types.Material:
+    """Sub-surface skin with pores over a colour picture."""
     material = bpy.data.materials.new("skin")
     g = NodeGraph(material)
     shader = g.tree.nodes["Principled BSDF"]
     rest = g.rest_position()
-    g.connect(shader.inputs["Base Color"], _skin_colour(g, rest, masks))
+    texture = g.node("ShaderNodeTexImage")
+    texture.image = colour
+    g.connect(shader.inputs["Base Color"], texture.outputs[0])
     shader.subsurface_method = "BURLEY"
     shader.inputs["Subsurface Weight"].default_value = 0.55
     shader.inputs["Subsurface Radius"].default_value = (1.0, 0.35, 0.2)
@@ -176,7 +208,7 @@ def eye(picture: np.ndarray) -> bpy.types.Material:
 
 
 def enamel() -> bpy.types.Material:
-    return plain("enamel", (0.98, 0.90, 0.77), 0.22, subsurface_weight=0.3,
+    return plain("enamel", (1.0, 0.87, 0.66), 0.22, subsurface_weight=0.3,
                  subsurface_scale=0.003, coat_weight=0.3, coat_roughness=0.12)  # fmt: skip
 
 

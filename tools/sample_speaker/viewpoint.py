@@ -10,6 +10,10 @@ POSITION = np.array([0.0, 0.655, 0.85])
 FOCAL_MM = 80.0
 SENSOR_MM = 36.0
 
+MOVING_REGION = (96 / 512, 40 / 512, 416 / 512, 480 / 512)
+"""Left, top, right, bottom (fractions of the picture): all that moves stays inside. Frames
+are rendered for this region only and laid over one still picture of torso and room."""
+
 
 def intrinsics(size: int) -> np.ndarray:
     """K [3, 3] in pixels for a square picture; pixel centres lie at half integers."""
@@ -22,3 +26,8 @@ def world_to_camera() -> np.ndarray:
     matrix = np.eye(4)
     matrix[:3, 3] = -POSITION
     return np.diag([1.0, -1.0, -1.0, 1.0]) @ matrix
+
+
+def moving_pixels(size: int) -> tuple[int, int, int, int]:
+    """`MOVING_REGION` in whole pixels."""
+    return tuple(round(edge * size) for edge in MOVING_REGION)
