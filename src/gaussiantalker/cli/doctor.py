@@ -22,7 +22,7 @@ class Doctor:
 
 
 def _machine() -> list[tuple[str, str]]:
-    from gaussiantalker.evaluation import hardware
+    from gaussiantalker import hardware
 
     return [(name, "unknown" if value is None else str(value)) for name, value in hardware.describe().items()]
 

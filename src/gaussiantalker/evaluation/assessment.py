@@ -1,0 +1,205 @@
+"""The whole evaluation of one avatar, written into its folder."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gaussiantalker import hardware
+from gaussiantalker.capture import Capture
+from gaussiantalker.capture.landmarker import Landmarker
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.evaluation.cost_scores import cost_scores
+from gaussiantalker.evaluation.faces import Detector, track
+from gaussiantalker.evaluation.held_out import HeldOut
+from gaussiantalker.evaluation.mouth_scores import (
+    expectation_of,
+    held_out_sync,
+    mouth_scores,
+    sound_windows,
+    sync_scores,
+)
+from gaussiantalker.evaluation.picture_scores import picture_scores
+from gaussiantalker.evaluation.record import Measured, shown
+from gaussiantalker.evaluation.report import write_report
+from gaussiantalker.evaluation.sync import Expectation
+from gaussiantalker.media.audio import read_audio
+from gaussiantalker.media.files import existing_file, write_json
+from gaussiantalker.media.video import write_video
+from gaussiantalker.progress import SILENT, Progress
+from gaussiantalker.speaking import Avatar
+from gaussiantalker.speech import voiced
+from gaussiantalker.timing import FPS, SAMPLE_RATE, frame_count
+
+SCHEMA = 1
+LONGEST_DRIVING = 20 * SAMPLE_RATE  # samples of other audio that are looked at
+HEADLINES = (
+    "psnr_head",
+    "ssim_head",
+    "lpips_alex",
+    "lmd",
+    "lip_exact_correlation",
+    "lip_correlation",
+    "driven_sync_correlation",
+    "driven_silence_motion",
+    "frames_per_second",
+    "latency_p95",
+    "training_minutes",
+)
+
+
+def evaluate(
+    avatar: str | Path,
+    capture: str | Path | None = None,
+    *,
+    truth: str | Path | None = None,
+    audio: str | Path | None = None,
+    progress: Progress = SILENT,
+) -> dict[str, Any]:
+    """Measures an avatar on its capture's held-out frames and, with `audio`, on sound it never heard.
+
+    Writes `evaluation.json`, `comparison.mp4` and `report.html` into the avatar's folder and returns what the JSON
+    says. `capture` is by default the one the avatar was trained on; `truth` is an .npz with `lip_mm`, the exact lip
+    opening of every frame of a generated video.
+
+    Raises:
+        GaussianTalkerError: a folder or file is missing or not what it should be; nothing is written then.
+    """
+    folder = Path(avatar)
+    loaded = Avatar.load(folder, progress)
+    source = _capture_of(loaded, capture)
+    lip_mm = None if truth is None else read_truth(truth, source)
+    driving = None if audio is None else read_audio(audio)[:LONGEST_DRIVING]
+    with tempfile.TemporaryDirectory() as scratch:
+        held = HeldOut.render(loaded, source, lambda: Landmarker(progress=progress), Path(scratch), progress)
+        result = measure(loaded, folder, held, lip_mm, driving, lambda: Landmarker(progress=progress), progress)
+        progress.stage("writing the report", 2)
+        pictures = (np.concatenate(pair, axis=1) for pair in zip(held.truth, held.renders, strict=True))
+        write_video(folder / "comparison.mp4", pictures, held.audio)
+        progress.update(1)
+        write_report(folder, result, held)
+        write_json(folder / "evaluation.json", result)
+        progress.update(2)
+    return result
+
+
+def measure(
+    avatar: Avatar,
+    folder: Path,
+    held: HeldOut,
+    lip_mm: np.ndarray | None,
+    driving: np.ndarray | None,
+    detector: Callable[[], Detector],
+    progress: Progress,
+) -> dict[str, Any]:
+    """Everything evaluation.json says; docs/evaluation.md explains it."""
+    exact = None if lip_mm is None else lip_mm[held.frames]
+    metrics, per_frame = picture_scores(held, progress)
+    expectation = expectation_of(held)
+    metrics |= mouth_scores(held, exact)
+    metrics |= held_out_sync(held, expectation)
+    metrics |= _driven(avatar, driving, expectation, detector, progress)
+    progress.stage("timing live frames", 0)
+    metrics |= cost_scores(avatar, folder, held.audio if driving is None else driving)
+    per_frame |= {
+        "lip_opening_truth": held.truth_track.lip_opening,
+        "lip_opening_render": held.render_track.lip_opening,
+        "lip_opening_expected": expectation.of(sound_windows(held.audio)),
+        "voiced": voiced(held.audio),
+    }
+    if exact is not None:
+        per_frame["lip_mm"] = exact
+    return {
+        "schema": SCHEMA,
+        "avatar": folder.resolve().name,
+        "method": avatar.info.get("method"),
+        "capture": held.capture.path.resolve().name,
+        "size": held.capture.size,
+        "frames": held.capture.frames,
+        "held_out": [held.first, held.frames.stop],
+        "hardware": hardware.describe(),
+        "metrics": {key: value.as_json() for key, value in metrics.items()},
+        "training_curve": avatar.info.get("training", {}).get("curve", []),
+        "per_frame": {key: _json_list(values) for key, values in per_frame.items()},
+        "notes": _notes(held),
+    }
+
+
+def headlines(result: dict[str, Any]) -> str:
+    """The few numbers to say first, a line each."""
+    lines = []
+    for key in HEADLINES:
+        entry = result["metrics"].get(key)
+        if entry and entry["value"] is not None:
+            lines.append(f"{entry['label']:<44} {shown(entry['value'])} {entry['unit']}".rstrip())
+    return "\n".join(lines)
+
+
+def read_truth(path: str | Path, capture: Capture) -> np.ndarray:  # [N]
+    """Exact lip openings in mm of every frame of a capture. Raises GaussianTalkerError when the file does not fit."""
+    path = existing_file(path, "truth")
+    try:
+        with np.load(path) as arrays:
+            opening = np.asarray(arrays["lip_mm"], dtype=float)
+    except (KeyError, ValueError, OSError):
+        raise GaussianTalkerError(f"{path} is not an .npz file with lip_mm; give the truth of the video") from None
+    if opening.ndim != 1 or abs(len(opening) - capture.frames) > 1:
+        raise GaussianTalkerError(
+            f"{path} has lip openings of shape {opening.shape} for a capture of {capture.frames} frames; "
+            "give the truth of the captured video"
+        )
+    return np.pad(opening, (0, 1), mode="edge")[: capture.frames]
+
+
+def _capture_of(avatar: Avatar, given: str | Path | None) -> Capture:
+    path = given or avatar.info.get("capture")
+    if path is None:
+        raise GaussianTalkerError("The avatar does not say what it was trained on: name its capture with --capture.")
+    capture = Capture.load(path)
+    if capture.size != avatar.camera.width:
+        raise GaussianTalkerError(
+            f"{path} has pictures of {capture.size} pixels and the avatar of {avatar.camera.width}: "
+            "name the capture it was trained on with --capture."
+        )
+    return capture
+
+
+def _driven(
+    avatar: Avatar,
+    driving: np.ndarray | None,
+    expectation: Expectation,
+    detector: Callable[[], Detector],
+    progress: Progress,
+) -> dict[str, Measured]:
+    """The sync score on sound that is in neither part of the capture."""
+    if driving is None:
+        return {}
+    progress.stage("speaking other audio", frame_count(len(driving)))
+
+    def pictures() -> Iterator[np.ndarray]:
+        for frame in avatar.speak(driving):
+            yield frame.image
+            progress.update(frame.index + 1)
+
+    opening = track(pictures(), detector()).lip_opening
+    expected = expectation.of(sound_windows(driving))
+    return sync_scores("driven_", "other audio", opening, driving, expected)
+
+
+def _json_list(values: np.ndarray) -> list[float | bool | None]:
+    if values.dtype == bool:
+        return values.tolist()
+    return [round(float(value), 5) if np.isfinite(value) else None for value in values]
+
+
+def _notes(held: HeldOut) -> list[str]:
+    seconds, trained = len(held) / FPS, held.first / FPS
+    return [
+        "The held-out frames are rendered under their own sound, head pose, blink and plate; the plate (background, "
+        "torso, neck) comes from the true video, so whole-frame numbers count true pixels and are not the avatar's "
+        "merit. The head's numbers are the ones to compare.",
+        f"Trained on {trained:.0f} s and tested on {seconds:.1f} s of video. The papers use 3 to 5 minutes of other "
+        "people at other sizes: their tables are not comparable with these numbers.",
+    ]

@@ -1,0 +1,63 @@
+"""What a face tracker sees in a row of pictures, and how far two such rows lie apart."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+# The 20 mouth points of the 68-point scheme (its 48 to 67: outer lip, then inner lip) among the tracker's 478.
+MOUTH = np.array([61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91, 78, 81, 13, 311, 308, 402, 14, 178])
+UPPER_LIP, LOWER_LIP = 13, 14  # the middle of the inner lips
+EYE_CORNERS = (33, 263)  # the outer ones; their distance is the unit of length
+POINTS, BLENDSHAPES = 478, 52
+
+
+class Face(Protocol):
+    points: np.ndarray  # [478, 3] px
+    blendshapes: np.ndarray  # [52]
+
+
+class Detector(Protocol):
+    def detect(self, image: np.ndarray) -> Face | None: ...
+
+
+@dataclass(frozen=True)
+class Track:
+    """The largest face of every picture; rows are NaN where there was none."""
+
+    points: np.ndarray  # [N, 478, 2] px
+    blendshapes: np.ndarray  # [N, 52]
+
+    @property
+    def found(self) -> np.ndarray:  # bool [N]
+        return np.isfinite(self.points[:, 0, 0])
+
+    @property
+    def unit(self) -> np.ndarray:  # [N] px
+        """Distance between the outer eye corners."""
+        return np.linalg.norm(self.points[:, EYE_CORNERS[0]] - self.points[:, EYE_CORNERS[1]], axis=-1)
+
+    @property
+    def lip_opening(self) -> np.ndarray:  # [N]
+        """Gap between the inner lips over the distance between the outer eye corners."""
+        return np.linalg.norm(self.points[:, UPPER_LIP] - self.points[:, LOWER_LIP], axis=-1) / self.unit
+
+
+def track(pictures: Iterable[np.ndarray], detector: Detector) -> Track:
+    """Looks for the face in each picture uint8 [H, W, 3] by itself, so that no frame inherits another's error."""
+    points, blendshapes = [], []
+    for picture in pictures:
+        face = detector.detect(picture)
+        points.append(np.full((POINTS, 2), np.nan) if face is None else face.points[:, :2])
+        blendshapes.append(np.full(BLENDSHAPES, np.nan) if face is None else face.blendshapes)
+    return Track(np.array(points).reshape(-1, POINTS, 2), np.array(blendshapes).reshape(-1, BLENDSHAPES))
+
+
+def mouth_distance(a: Track, b: Track) -> np.ndarray:  # [N] px
+    """Landmark distance (LMD; Chen et al. 2018): mean distance of the mouth points after each frame's mean is removed.
+
+    NaN where either picture had no face.
+    """
+    shape_a, shape_b = (t.points[:, MOUTH] - t.points[:, MOUTH].mean(axis=1, keepdims=True) for t in (a, b))
+    return np.linalg.norm(shape_a - shape_b, axis=-1).mean(axis=1)

@@ -1,0 +1,64 @@
+"""Perceptual distance by the features of networks trained to name things (LPIPS; Zhang et al. 2018, version 0.1)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from gaussiantalker import pretrained
+from gaussiantalker.evaluation.weights import read_arrays
+from gaussiantalker.progress import SILENT, Progress
+
+# Convolutions by their number, "pool" between them; a convolution's (stride, padding) where it is not (1, same).
+_LAYERS = {
+    "alex": (0, "pool", 1, "pool", 2, 3, 4),
+    "vgg": (0, 1, "pool", 2, 3, "pool", 4, 5, 6, "pool", 7, 8, 9, "pool", 10, 11, 12),
+}
+_COMPARED = {"alex": (0, 1, 2, 3, 4), "vgg": (1, 3, 6, 9, 12)}
+_POOL = {"alex": 3, "vgg": 2}
+_FIRST = {"alex": (4, 2), "vgg": (1, 1)}
+_MODULE = {"alex": "AlexNet_0", "vgg": "VGG16_0"}
+_EPSILON = 1e-10
+
+
+class Lpips:
+    """One of the two published metrics: "alex" (the one papers report) or "vgg"."""
+
+    def __init__(self, net: str = "alex", progress: Progress = SILENT) -> None:
+        """Raises GaussianTalkerError when the weights cannot be had."""
+        arrays = read_arrays(pretrained.path(f"lpips-{net}", progress))
+        self.net = net
+        convolutions = arrays[_MODULE[net]]
+        self._kernels = [_torch(convolutions[f"Conv_{i}"]["kernel"]) for i in range(len(convolutions))]
+        self._biases = [torch.from_numpy(convolutions[f"Conv_{i}"]["bias"]) for i in range(len(convolutions))]
+        self._heads = [_torch(arrays[f"NetLinLayer_{i}"]["Conv_0"]["kernel"]) for i in range(5)]
+        # The networks' usual normalisation, restated for pictures in [-1, 1].
+        self._shift = torch.tensor([-0.030, -0.088, -0.188])[:, None, None]
+        self._scale = torch.tensor([0.458, 0.448, 0.450])[:, None, None]
+
+    @torch.inference_mode()
+    def distance(self, a: np.ndarray, b: np.ndarray) -> float:
+        """Between uint8 pictures [H, W, 3] of one size, at least 32 pixels wide and high; 0 for identical ones."""
+        both = torch.from_numpy(np.stack([a, b])).permute(0, 3, 1, 2).float() / 127.5 - 1
+        total = 0.0
+        for features, head in zip(self._features((both - self._shift) / self._scale), self._heads, strict=True):
+            unit = features / (features.square().sum(dim=1, keepdim=True).sqrt() + _EPSILON)
+            total += F.conv2d((unit[:1] - unit[1:]).square(), head).mean().item()
+        return total
+
+    def _features(self, x: Tensor) -> Iterator[Tensor]:
+        for layer in _LAYERS[self.net]:
+            if layer == "pool":
+                x = F.max_pool2d(x, _POOL[self.net], stride=2)
+                continue
+            stride, padding = _FIRST[self.net] if layer == 0 else (1, self._kernels[layer].shape[-1] // 2)
+            x = F.relu(F.conv2d(x, self._kernels[layer], self._biases[layer], stride, padding))
+            if layer in _COMPARED[self.net]:
+                yield x
+
+
+def _torch(kernel: np.ndarray) -> Tensor:
+    """A kernel stored [height, width, in, out] in torch's order [out, in, height, width]."""
+    return torch.from_numpy(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)))

@@ -1,0 +1,145 @@
+"""How well the held-out mouth and face move."""
+
+import numpy as np
+
+from gaussiantalker import speech
+from gaussiantalker.evaluation.action_units import proxy_error
+from gaussiantalker.evaluation.faces import Track, mouth_distance
+from gaussiantalker.evaluation.held_out import HeldOut
+from gaussiantalker.evaluation.record import Better, Measured, not_measured
+from gaussiantalker.evaluation.sync import FEWEST, Expectation, correlation, lag, silence_ratio
+from gaussiantalker.timing import SAMPLES_PER_FRAME
+
+TRACKER = "MediaPipe face landmarker, 478 points"
+LIPS = "middle of the inner lips, over the distance of the outer eye corners"
+STILL = f"fewer than {FEWEST} frames with a face, or a mouth that does not move"
+NO_PEAK = "the correlation has no peak within 0.4 s"
+
+
+def mouth_scores(held: HeldOut, lip_mm: np.ndarray | None) -> dict[str, Measured]:
+    """Scores against the true frames and, with `lip_mm` [n], against the exact opening of a generated speaker."""
+    truth, render = held.truth_track, held.render_track
+    scores = {
+        "faces_missed": Measured(
+            "Frames without a detected face",
+            float((~render.found).sum()),
+            "frames",
+            "lower",
+            "",
+            TRACKER,
+            len(held),
+            f"{(~truth.found).sum()} in the true video",
+        )
+    }
+    scores |= _distance_scores(truth, render)
+    scores |= _opening_scores("lip", "tracked in the true frames", render.lip_opening, truth.lip_opening)
+    if lip_mm is None:
+        reason = "no exact lip opening was given (--truth)"
+        scores["lip_exact_correlation"] = not_measured("Lip opening against the exact one", reason, "r", "higher")
+    else:
+        scores |= _opening_scores("lip_exact", "exact", render.lip_opening, lip_mm)
+    return scores
+
+
+def _distance_scores(truth: Track, render: Track) -> dict[str, Measured]:
+    distance = mouth_distance(truth, render)
+    relative = distance / truth.unit
+    both = np.isfinite(distance)
+    labels = {
+        "lmd": ("LMD", distance, "px", "20 mouth points, each frame's mean removed"),
+        "lmd_relative": (
+            "LMD over inter-ocular distance",
+            relative * 100,
+            "%",
+            "20 mouth points, each frame's mean removed",
+        ),
+    }
+    if not both.any():
+        return {
+            key: not_measured(label, "no frame has a face in both", unit) for key, (label, _, unit, _) in labels.items()
+        }
+    n = int(both.sum())
+    scores = {
+        key: Measured(label, float(values[both].mean()), unit, "lower", region, TRACKER, n)
+        for key, (label, values, unit, region) in labels.items()
+    }
+    for upper in (False, True):
+        part = "upper" if upper else "lower"
+        error = proxy_error(truth.blendshapes[both], render.blendshapes[both], upper)
+        note = "expression scores stand in for OpenFace's action units: not comparable with the papers' AUE"
+        scores[f"au_proxy_{part}"] = Measured(
+            f"AU-proxy error, {part} face",
+            error,
+            "",
+            "lower",
+            f"{part} face",
+            "52 expression scores of the tracker",
+            n,
+            note,
+        )
+    return scores
+
+
+def _opening_scores(key: str, against: str, opening: np.ndarray, reference: np.ndarray) -> dict[str, Measured]:
+    label = f"Lip opening against the one {against}"
+    n = int((np.isfinite(opening) & np.isfinite(reference)).sum())
+    return {
+        f"{key}_correlation": _measured(label, correlation(opening, reference), "r", "higher", n, STILL),
+        f"{key}_lag": _lag(f"{label}, lag", opening, reference, n),
+    }
+
+
+def expectation_of(held: HeldOut) -> Expectation:
+    """What sound lets one expect of this person's lips, learnt from the frames the avatar was trained on too."""
+    capture, first = held.capture, held.first
+    windows = sound_windows(capture.audio[: first * SAMPLES_PER_FRAME])[:first]
+    opening = np.where(capture.tracking.found, capture.tracking.lip_opening, np.nan)[: len(windows)]
+    return Expectation.fit(windows, opening)
+
+
+def sound_windows(audio: np.ndarray) -> np.ndarray:  # [F, 16, 80]
+    """Log-mel windows about each frame: no pretrained network, so the judge does not share the avatar's ear."""
+    return speech.windows(speech.load("logmel").features(audio))
+
+
+def held_out_sync(held: HeldOut, expectation: Expectation) -> dict[str, Measured]:
+    """The sync score on held-out speech, and the mouth in silence."""
+    expected = expectation.of(sound_windows(held.audio))
+    own = correlation(held.truth_track.lip_opening, expected)
+    note = "the true video scores " + ("nothing measurable" if own is None else f"{own:.3f}")
+    return sync_scores("", "held-out speech", held.render_track.lip_opening, held.audio, expected, note)
+
+
+def sync_scores(
+    key: str, where: str, opening: np.ndarray, audio: np.ndarray, expected: np.ndarray, note: str = ""
+) -> dict[str, Measured]:
+    """Agreement of an opening [n] with what `audio` [640 n] lets one expect, and how it rests in silence."""
+    n = int(np.isfinite(opening).sum())
+    label = f"Sync score, {where}"
+    scores = {
+        f"{key}sync_correlation": _measured(label, correlation(opening, expected), "r", "higher", n, STILL, note),
+        f"{key}sync_lag": _lag(f"{label}, lag", opening, expected, n),
+    }
+    ratio = silence_ratio(opening, speech.voiced(audio)[: len(opening)])
+    names = {"silence_motion": "Mouth motion in silence", "silence_opening": "Mouth opening in silence"}
+    for index, (name, title) in enumerate(names.items()):
+        title = f"{title}, {where}"
+        if ratio is None:
+            scores[key + name] = not_measured(title, "too few silent frames", "of that in speech", "lower")
+        else:
+            scores[key + name] = Measured(title, ratio[index], "of that in speech", "lower", LIPS, TRACKER, ratio[2])
+    return scores
+
+
+def _lag(label: str, opening: np.ndarray, reference: np.ndarray, n: int) -> Measured:
+    seconds = lag(opening, reference)
+    note = "positive: the lips come late"
+    return _measured(label, None if seconds is None else seconds * 1000, "ms", "", n, NO_PEAK, note)
+
+
+def _measured(
+    label: str, value: float | None, unit: str, better: Better, n: int, reason: str, note: str = ""
+) -> Measured:
+    if value is None:
+        return not_measured(label, reason, unit, better)
+    return Measured(label, value, unit, better, LIPS, TRACKER, n, note)

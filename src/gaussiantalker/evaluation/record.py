@@ -1,0 +1,51 @@
+"""What one measured number is: never a bare value."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Better = Literal["higher", "lower", ""]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A number with everything needed to know what it says, or the reason why there is none.
+
+    `better` tells which direction is good, `region` which pixels or points count, `model` which detector or network
+    stands behind it, `n` how many frames (or pairs of frames) it is a mean over.
+    """
+
+    label: str
+    value: float | None
+    unit: str = ""
+    better: Better = ""
+    region: str = ""
+    model: str = ""
+    n: int = 0
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.value is not None and not math.isfinite(self.value):
+            raise ValueError(f"{self.label} is {self.value}; say why it could not be measured instead")
+        if self.value is None and not self.note:
+            raise ValueError(f"{self.label} was not measured, and the reason is missing")
+
+    def as_json(self) -> dict[str, str | int | float | None]:
+        return asdict(self) | {"measured": self.value is not None}
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"{self.label}: not measured ({self.note})"
+        return f"{self.label}: {shown(self.value)}{' ' if self.unit else ''}{self.unit}"
+
+
+def not_measured(label: str, reason: str, unit: str = "", better: Better = "") -> Measured:
+    return Measured(label, None, unit, better, note=reason)
+
+
+def shown(value: float) -> str:
+    """The number at four significant digits, whole numbers in full."""
+    if value == round(value) and abs(value) < 1e15:
+        return f"{value:,.0f}"
+    digits = max(0, 3 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{digits}f}"

@@ -1,0 +1,49 @@
+"""LPIPS by its published behaviour."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+from skimage.data import astronaut
+
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.evaluation.lpips import Lpips
+from gaussiantalker.evaluation.weights import read_arrays
+
+
+@pytest.fixture(scope="module")
+def picture() -> np.ndarray:
+    return astronaut()[40:136, 180:276]
+
+
+@pytest.mark.parametrize("net", ["alex", "vgg"])
+def test_distances_order_as_people_see_them(net: str, picture: np.ndarray, model: Callable[[str], Path]) -> None:
+    model(f"lpips-{net}")
+    metric = Lpips(net)
+    noise = np.random.default_rng(0).normal(0, 40, picture.shape)
+    shifted = np.roll(picture, 2, axis=1)
+    blurred = gaussian_filter(picture, (3, 3, 0))
+    noisy = np.clip(picture + noise, 0, 255).astype(np.uint8)
+    assert metric.distance(picture, picture) == 0
+    assert metric.distance(picture, blurred) == pytest.approx(metric.distance(blurred, picture))
+    assert 0.01 < metric.distance(picture, shifted) < 0.2
+    assert metric.distance(picture, blurred) > 2 * metric.distance(picture, shifted)
+    assert metric.distance(picture, noisy) > 2 * metric.distance(picture, shifted)
+
+
+def test_the_weights_are_the_published_ones(model: Callable[[str], Path]) -> None:
+    first = read_arrays(model("lpips-vgg"))["VGG16_0"]["Conv_0"]["kernel"]
+    assert first[0, :3, 0, 0] == pytest.approx([-0.5537, 0.1427, 0.5290], abs=1e-4)
+
+
+def test_a_file_that_would_run_something_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "evil.ckpt"
+    file.write_bytes(pickle.dumps({"x": Path("/")}))
+    with pytest.raises(GaussianTalkerError, match="is not a file of arrays"):
+        read_arrays(file)
+    file.write_bytes(b"no pickle")
+    with pytest.raises(GaussianTalkerError, match="is not a file of arrays"):
+        read_arrays(file)
