@@ -7,6 +7,11 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 import pytest
+from hypothesis import settings
+
+# How long one example takes depends on who else uses the machine, and no test asserts wall time.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 
 @pytest.fixture(autouse=True)
