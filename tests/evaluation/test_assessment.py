@@ -1,0 +1,121 @@
+"""The whole evaluation on stand-ins, its files and its error messages."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.evaluation import assessment, evaluate, headlines
+from gaussiantalker.media.audio import write_wav
+from gaussiantalker.media.video import probe
+
+HELD = 40  # frames of the stand-in capture kept for testing
+
+
+@pytest.fixture
+def avatar_folder(
+    capture: SimpleNamespace,
+    performer: Callable[..., SimpleNamespace],
+    mouth_reader: SimpleNamespace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    folder = tmp_path / "avatar"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(bytes(1000))
+    monkeypatch.setattr(assessment.Avatar, "load", lambda path, progress: performer())
+    monkeypatch.setattr(assessment.Capture, "load", lambda path: capture, raising=False)
+    monkeypatch.setattr(assessment, "Landmarker", lambda progress: mouth_reader)
+    monkeypatch.setattr("gaussiantalker.evaluation.picture_scores.Lpips", _no_lpips)
+    return folder
+
+
+def _no_lpips(net: str, progress: object) -> None:
+    raise GaussianTalkerError("the weights could not be fetched")
+
+
+def test_everything_is_measured_and_written(avatar_folder: Path, openings: np.ndarray, tmp_path: Path) -> None:
+    truth, driving = tmp_path / "truth.npz", tmp_path / "driving.wav"
+    np.savez(truth, lip_mm=openings * 40)
+    write_wav(driving, np.random.default_rng(1).normal(0, 0.1, 640 * 60).astype(np.float32))
+    result = evaluate(avatar_folder, "capture", truth=truth, audio=driving)
+    metrics = result["metrics"]
+    assert json.loads((avatar_folder / "evaluation.json").read_text()) == json.loads(json.dumps(result))
+    assert metrics["lip_correlation"]["value"] == pytest.approx(1, abs=0.01)
+    assert metrics["lip_exact_correlation"]["value"] == pytest.approx(1, abs=0.01)
+    assert metrics["lip_lag"]["value"] == pytest.approx(0, abs=5)
+    assert metrics["silence_motion"]["value"] < 0.2
+    assert metrics["sync_correlation"]["value"] > 0.5
+    assert metrics["faces_missed"] | {"value": 0.0, "n": HELD} == metrics["faces_missed"]
+    assert metrics["gaussians"]["value"] == 7 and metrics["training_minutes"]["value"] == 1.5
+    assert metrics["model_bytes"]["value"] == 0.001
+    assert metrics["lpips_alex"]["measured"] is False and "could not be fetched" in metrics["lpips_alex"]["note"]
+    assert "driven_sync_correlation" in metrics
+    assert len(result["per_frame"]["psnr_head"]) == HELD
+    assert "PSNR, head" in headlines(result) and "could not" not in headlines(result)
+    info = probe(avatar_folder / "comparison.mp4")
+    assert (info.frames, info.has_audio, info.width) == (HELD, True, 96)
+    page = (avatar_folder / "report.html").read_text()
+    assert "$" not in page
+    assert not re.search(r"(src|href)=\"(?!data:)", page), "the report needs nothing but itself"
+    assert page.count("<svg") == 4 and page.count("<figure>") >= 3 and "not measured" in page
+
+
+def test_a_late_mouth_is_found_late(
+    avatar_folder: Path, performer: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assessment.Avatar, "load", lambda path, progress: performer(late=2))
+    metrics = evaluate(avatar_folder, "capture")["metrics"]
+    assert metrics["lip_lag"]["value"] == pytest.approx(80, abs=15)
+    assert metrics["lip_correlation"]["value"] < 0.9
+    assert metrics["lip_exact_correlation"]["measured"] is False
+
+
+def test_a_video_without_faces_gives_no_mouth_numbers(
+    avatar_folder: Path, capture: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Blind:
+        def detect(self, picture: np.ndarray) -> None:
+            return None
+
+    monkeypatch.setattr(assessment, "Landmarker", lambda progress: Blind())
+    metrics = evaluate(avatar_folder, "capture")["metrics"]
+    assert metrics["faces_missed"]["value"] == HELD
+    assert not any(metrics[key]["measured"] for key in ("lmd", "lip_correlation", "lip_lag", "sync_correlation"))
+    assert metrics["psnr_head"]["measured"]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ({"wrong": np.zeros(3)}, "is not an .npz file with lip_mm"),
+        ({"lip_mm": np.zeros(50)}, "shape (50,) for a capture of 220 frames"),
+        (None, "does not exist"),
+    ],
+)
+def test_a_truth_that_does_not_fit_is_refused(
+    avatar_folder: Path, tmp_path: Path, content: dict[str, np.ndarray] | None, sentence: str
+) -> None:
+    truth = tmp_path / "truth.npz"
+    if content is not None:
+        np.savez(truth, **content)
+    with pytest.raises(GaussianTalkerError, match=re.escape(sentence)):
+        evaluate(avatar_folder, "capture", truth=truth)
+    assert not (avatar_folder / "evaluation.json").exists()
+
+
+def test_a_capture_of_another_size_is_refused(avatar_folder: Path, capture: SimpleNamespace) -> None:
+    capture.size = 64
+    with pytest.raises(GaussianTalkerError, match="64 pixels and the avatar of 48"):
+        evaluate(avatar_folder, "capture")
+
+
+def test_a_capture_without_held_out_frames_is_refused(avatar_folder: Path, capture: SimpleNamespace) -> None:
+    capture.train_frames = capture.frames
+    with pytest.raises(GaussianTalkerError, match="too little to keep a part for testing"):
+        evaluate(avatar_folder, "capture")
