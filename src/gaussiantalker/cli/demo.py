@@ -38,12 +38,13 @@ class Demo:
 
         samples = sample_folder()
         captured, trained, spoken = self.folder / "capture", self.folder / "avatar", self.folder / "speaks.mp4"
+        driving = samples / "driving.wav"
         capture(samples / "speaker.mp4", captured, size=SIZE, progress=progress)
         train(captured, trained, schedule="demo", progress=progress)
         if not _newer(spoken, trained / "avatar.json"):
-            Avatar.load(trained).speak(samples / "driving.wav").save(spoken, progress=progress)
+            Avatar.load(trained).speak(driving).save(spoken, progress=progress)
         if not _newer(trained / "evaluation.json", trained / "avatar.json"):
-            evaluate(trained, captured, truth=samples / "speaker_truth.npz", progress=progress)
+            evaluate(trained, captured, truth=samples / "speaker_truth.npz", audio=driving, progress=progress)
         for name in ("comparison.mp4", "report.html"):
             with atomic_path(self.folder / name) as temporary:
                 shutil.copyfile(trained / name, temporary)

@@ -19,6 +19,8 @@ class Evaluate:
     """The capture to compare with (default: the one it was trained on)."""
     truth: OptionalFile = None
     """Exact lip openings (.npz with lip_mm, one value per frame), where the video was computer-generated."""
+    audio: OptionalFile = None
+    """Other speech: also measures how well the mouth follows sound that is not in the capture."""
 
     @property
     def when_stopped(self) -> str:
@@ -27,5 +29,5 @@ class Evaluate:
     def run(self, progress: Progress) -> str:
         from gaussiantalker.evaluation import evaluate, headlines
 
-        result = evaluate(self.avatar, self.capture, truth=self.truth, progress=progress)
+        result = evaluate(self.avatar, self.capture, truth=self.truth, audio=self.audio, progress=progress)
         return f"{headlines(result)}\nReport: {self.avatar / 'report.html'}"
