@@ -1,16 +1,16 @@
-"""The rasterizer for CPUs: projection and colour in torch, compositing in numba."""
+"""The rasterizer for CPUs: torch's graph around the numba kernels of `projection`, `harmonics` and `compositing`."""
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from . import compositing, reference
+from . import compositing, harmonics, projection
 from .threads import pool
 
 
 def rasterize(
-    means: Tensor,  # [B, N, 3]
+    means: Tensor,  # [1 or B, N, 3], as the other attributes
     quats: Tensor,
     scales: Tensor,
     opacities: Tensor,
@@ -27,20 +27,18 @@ def rasterize(
     backgrounds: Tensor | None,  # [B, H, W, 3] or [B, 1, 1, 3]
 ) -> tuple[Tensor, Tensor, dict]:
     """See `rasterization.rasterize`."""
-    depths = reference.depth(means, viewmats)
-    seen = (depths >= near_plane) & (depths <= far_plane)
-    means2d, covariances, determinants = reference.project(
-        means, quats, scales, viewmats, Ks, width, height, eps2d, seen
-    )
+    frames, count = len(viewmats), means.shape[1]
+    numbers = width, height, near_plane, far_plane, eps2d
+    means2d, conics, depths, spreads = _Project.apply(means, quats, scales, viewmats, Ks, *numbers)
     if means2d.requires_grad:
         means2d.retain_grad()
-    xx, xy, yy = covariances.unbind(-1)
-    conics = torch.stack([yy, -xy, xx], -1) / determinants[..., None]
     if sh_degree is not None:
-        colors = reference.shade(means, viewmats, colors, sh_degree)
+        eyes = -(viewmats[:, :3, :3].transpose(1, 2) @ viewmats[:, :3, 3:])[..., 0]
+        colors = _Shade.apply(means, eyes, colors.flatten(2), sh_degree)
     if backgrounds is None:
-        backgrounds = means.new_zeros(len(viewmats), 1, 1, 3)
-    splats = means2d, conics, covariances[..., ::2], depths, opacities, colors
+        backgrounds = means.new_zeros(frames, 1, 1, 3)
+    opacities, colors = opacities.expand(frames, count), colors.expand(frames, count, 3)
+    splats = means2d, conics, spreads, depths, opacities, colors
     image, alpha, radii = _Composite.apply(*splats, backgrounds, width, height, near_plane, far_plane)
     return image, alpha, {"means2d": means2d, "radii": radii, "depths": depths}
 
@@ -49,28 +47,67 @@ def _array(tensor: Tensor) -> np.ndarray:
     return tensor.detach().to(torch.float32).contiguous().numpy()
 
 
-class _Composite(torch.autograd.Function):
-    """`compositing` on tensors with a leading dimension of frames."""
+class _Project(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, means, quats, scales, viewmats, Ks, width, height, near, far, eps2d):
+        views, intrinsics = (t.detach().double().numpy() for t in (viewmats, Ks))
+        cameras = projection.camera_rows(views, intrinsics, width, height, near, far, eps2d)
+        inputs = [_array(t) for t in (means, quats, scales)]
+        means2d, conics, spreads, depths = (torch.from_numpy(a) for a in projection.project(pool(), cameras, *inputs))
+        ctx.inputs = cameras, *inputs
+        ctx.mark_non_differentiable(spreads)
+        return means2d, conics, depths[..., 0], spreads
 
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, to_means2d, to_conics, to_depths, _):
+        upstream = [_array(t) for t in (to_means2d, to_conics, to_depths[..., None])]
+        *gradients, sums = projection.project_gradient(pool(), *ctx.inputs, *upstream, ctx.needs_input_grad[3])
+        to_views = None
+        if ctx.needs_input_grad[3]:
+            total = torch.from_numpy(sums.astype(np.float64).sum(0)).float()
+            to_views = torch.cat([total[:, :9].reshape(-1, 3, 3), total[:, 9:12, None]], 2)
+            to_views = torch.nn.functional.pad(to_views, (0, 0, 0, 1))
+        return *(torch.from_numpy(g) for g in gradients), to_views, *[None] * 6
+
+
+class _Shade(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, means, eyes, sh, degree):
+        inputs = [_array(t) for t in (eyes, means, sh)]
+        colors = harmonics.shade(pool(), degree, *inputs)
+        ctx.inputs = degree, *inputs, colors
+        return torch.from_numpy(colors)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, to_colors):
+        per_frame, to_sh = (torch.from_numpy(g) for g in harmonics.shade_gradient(pool(), *ctx.inputs, _array(to_colors)))
+        to_means = to_eyes = None
+        if ctx.needs_input_grad[0]:
+            shared = len(ctx.inputs[2]) == 1
+            to_means = per_frame.sum(0, keepdim=True) if shared and len(per_frame) > 1 else per_frame
+        if ctx.needs_input_grad[1]:
+            to_eyes = -per_frame.sum(1)
+        return to_means, to_eyes, to_sh, None
+
+
+class _Composite(torch.autograd.Function):
     @staticmethod
     def forward(ctx, means2d, conics, spreads, depths, opacities, colors, backgrounds, width, height, near, far):
         frames, count = depths.shape
-        keep = any(ctx.needs_input_grad)
-        image, alpha = np.empty((frames, height, width, 3), np.float32), np.empty((frames, height, width, 1), np.float32)
-        radii = np.empty((frames, count, 2), np.int32)
+        ctx.keep = any(ctx.needs_input_grad)
+        image = np.empty((frames, height, width, 3), np.float32)
+        alpha, radii = np.empty((frames, height, width, 1), np.float32), np.empty((frames, count, 2), np.int32)
         inputs = [_array(t) for t in (means2d, conics, spreads, depths, opacities, colors)]
-        behind = _array(backgrounds)
-        ctx.kept = []
+        behind, planes = _array(backgrounds), (np.float32(near), np.float32(far))
+        ctx.frames = []
         for b in range(frames):
-            radii[b], kept = compositing.forward(
-                pool(), *(values[b] for values in inputs), np.float32(near), np.float32(far), behind[b], image[b],
-                alpha[b], keep,
-            )
-            ctx.kept.append(kept)
-        ctx.arrays = inputs[1], inputs[4], behind
+            splats = [values[b] for values in inputs]
+            radii[b], kept = compositing.forward(pool(), *splats, *planes, behind[b], image[b], alpha[b], ctx.keep)
+            if ctx.keep:
+                ctx.frames.append((inputs[1][b], inputs[4][b], behind[b], kept))
         results = torch.from_numpy(image), torch.from_numpy(alpha), torch.from_numpy(radii)
-        if not keep:
-            ctx.kept = ctx.arrays = None
         ctx.save_for_backward(results[1])
         ctx.mark_non_differentiable(results[2])
         return results
@@ -78,19 +115,18 @@ class _Composite(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, image_grad, alpha_grad, _):
-        (alpha,) = ctx.saved_tensors
-        conics, opacities, behind = ctx.arrays
         image_grads, alpha_grads = _array(image_grad), _array(alpha_grad)
-        frames = [
-            compositing.backward(pool(), conics[b], opacities[b], behind[b], image_grads[b], alpha_grads[b], kept)
-            for b, kept in enumerate(ctx.kept)
+        gradients = [
+            compositing.backward(pool(), conics, opacities, behind, image_grads[b], alpha_grads[b], kept)
+            for b, (conics, opacities, behind, kept) in enumerate(ctx.frames)
         ]
         to_means2d, to_conics, to_colors, to_opacities = (
-            torch.from_numpy(np.stack(parts)) for parts in zip(*frames, strict=True)
+            torch.from_numpy(parts[0][None] if len(parts) == 1 else np.stack(parts))
+            for parts in zip(*gradients, strict=True)
         )
         to_background = None
         if ctx.needs_input_grad[6]:
-            to_background = image_grad * (1 - alpha)
-            if behind.shape[1:3] == (1, 1):
+            to_background = image_grad * (1 - ctx.saved_tensors[0])
+            if ctx.frames[0][2].shape[:2] == (1, 1):
                 to_background = to_background.sum((1, 2), keepdim=True)
-        return to_means2d, to_conics, None, None, to_opacities, to_colors, to_background, None, None, None, None
+        return to_means2d, to_conics, None, None, to_opacities, to_colors, to_background, *[None] * 4

@@ -54,7 +54,7 @@ def rasterize(
 
 
 def _per_frame(name: str, tensor: Tensor, dims: int, count: int, frames: int) -> Tensor:
-    """[N, ...] or [B, N, ...] to [B, N, ...]."""
+    """[N, ...] or [B, N, ...] to [1, N, ...] or [B, N, ...]."""
     shape = tensor.shape
     if len(shape) == dims + 1:
         tensor = tensor[None]
@@ -63,7 +63,7 @@ def _per_frame(name: str, tensor: Tensor, dims: int, count: int, frames: int) ->
             f"{name} of shape {list(shape)} fit neither {count} Gaussians nor {frames} frames of them;"
             " give one set or one per frame."
         )
-    return tensor.expand(frames, *tensor.shape[1:])
+    return tensor
 
 
 def _background(backgrounds: Tensor | None, frames: int, width: int, height: int) -> Tensor | None:

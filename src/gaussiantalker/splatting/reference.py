@@ -13,11 +13,11 @@ _TILE = 32
 
 
 def rasterize(
-    means: Tensor,  # [B, N, 3]
-    quats: Tensor,  # [B, N, 4] wxyz, any length
-    scales: Tensor,  # [B, N, 3]
-    opacities: Tensor,  # [B, N]
-    colors: Tensor,  # [B, N, 3], or [B, N, K, 3] with sh_degree
+    means: Tensor,  # [1 or B, N, 3], as the other attributes
+    quats: Tensor,  # [.., N, 4] wxyz, any length
+    scales: Tensor,  # [.., N, 3]
+    opacities: Tensor,  # [.., N]
+    colors: Tensor,  # [.., N, 3], or [.., N, K, 3] with sh_degree
     viewmats: Tensor,  # [B, 4, 4]
     Ks: Tensor,  # [B, 3, 3]
     width: int,
@@ -30,6 +30,7 @@ def rasterize(
     backgrounds: Tensor | None,  # [B, H, W, 3] or [B, 1, 1, 3]
 ) -> tuple[Tensor, Tensor, dict]:  # [B, H, W, 3], [B, H, W, 1]
     """See `rasterization.rasterize`."""
+    opacities, colors = (t.expand(len(viewmats), *t.shape[1:]) for t in (opacities, colors))
     depths = depth(means, viewmats)
     seen = (depths >= near_plane) & (depths <= far_plane)
     means2d, covariances, determinants = project(means, quats, scales, viewmats, Ks, width, height, eps2d, seen)
