@@ -123,16 +123,18 @@ class VideoWriter:
         sound: bool = True,
         sample_rate: int = SAMPLE_RATE,
         crf: int = 16,
+        comment: str = "",
     ) -> None:
         self._stack = ExitStack()
         self._target, self._size, self._crf = path, (width + width % 2, height + height % 2), crf
         self._sample_rate = sample_rate if sound else None
-        self._written = 0
+        self._written, self._comment = 0, comment
 
     def __enter__(self) -> "VideoWriter":
         temporary = self._stack.enter_context(atomic_path(self._target))
         options = {"movflags": "+faststart"}
         self._container = self._stack.enter_context(av.open(str(temporary), "w", format="mp4", options=options))
+        self._container.metadata["comment"] = self._comment
         quality = {"crf": str(self._crf), "preset": "medium"}
         self._video = self._container.add_stream("libx264", rate=FPS, options=quality)
         self._video.width, self._video.height = self._size
@@ -185,8 +187,11 @@ def write_video(
     *,
     sample_rate: int = SAMPLE_RATE,
     crf: int = 16,
+    comment: str = "",
 ) -> None:
     """Writes pictures uint8 [H, W, 3] at 25 fps, with float32 [S] sound cut or padded to their length.
+
+    `comment` goes into the file's metadata, where players and search tools show it.
 
     Raises GaussianTalkerError when there are no pictures.
     """
@@ -195,7 +200,8 @@ def write_video(
     if first is None:
         raise GaussianTalkerError(f"there are no frames to write to {path}")
     height, width = first.shape[:2]
-    with VideoWriter(path, width, height, sound=audio is not None, sample_rate=sample_rate, crf=crf) as writer:
+    options = {"sample_rate": sample_rate, "crf": crf, "comment": comment}
+    with VideoWriter(path, width, height, sound=audio is not None, **options) as writer:
         image, k = first, 0
         while image is not None:
             writer.write(image)

@@ -1,0 +1,8 @@
+"""Talker: the model that turns sound, blink and pose into moving Gaussians."""
+
+from gaussiantalker.talker.footage import Footage, Shots
+from gaussiantalker.talker.listener import Listener
+from gaussiantalker.talker.method import METHODS, Method, find_method
+from gaussiantalker.talker.talker import Drive, Splats, Talker, render
+
+__all__ = ["METHODS", "Drive", "Footage", "Listener", "Method", "Shots", "Splats", "Talker", "find_method", "render"]

@@ -1,0 +1,47 @@
+"""From windows of speech features to one vector a frame: AudioNet and AudioAttNet.
+
+The temporal smoothing of AD-NeRF (Guo et al., ICCV 2021), as GaussianTalker uses it.
+"""
+
+import torch
+from torch import Tensor, nn
+
+WINDOW = 16  # feature rows (at 50 Hz) in a frame's window
+CONTEXT = 8  # neighbouring frames' windows that are averaged
+
+
+class SpeechNet(nn.Module):
+    """Speech windows around a frame to its audio feature a_n."""
+
+    def __init__(self, channels: int, width: int = 32):
+        super().__init__()
+        sizes = (channels, 32, 32, 64, 64)
+        self.window_net = nn.Sequential(
+            *(
+                layer
+                for before, after in zip(sizes, sizes[1:], strict=False)
+                for layer in (nn.Conv1d(before, after, 3, stride=2, padding=1), nn.LeakyReLU(0.02))
+            ),
+            nn.Flatten(),
+            nn.Linear(64, 64),
+            nn.LeakyReLU(0.02),
+            nn.Linear(64, width),
+        )
+        sizes = (width, 16, 8, 4, 2, 1)
+        self.attention_net = nn.Sequential(
+            *(
+                layer
+                for before, after in zip(sizes, sizes[1:], strict=False)
+                for layer in (nn.Conv1d(before, after, 3, padding=1), nn.LeakyReLU(0.02))
+            ),
+            nn.Flatten(),
+            nn.Linear(CONTEXT, CONTEXT),
+            nn.Softmax(dim=-1),
+        )
+
+    def forward(self, contexts: Tensor) -> Tensor:
+        """[B, 8, 16, channels] to [B, width]."""
+        frames = contexts.shape[0]
+        windows = self.window_net(contexts.flatten(0, 1).transpose(1, 2)).unflatten(0, (frames, CONTEXT))
+        weights = self.attention_net(windows.transpose(1, 2))
+        return torch.einsum("bk,bkc->bc", weights, windows)

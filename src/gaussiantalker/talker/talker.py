@@ -1,0 +1,116 @@
+"""The model: a canonical head of Gaussians, and what sound, eyes and camera do to it."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from gaussiantalker.splatting import rasterize
+from gaussiantalker.splatting.gaussians import Gaussians
+from gaussiantalker.talker.attention import CrossAttention
+from gaussiantalker.talker.conditions import Conditions
+from gaussiantalker.talker.method import Method
+from gaussiantalker.talker.regressors import CanonicalPredictors, Regressors, attribute_sizes
+from gaussiantalker.talker.triplane import Triplane
+
+POSE_NUMBERS = 12
+
+
+class Splats(NamedTuple):
+    """Activated attributes, in the order the rasterizer takes them; shared [N, ...] or one set per frame [B, N, ...]."""
+
+    means: Tensor  # [..., N, 3]
+    quats: Tensor  # [..., N, 4]
+    scales: Tensor  # [..., N, 3]
+    opacities: Tensor  # [..., N]
+    sh: Tensor  # [..., N, K, 3]
+
+
+class Drive(NamedTuple):
+    """What moves the head in B frames."""
+
+    contexts: Tensor  # [B, 8, 16, C] speech around each frame
+    blink: Tensor  # [B] 0 open, 1 shut
+    viewmats: Tensor  # [B, 4, 4] head to camera
+
+
+class Talker(nn.Module):
+    """GaussianTalker's two-stage model (Cho et al. 2024, section 4), its parts chosen by a `Method`.
+
+    `raw` holds the Gaussians before activation. In the canonical stage the method's `predicted` attributes are what
+    `raw` held at the start plus what the triplane says (eq. 8); `bake` then writes the sum into `raw`, which the
+    deformation stage goes on training (as the public code does).
+    """
+
+    def __init__(self, method: Method, gaussians: Gaussians, speech_channels: int):
+        super().__init__()
+        self.method = method
+        self.sh_degree = gaussians.sh_degree
+        self.raw = nn.ParameterDict({name: nn.Parameter(value) for name, value in gaussians.to_dict().items()})
+        low, high = gaussians.means.amin(dim=0), gaussians.means.amax(dim=0)
+        margin = 0.05 * (high - low)
+        self.triplane = Triplane(method.resolutions, method.plane_channels, low - margin, high + margin)
+        sizes = attribute_sizes(self.sh_degree)
+        pick = lambda names: {name: sizes[name] for name in names}
+        self.canonical_heads = CanonicalPredictors(method.width, method.regressor_width, pick(method.predicted))
+        self.conditions = Conditions(method.conditions, speech_channels, method.width)
+        self.fusion = nn.ModuleList(
+            CrossAttention(method.width, method.attention_heads, method.feedforward) for _ in range(method.layers)
+        )
+        self.offsets = Regressors(method.width, method.regressor_width, pick(method.deformed))
+        self.register_buffer("pose_mean", torch.zeros(POSE_NUMBERS))
+        self.register_buffer("pose_scale", torch.ones(POSE_NUMBERS))
+
+    def fit_pose(self, viewmats: Tensor) -> None:
+        """Standardises the camera token by the poses [F, 4, 4] of the training frames.
+
+        Numbers that hardly vary are not blown up: none is divided by less than a tenth of the largest deviation.
+        """
+        pose = viewmats[:, :3].flatten(1)
+        deviation = pose.std(dim=0)
+        self.pose_mean.copy_(pose.mean(dim=0))
+        self.pose_scale.copy_(deviation.clamp_min(max(0.1 * float(deviation.max()), 1e-3)))
+
+    def canonical(self) -> Splats:
+        """The static head (stage 1)."""
+        return self._activate(self.canonical_heads(self.triplane(self.raw["means"])))
+
+    @torch.no_grad()
+    def bake(self) -> None:
+        """Ends the canonical stage: what was read off the triplane becomes each Gaussian's own."""
+        for name, value in self._add(self.canonical_heads(self.triplane(self.raw["means"]))).items():
+            self.raw[name].copy_(value)
+
+    def deform(self, drive: Drive) -> Splats:
+        """The head in B frames (stage 2, eq. 9-14)."""
+        pose = (drive.viewmats[:, :3].flatten(1) - self.pose_mean) / self.pose_scale
+        tokens = self.conditions(drive.contexts, drive.blink, pose)
+        z = self.triplane(self.raw["means"])[None]
+        for layer in self.fusion:
+            z = layer(z, tokens)
+        return self._activate(self.offsets(z))
+
+    def _add(self, offsets: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Raw attributes plus offsets, under the raw names."""
+        names = {"scales": "log_scales", "opacity": "opacity_logits"}
+        raw = dict(self.raw.items())
+        for name, offset in offsets.items():
+            key = names.get(name, name)
+            raw[key] = raw[key] + offset.reshape(*offset.shape[:-1], *raw[key].shape[1:])
+        return raw
+
+    def _activate(self, offsets: dict[str, Tensor]) -> Splats:
+        raw = self._add(offsets)
+        return Splats(
+            raw["means"], raw["quats"], raw["log_scales"].exp(), raw["opacity_logits"].sigmoid(), raw["sh"]
+        )
+
+
+def render(splats: Splats, viewmats: Tensor, K: Tensor, backgrounds: Tensor, sh_degree: int) -> tuple:
+    """Splats over background pictures [B, H, W, 3] under poses [B, 4, 4] and intrinsics [3, 3].
+
+    Returns the pictures [B, H, W, 3], alpha [B, H, W, 1] and the rasterizer's info (means2d for densification).
+    """
+    height, width = backgrounds.shape[1:3]
+    Ks = K.expand(len(viewmats), 3, 3)
+    return rasterize(*splats, viewmats, Ks, width, height, sh_degree=sh_degree, backgrounds=backgrounds)

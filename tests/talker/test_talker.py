@@ -1,0 +1,92 @@
+"""The two stages of the talker."""
+
+import numpy as np
+import torch
+
+from gaussiantalker.splatting.gaussians import Gaussians
+from gaussiantalker.talker import Drive, Talker, find_method, render
+
+
+def a_talker(method: str = "gaussiantalker", points: int = 60) -> Talker:
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    gaussians = Gaussians.from_points(rng.normal(size=(points, 3)), rng.random((points, 3)), sh_degree=1)
+    return Talker(find_method(method), gaussians, speech_channels=6)
+
+
+def a_drive(frames: int) -> Drive:
+    generator = torch.Generator().manual_seed(1)
+    viewmats = torch.eye(4).repeat(frames, 1, 1)
+    viewmats[:, 2, 3] = 8
+    return Drive(torch.randn(frames, 8, 16, 6, generator=generator), torch.rand(frames, generator=generator), viewmats)
+
+
+def moved(talker: Talker) -> Talker:
+    """The talker with heads that do something: their last layers start at zero."""
+    for heads in (talker.offsets, talker.canonical_heads.heads):
+        for layer in heads.last.values():
+            torch.nn.init.normal_(layer.weight, std=0.1)
+    return talker
+
+
+def test_an_untrained_talker_is_its_gaussians() -> None:
+    talker = a_talker()
+    splats = talker.deform(a_drive(3))
+    torch.testing.assert_close(splats.means, talker.raw["means"].expand(3, -1, -1))
+    torch.testing.assert_close(splats.scales, talker.raw["log_scales"].exp().expand(3, -1, -1))
+    torch.testing.assert_close(splats.opacities, torch.full((3, 60), 0.1))
+
+
+def test_baking_does_not_change_the_canonical_head() -> None:
+    talker = moved(a_talker())
+    before = talker.canonical()
+    talker.bake()
+    torch.testing.assert_close(talker.raw["sh"], before.sh)
+    torch.testing.assert_close(talker.raw["opacity_logits"].sigmoid(), before.opacities)
+    assert (before.opacities - 0.1).abs().max() > 1e-3, "the test must have predicted something"
+
+
+def test_frames_do_not_influence_each_other() -> None:
+    for method in ("gaussiantalker", "gaussiantalker-star"):
+        talker, drive = moved(a_talker(method)), a_drive(3)
+        together = talker.deform(drive)
+        for frame in range(3):
+            alone = talker.deform(Drive(*(part[frame : frame + 1] for part in drive)))
+            for one, all_of_them in zip(alone, together, strict=True):
+                torch.testing.assert_close(one[0], all_of_them[frame], rtol=1e-4, atol=1e-5)
+
+
+def test_every_condition_is_heard() -> None:
+    talker, drive = moved(a_talker()), a_drive(1)
+    talker.fit_pose(torch.randn(20, 4, 4))
+    still = talker.deform(drive).means
+    turned = drive.viewmats.clone()
+    turned[:, 0, 3] += 1
+    changes = {
+        "audio": drive._replace(contexts=drive.contexts + 1),
+        "eye": drive._replace(blink=1 - drive.blink),
+        "camera": drive._replace(viewmats=turned),
+    }
+    for name, change in changes.items():
+        assert (talker.deform(change).means - still).abs().max() > 1e-6, name
+
+
+def test_training_reaches_every_parameter() -> None:
+    """One step of each stage gives a gradient to all that the stage trains."""
+    talker, drive = moved(a_talker()), a_drive(2)
+    K = torch.tensor([[60.0, 0, 16], [0, 60.0, 16], [0, 0, 1]])
+    plates = torch.zeros(2, 32, 32, 3)
+    stages = {
+        "canonical": (talker.canonical(), ("raw.", "triplane", "canonical_heads.heads.last")),
+        "deformation": (talker.deform(drive), ("raw.", "triplane", "conditions", "fusion", "offsets")),
+    }
+    for stage, (splats, trained) in stages.items():
+        talker.zero_grad()
+        image, _, _ = render(splats, drive.viewmats, K, plates, talker.sh_degree)
+        image.square().mean().backward()
+        silent = [
+            name
+            for name, parameter in talker.named_parameters()
+            if name.startswith(trained) and (parameter.grad is None or not parameter.grad.any())
+        ]
+        assert not silent, f"{stage}: {silent}"
