@@ -53,9 +53,7 @@ def move_mesh(thing: bpy.types.Object, vertices: np.ndarray) -> None:
     thing.data.update()
 
 
-def add_curves(
-    name: str, points: np.ndarray, radii: np.ndarray, material: bpy.types.Material
-) -> bpy.types.Object:
+def add_curves(name: str, points: np.ndarray, radii: np.ndarray, material: bpy.types.Material) -> bpy.types.Object:
     """Link hair curves [S, P, 3] with radii [S, P]."""
     curves = bpy.data.hair_curves.new(name)
     curves.add_curves([points.shape[1]] * len(points))
@@ -94,10 +92,8 @@ class Actor:
         mesh, rest = self.head.mesh, self.head.rest
         chosen = [
             k
-            for k, (face, group) in enumerate(zip(mesh.faces, mesh.groups))
-            if group == "body"
-            and rest[face, 1].min() > BODY_BELOW_Y
-            and np.abs(rest[face, 0]).max() < BODY_HALF_WIDTH
+            for k, (face, group) in enumerate(zip(mesh.faces, mesh.groups, strict=True))
+            if group == "body" and rest[face, 1].min() > BODY_BELOW_Y and np.abs(rest[face, 0]).max() < BODY_HALF_WIDTH
         ]
         self.body_ids, self.body_faces = submesh([mesh.faces[k] for k in chosen])
         uv = mesh.texture_points[[t for k in chosen for t in mesh.face_texture_points[k]]]
@@ -110,10 +106,7 @@ class Actor:
     def _add_eyes(self) -> None:
         vertices, faces, uv = eyeball_mesh()
         material = materials.eye(eye_picture())
-        self.eyes = [
-            add_mesh("eye", vertices * eye.radius * 0.995, faces, material, uv)
-            for eye in self.head.eyes
-        ]
+        self.eyes = [add_mesh("eye", vertices * eye.radius * 0.995, faces, material, uv) for eye in self.head.eyes]
 
     def _add_mouth(self) -> None:
         enamel, gum = materials.enamel(), materials.gum()
@@ -175,7 +168,7 @@ class Actor:
         move_mesh(self.tongue, vertices[self.tongue_ids])
         move_curves(self.lashes, self.lash_rig.points(vertices))
         move_curves(self.brows, self.brow_rig.points(vertices, head_matrix[:3, :3]))
-        for thing, eye in zip(self.eyes, head.eyes):
+        for thing, eye in zip(self.eyes, head.eyes, strict=True):
             thing.matrix_world = Matrix((head_matrix @ eye_matrix(eye, gaze)).tolist())
         skull = Matrix(head_matrix.tolist())
         jaw = Matrix((head_matrix @ head.jaw_matrix(expressed)).tolist())

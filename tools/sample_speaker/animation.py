@@ -52,9 +52,7 @@ def loudness(samples: np.ndarray, count: int) -> np.ndarray:
     return np.clip(level / np.quantile(level, 0.95), 0, 1.2)
 
 
-def mouth_tracks(
-    phones: list[Phone], level: np.ndarray
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def mouth_tracks(phones: list[Phone], level: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Facial-unit tracks of the mouth and the lip-closure envelope (0..1)."""
     count = len(level)
     names = sorted({unit for shape in visemes.SHAPES.values() for unit in shape})

@@ -32,7 +32,7 @@ class BaseMesh:
 
     def faces_of(self, group: str) -> list[list[int]]:
         """The polygons of one group."""
-        return [f for f, g in zip(self.faces, self.groups) if g == group]
+        return [f for f, g in zip(self.faces, self.groups, strict=True) if g == group]
 
 
 class MakeHumanData:
@@ -58,13 +58,9 @@ class MakeHumanData:
             elif kind == "f":
                 corners = [corner.split("/") for corner in rest.split()]
                 faces.append([int(c[0]) - 1 for c in corners])
-                face_texture_points.append(
-                    [int(c[1]) - 1 if len(c) > 1 and c[1] else 0 for c in corners]
-                )
+                face_texture_points.append([int(c[1]) - 1 if len(c) > 1 and c[1] else 0 for c in corners])
                 groups.append(group)
-        return BaseMesh(
-            np.array(vertices), np.array(texture_points), faces, face_texture_points, groups
-        )
+        return BaseMesh(np.array(vertices), np.array(texture_points), faces, face_texture_points, groups)
 
     def shape_target(self, name: str, vertex_count: int) -> np.ndarray:
         """Offsets [N, 3] of a target such as `macrodetails/caucasian-female-young`."""
@@ -73,9 +69,7 @@ class MakeHumanData:
     def face_units(self, vertex_count: int) -> dict[str, np.ndarray]:
         """Offsets [N, 3] of the 52 facial units, by ARKit name."""
         folder = self.root / "faceunits01" / "targets" / "faceunits"
-        return {
-            path.stem: _read_target(path, vertex_count) for path in sorted(folder.glob("*.target"))
-        }
+        return {path.stem: _read_target(path, vertex_count) for path in sorted(folder.glob("*.target"))}
 
     def bone_weights(self, vertex_count: int) -> dict[str, np.ndarray]:
         """Skinning weights [N] of every bone of the default rig."""

@@ -54,9 +54,7 @@ def _crown(width: float, height: float, depth: float, taper: float) -> np.ndarra
 def _tooth_row(upper: bool, edge_y: float, half_width: float, front: float) -> ToothRow:
     """Crowns whose cutting edges lie at `edge_y`, and a gum tube behind their roots."""
     rng = np.random.default_rng(2 if upper else 1)
-    widths, heights = (
-        (UPPER_WIDTHS, UPPER_HEIGHTS) if upper else (LOWER_WIDTHS, LOWER_HEIGHTS)
-    )
+    widths, heights = (UPPER_WIDTHS, UPPER_HEIGHTS) if upper else (LOWER_WIDTHS, LOWER_HEIGHTS)
     fine = np.linspace(0, 1, 4000)
     arch_x, arch_z = _arch(fine, half_width, front)
     length = np.r_[0, np.cumsum(np.hypot(np.diff(arch_x), np.diff(arch_z)))]

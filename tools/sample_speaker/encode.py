@@ -83,9 +83,7 @@ def pictures(folder: Path, frames: int) -> Iterator[np.ndarray]:
         yield look((whole + 0.5).astype(np.uint8))
 
 
-def write_clip(
-    path: Path, frames: Iterator[np.ndarray], size: int, samples: np.ndarray, quality: int
-) -> None:
+def write_clip(path: Path, frames: Iterator[np.ndarray], size: int, samples: np.ndarray, quality: int) -> None:
     """H.264 (yuv420p) and AAC in an mp4 that starts playing before it is loaded."""
     with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
         video = container.add_stream("libx264", rate=FRAME_RATE)

@@ -19,9 +19,7 @@ def grid_faces(columns: int, rows: int) -> list[list[int]]:
     return faces
 
 
-def eyeball_mesh(
-    columns: int = 64, rows: int = 56
-) -> tuple[np.ndarray, list[list[int]], np.ndarray]:
+def eyeball_mesh(columns: int = 64, rows: int = 56) -> tuple[np.ndarray, list[list[int]], np.ndarray]:
     """Unit eyeball looking to +z: vertices, quads and (u, v) of every quad corner.
 
     u goes around the axis, v is the polar angle divided by pi (0 in the pupil).
@@ -52,9 +50,7 @@ def eyeball_mesh(
     return vertices, faces, np.array(corner_uv)
 
 
-def _iris(
-    rng: np.random.Generator, around: np.ndarray, reach: np.ndarray, outer: tuple, inner: tuple
-) -> np.ndarray:
+def _iris(rng: np.random.Generator, around: np.ndarray, reach: np.ndarray, outer: tuple, inner: tuple) -> np.ndarray:
     """Iris colour: radial fibres, a warm inner ring, a dark limbal ring and the pupil."""
     fibres = np.zeros_like(reach)
     for count in rng.integers(20, 160, 70):

@@ -58,9 +58,7 @@ class _Skull:
         return ((query - self.points[near].mean(1)) * normal).sum(1), normal
 
 
-def grow_hair(
-    vertices: np.ndarray, faces: list[list[int]], count: int, seed: int = 5
-) -> tuple[np.ndarray, np.ndarray]:
+def grow_hair(vertices: np.ndarray, faces: list[list[int]], count: int, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
     """Strands [S, P, 3] and radii [S, P] for the given rest-pose body mesh."""
     rng = np.random.default_rng(seed)
     tris = triangles([f for f in faces if vertices[f].mean(0)[1] > SCALP_ABOVE_Y])
@@ -78,9 +76,7 @@ def grow_hair(
     return strands, radii
 
 
-def _comb(
-    rng: np.random.Generator, roots: np.ndarray, normals: np.ndarray, skull: _Skull
-) -> np.ndarray:
+def _comb(rng: np.random.Generator, roots: np.ndarray, normals: np.ndarray, skull: _Skull) -> np.ndarray:
     """Walk every strand from its root sideways off the parting and back towards the bun."""
     n = len(roots)
     waves = 1 + np.sin(roots[:, 0] * 420 + roots[:, 2] * 300)

@@ -112,7 +112,7 @@ class Head:
         """4x4 matrices of neck 1-3 and head for a total rotation vector (rad)."""
         matrices = []
         current = np.eye(4)
-        for share, joint in zip(JOINT_SHARES, self.joints):
+        for share, joint in zip(JOINT_SHARES, self.joints, strict=True):
             turn = np.eye(4)
             turn[:3, :3] = Rotation.from_rotvec(np.asarray(rotation) * share).as_matrix()
             turn[:3, 3] = joint - turn[:3, :3] @ joint

@@ -61,7 +61,7 @@ def render_range(actor: Actor, tracks: dict[str, np.ndarray], out: Path, frames:
         if path.exists():
             continue
         started = time.monotonic()
-        units = dict(zip(names, tracks["weights"][frame].tolist()))
+        units = dict(zip(names, tracks["weights"][frame].tolist(), strict=True))
         actor.pose(units, tracks["rotation"][frame], tracks["gaze"][frame])
         render_frame(path)
         seconds.append(time.monotonic() - started)
@@ -93,6 +93,7 @@ def main() -> None:
     bpy.context.scene.render.threads = args.threads
     plate = args.out / "plate.png"
     if not plate.exists() and args.start == 0:
+        actor.pose({}, np.zeros(3), np.zeros(2))
         render_plate(plate, PLATE_SAMPLES)
     limit_to_moving_region()
     log.info("scene built in %.1f s", time.monotonic() - started)

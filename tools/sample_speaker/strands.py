@@ -19,7 +19,7 @@ class Lashes:
     def __init__(self, head: Head, seed: int = 3) -> None:
         rng = np.random.default_rng(seed)
         self._rows = []
-        for letter, eye in zip("lr", head.eyes):
+        for letter, eye in zip("lr", head.eyes, strict=True):
             for strip in self.STRIPS:
                 faces = head.mesh.faces_of(f"helper-{letter}-eyelashes-{strip[0]}")
                 roots, tips = _strip_rows(head.rest, faces, eye)
@@ -45,16 +45,14 @@ class Lashes:
         return np.concatenate(strands)
 
 
-def _strip_rows(
-    rest: np.ndarray, faces: list[list[int]], eye: Eyeball
-) -> tuple[np.ndarray, np.ndarray]:
+def _strip_rows(rest: np.ndarray, faces: list[list[int]], eye: Eyeball) -> tuple[np.ndarray, np.ndarray]:
     """Vertices of the inner (root) and outer (tip) edge, ordered along x."""
     corners = np.array(sorted({i for face in faces for i in face}))
     away = np.linalg.norm(rest[corners] - eye.centre, axis=1)
     x = rest[corners, 0]
     edges = np.quantile(x, np.linspace(0, 1, 9))
     roots, tips = set(), set()
-    for low, high in zip(edges[:-1], edges[1:]):
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
         bin_members = np.flatnonzero((x >= low) & (x <= high))
         roots.add(bin_members[away[bin_members].argmin()])
         tips.add(bin_members[away[bin_members].argmax()])
@@ -121,9 +119,7 @@ def _brow_hair(rng: np.random.Generator, eye: Eyeball) -> tuple[float, float, fl
     return 0.0125 + 0.041 * t, y, angle, float(np.interp(t, [0, 0.3, 1], [0.8, 1, 0.75]))
 
 
-def _cast(
-    vertices: np.ndarray, tris: np.ndarray, x: float, y: float
-) -> tuple[int, np.ndarray] | None:
+def _cast(vertices: np.ndarray, tris: np.ndarray, x: float, y: float) -> tuple[int, np.ndarray] | None:
     """Front-most triangle under (x, y) seen along -z, with barycentric weights."""
     a, b, c = (vertices[tris[:, k]] for k in range(3))
     area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])

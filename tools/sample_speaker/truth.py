@@ -9,9 +9,7 @@ from animation import FRAME_RATE
 from head import Head, lip_opening_mm
 
 
-def clip_truth(
-    head: Head, tracks: dict[str, np.ndarray], frames: int, size: int
-) -> dict[str, np.ndarray]:
+def clip_truth(head: Head, tracks: dict[str, np.ndarray], frames: int, size: int) -> dict[str, np.ndarray]:
     """Arrays for the first `frames` frames; OpenCV camera axes, metres, radians.
 
     K [3, 3] (pixels), world2cam [4, 4], head2world [N, 4, 4], lip_mm [N] (inner-lip opening),
@@ -21,7 +19,7 @@ def clip_truth(
     names = [str(name) for name in tracks["names"]]
     head_to_world, lips = [], []
     for frame in range(frames):
-        units = dict(zip(names, tracks["weights"][frame].tolist()))
+        units = dict(zip(names, tracks["weights"][frame].tolist(), strict=True))
         vertices, matrix = head.pose(head.express(units), tracks["rotation"][frame])
         head_to_world.append(matrix)
         lips.append(lip_opening_mm(vertices))
