@@ -43,7 +43,7 @@ def test_everything_is_measured_and_written(avatar_folder: Path, openings: np.nd
     truth, driving = tmp_path / "truth.npz", tmp_path / "driving.wav"
     np.savez(truth, lip_mm=openings * 40)
     write_wav(driving, np.random.default_rng(1).normal(0, 0.1, 640 * 60).astype(np.float32))
-    result = evaluate(avatar_folder, "capture", truth=truth, audio=driving)
+    result = evaluate(avatar_folder, "capture", truth=truth, audio=driving, quick=True)
     metrics = result["metrics"]
     assert json.loads((avatar_folder / "evaluation.json").read_text()) == json.loads(json.dumps(result))
     assert metrics["lip_correlation"]["value"] == pytest.approx(1, abs=0.01)
@@ -55,6 +55,7 @@ def test_everything_is_measured_and_written(avatar_folder: Path, openings: np.nd
     assert metrics["gaussians"]["value"] == 7 and metrics["training_minutes"]["value"] == 1.5
     assert metrics["model_bytes"]["value"] == 0.001
     assert metrics["lpips_alex"]["measured"] is False and "could not be fetched" in metrics["lpips_alex"]["note"]
+    assert not metrics["fid"]["measured"] and "quick" in metrics["csim"]["note"]
     assert "driven_sync_correlation" in metrics
     assert len(result["per_frame"]["psnr_head"]) == HELD
     assert "PSNR, head" in headlines(result) and "could not" not in headlines(result)
@@ -70,7 +71,7 @@ def test_a_late_mouth_is_found_late(
     avatar_folder: Path, performer: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(assessment.Avatar, "load", lambda path, progress: performer(late=2))
-    metrics = evaluate(avatar_folder, "capture")["metrics"]
+    metrics = evaluate(avatar_folder, "capture", quick=True)["metrics"]
     assert metrics["lip_lag"]["value"] == pytest.approx(80, abs=15)
     assert metrics["lip_correlation"]["value"] < 0.9
     assert metrics["lip_exact_correlation"]["measured"] is False
@@ -84,7 +85,7 @@ def test_a_video_without_faces_gives_no_mouth_numbers(
             return None
 
     monkeypatch.setattr(assessment, "Landmarker", lambda progress: Blind())
-    metrics = evaluate(avatar_folder, "capture")["metrics"]
+    metrics = evaluate(avatar_folder, "capture", quick=True)["metrics"]
     assert metrics["faces_missed"]["value"] == HELD
     assert not any(metrics[key]["measured"] for key in ("lmd", "lip_correlation", "lip_lag", "sync_correlation"))
     assert metrics["psnr_head"]["measured"]

@@ -14,6 +14,7 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.evaluation.cost_scores import cost_scores
 from gaussiantalker.evaluation.faces import Detector, track
 from gaussiantalker.evaluation.held_out import HeldOut
+from gaussiantalker.evaluation.likeness_scores import likeness_scores
 from gaussiantalker.evaluation.mouth_scores import (
     expectation_of,
     held_out_sync,
@@ -56,13 +57,14 @@ def evaluate(
     *,
     truth: str | Path | None = None,
     audio: str | Path | None = None,
+    quick: bool = False,
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
     """Measures an avatar on its capture's held-out frames and, with `audio`, on sound it never heard.
 
     Writes `evaluation.json`, `comparison.mp4` and `report.html` into the avatar's folder and returns what the JSON
     says. `capture` is by default the one the avatar was trained on; `truth` is an .npz with `lip_mm`, the exact lip
-    opening of every frame of a generated video.
+    opening of every frame of a generated video; `quick` leaves out FID and CSIM, which need large networks.
 
     Raises:
         GaussianTalkerError: a folder or file is missing or not what it should be; nothing is written then.
@@ -74,7 +76,7 @@ def evaluate(
     driving = None if audio is None else read_audio(audio)[:LONGEST_DRIVING]
     with tempfile.TemporaryDirectory() as scratch:
         held = HeldOut.render(loaded, source, lambda: Landmarker(progress=progress), Path(scratch), progress)
-        result = measure(loaded, folder, held, lip_mm, driving, lambda: Landmarker(progress=progress), progress)
+        result = measure(loaded, folder, held, lip_mm, driving, lambda: Landmarker(progress=progress), quick, progress)
         progress.stage("writing the report", 2)
         pictures = (np.concatenate(pair, axis=1) for pair in zip(held.truth, held.renders, strict=True))
         write_video(folder / "comparison.mp4", pictures, held.audio)
@@ -92,11 +94,13 @@ def measure(
     lip_mm: np.ndarray | None,
     driving: np.ndarray | None,
     detector: Callable[[], Detector],
+    quick: bool,
     progress: Progress,
 ) -> dict[str, Any]:
     """Everything evaluation.json says; docs/evaluation.md explains it."""
     exact = None if lip_mm is None else lip_mm[held.frames]
     metrics, per_frame = picture_scores(held, progress)
+    metrics |= likeness_scores(held, quick, progress)
     expectation = expectation_of(held)
     metrics |= mouth_scores(held, exact)
     metrics |= held_out_sync(held, expectation)

