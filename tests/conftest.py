@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import settings
@@ -16,10 +16,10 @@ settings.load_profile("house")
 
 @pytest.fixture(autouse=True)
 def pinned_threads() -> None:
-    """Two cores are what continuous integration has; torch's own guess makes small operations slow elsewhere."""
+    """Small operations gain nothing from a second thread, and wait long for it where cores are shared."""
     import torch
 
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,19 @@
 from gaussiantalker.talker.footage import Footage, Shots
 from gaussiantalker.talker.listener import Listener
 from gaussiantalker.talker.method import METHODS, Method, find_method
+from gaussiantalker.talker.precision import fast_products
 from gaussiantalker.talker.talker import Drive, Splats, Talker, render
 
-__all__ = ["METHODS", "Drive", "Footage", "Listener", "Method", "Shots", "Splats", "Talker", "find_method", "render"]
+__all__ = [
+    "METHODS",
+    "Drive",
+    "Footage",
+    "Listener",
+    "Method",
+    "Shots",
+    "Splats",
+    "Talker",
+    "fast_products",
+    "find_method",
+    "render",
+]

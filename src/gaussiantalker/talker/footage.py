@@ -10,7 +10,6 @@ from gaussiantalker import speech
 from gaussiantalker.geometry import rigid
 from gaussiantalker.talker.listener import Listener
 from gaussiantalker.talker.talker import Drive
-from gaussiantalker.timing import SAMPLES_PER_FRAME
 
 if TYPE_CHECKING:
     from gaussiantalker.capture import Capture
@@ -38,7 +37,7 @@ class Footage:
         self.viewmats = torch.from_numpy(rigid(tracking.rotations, tracking.translations)).float()
         self.blink = torch.from_numpy(tracking.blink).float()
         self.K = torch.from_numpy(capture.camera.K).float()
-        self.contexts = frame_contexts(listener.rows(_padded(capture.audio, capture.frames)))
+        self.contexts = speech.contexts(speech.windows(listener.rows(capture.audio)))
         self.lips = lip_boxes(tracking.landmarks[:, OUTER_LIPS], capture.size)
 
     def usable(self, start: int, stop: int) -> np.ndarray:
@@ -46,40 +45,23 @@ class Footage:
         return start + np.flatnonzero(self.capture.tracking.found[start:stop])
 
     def drive(self, frames: np.ndarray) -> Drive:
+        """What moves the head in these frames [B]."""
         index = torch.from_numpy(np.asarray(frames))
         return Drive(torch.from_numpy(self.contexts[frames]), self.blink[index], self.viewmats[index])
 
-    def plates(self, frames: np.ndarray) -> Tensor:
-        """[B, H, W, 3] in [0, 1]."""
-        return _unit(self.capture.plates[frames])
-
     def shots(self, frames: np.ndarray) -> Shots:
+        """Everything about these frames [B]."""
         head = torch.from_numpy((self.capture.labels[frames] == HEAD).astype(np.float32))
-        image, plate = _unit(self.capture.images[frames]), self.plates(frames)
+        image, plate = _unit(self.capture.images[frames]), _unit(self.capture.plates[frames])
         return Shots(image, plate, head, torch.from_numpy(self.lips[frames]), self.drive(frames))
 
 
-def frame_contexts(rows: np.ndarray) -> np.ndarray:
-    """Speech rows [2F, C] to contexts [F, 8, 16, C], without copying."""
-    return speech.contexts(speech.windows(rows))
-
-
 def lip_boxes(points: np.ndarray, size: int) -> np.ndarray:
-    """Square boxes int [N, 4] around lip points [N, P, 2] in pixels: at least four pixels wide, within the picture.
-
-    Frames without a face (NaN) get the picture's middle; they are never trained on.
-    """
-    points = np.nan_to_num(points, nan=size / 2)
+    """Square boxes int [N, 4] around lip points [N, P, 2] in pixels: at least four pixels wide, within the picture."""
     low, high = points.min(axis=1), points.max(axis=1)
     half = np.maximum((high - low).max(axis=1) / 2, 2)[:, None]
     middle = np.clip((low + high) / 2, half, size - half)
     return np.concatenate([np.floor(middle - half), np.ceil(middle + half)], axis=1).clip(0, size).astype(np.int64)
-
-
-def _padded(audio: np.ndarray, frames: int) -> np.ndarray:
-    """Sound exactly as long as the frames."""
-    samples = frames * SAMPLES_PER_FRAME
-    return np.pad(audio[:samples], (0, max(0, samples - len(audio))))
 
 
 def _unit(pictures: np.ndarray) -> Tensor:

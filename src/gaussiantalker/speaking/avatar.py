@@ -1,0 +1,137 @@
+"""The avatar: a folder that holds a person's talking head, and the object that brings it to speech."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from gaussiantalker import speech
+from gaussiantalker.capture import Capture
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.geometry import Camera
+from gaussiantalker.media.audio import read_audio
+from gaussiantalker.media.files import atomic_path, read_json, write_json
+from gaussiantalker.media.video import read_frames, write_video
+from gaussiantalker.progress import SILENT, Progress
+from gaussiantalker.speaking.motion import Motion
+from gaussiantalker.speaking.performance import Performance
+from gaussiantalker.speaking.stream import AvatarStream, AvFrame
+from gaussiantalker.splatting.gaussians import Gaussians
+from gaussiantalker.talker import Drive, Footage, Listener, Talker, fast_products, find_method, render
+
+FORMAT = 1
+BATCH = 4  # frames rendered together: enough to share the network's overhead, few enough to stay in cache
+PLATES_CRF = 10  # plates lie behind every frame, so they are kept near-lossless
+
+
+@dataclass(frozen=True)
+class Avatar:
+    """A trained talking head with everything it needs to speak."""
+
+    info: dict[str, Any]  # avatar.json
+    talker: Talker
+    listener: Listener
+    camera: Camera
+    motion: Motion
+    plates: np.ndarray  # uint8 [M, H, W, 3], one for each frame of the motion
+
+    @classmethod
+    def load(cls, path: str | Path, progress: Progress = SILENT) -> "Avatar":
+        """Reads an avatar's folder.
+
+        Raises:
+            GaussianTalkerError: it is no avatar, a file is missing, or a newer version wrote it.
+        """
+        path = Path(path)
+        info = _read_info(path)
+        with safe_open(_part(path, "model.safetensors"), framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        listener = Listener.from_arrays(
+            speech.load(info["speech"]["encoder"], progress),
+            {name.removeprefix("listener."): t.numpy() for name, t in tensors.items() if name.startswith("listener.")},
+        )
+        raw = {name.removeprefix("talker.raw."): t for name, t in tensors.items() if name.startswith("talker.raw.")}
+        talker = Talker(find_method(info["method"]), Gaussians.from_dict(raw), listener.channels)
+        talker.load_state_dict(
+            {name.removeprefix("talker."): t for name, t in tensors.items() if name.startswith("talker.")}
+        )
+        with np.load(_part(path, "motion.npz")) as arrays:
+            motion = Motion(arrays["rotations"], arrays["translations"], arrays["blink"])
+        plates = np.stack(list(read_frames(_part(path, "plates.mp4"))))
+        return cls(info, talker.eval().requires_grad_(False), listener, Camera(**info["camera"]), motion, plates)
+
+    def save(self, path: str | Path) -> None:
+        """Writes the folder; `avatar.json` comes last, so a folder without it is not an avatar yet."""
+        path = Path(path)
+        path.mkdir(parents=True, exist_ok=True)
+        tensors = {f"talker.{name}": t.contiguous() for name, t in self.talker.state_dict().items()}
+        tensors |= {f"listener.{name}": torch.from_numpy(a).contiguous() for name, a in self.listener.arrays().items()}
+        with atomic_path(path / "model.safetensors") as temporary:
+            save_file(tensors, temporary)
+        with atomic_path(path / "motion.npz") as temporary:
+            np.savez(temporary, **asdict(self.motion))
+        write_video(path / "plates.mp4", self.plates, None, crf=PLATES_CRF)
+        write_json(path / "avatar.json", {"format": FORMAT, **self.info})
+
+    def speak(self, audio: str | Path | np.ndarray) -> Performance:
+        """The avatar saying this: a sound file of any common kind, or 16 kHz mono samples [S]."""
+        samples = read_audio(audio) if isinstance(audio, str | Path) else np.asarray(audio, np.float32)
+        return Performance(self, samples)
+
+    def stream(self, chunks: Iterable[np.ndarray]) -> Iterator[AvFrame]:
+        """Frames of 16 kHz mono sound that arrives in chunks of any size, each as soon as its look-ahead is there."""
+        stream = AvatarStream(self)
+        for chunk in chunks:
+            yield from stream.push(chunk)
+        yield from stream.finish()
+
+    def perform(self, contexts: np.ndarray, first: int) -> Iterator[np.ndarray]:
+        """Pictures for speech contexts [k, 8, 16, C] of the frames from `first` on, with the avatar's own motion."""
+        for start in range(0, len(contexts), BATCH):
+            part = contexts[start : start + BATCH]
+            index = np.array([self.motion.index(first + start + k) for k in range(len(part))])
+            drive = Drive(
+                torch.from_numpy(np.ascontiguousarray(part)),
+                torch.from_numpy(self.motion.blink[index]).float(),
+                torch.from_numpy(self.motion.viewmats[index]).float(),
+            )
+            yield from self._render(drive, self.plates[index])
+
+    def render_capture(self, capture: Capture, frames: Sequence[int]) -> Iterator[np.ndarray]:
+        """Pictures uint8 [H, W, 3] of a capture's frames under their own sound, pose, blink and plates."""
+        footage = Footage(capture, self.listener)
+        for start in range(0, len(frames), BATCH):
+            index = np.asarray(frames[start : start + BATCH])
+            yield from self._render(footage.drive(index), capture.plates[index])
+
+    @torch.inference_mode()
+    @fast_products()
+    def _render(self, drive: Drive, plates: np.ndarray) -> np.ndarray:
+        """Pictures uint8 [B, H, W, 3] over plates uint8 [B, H, W, 3]."""
+        K = torch.from_numpy(self.camera.K).float()
+        behind = torch.from_numpy(np.asarray(plates)).float() / 255
+        image, _, _ = render(self.talker.deform(drive), drive.viewmats, K, behind, self.talker.sh_degree)
+        return (image.clamp(0, 1) * 255).round().byte().numpy()
+
+
+def _read_info(path: Path) -> dict[str, Any]:
+    if not (path / "avatar.json").is_file():
+        raise GaussianTalkerError(f"{path} is not an avatar (it has no avatar.json): give a folder written by 'train'.")
+    info = read_json(path / "avatar.json")
+    if info.get("format") != FORMAT:
+        raise GaussianTalkerError(
+            f"{path} was written in format {info.get('format')}; this version reads format {FORMAT}: "
+            "use the version of GaussianTalker that wrote it, or train again."
+        )
+    return info
+
+
+def _part(path: Path, name: str) -> Path:
+    if not (path / name).is_file():
+        raise GaussianTalkerError(f"{path} is incomplete, {name} is missing: run the training command again.")
+    return path / name

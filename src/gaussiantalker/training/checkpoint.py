@@ -1,0 +1,47 @@
+"""Training that was stopped goes on exactly where it was: everything that changes, in one file, nothing pickled."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.optim import Optimizer
+
+from gaussiantalker.media.files import atomic_path
+
+
+def write_checkpoint(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    """Tensors, and whatever JSON can hold, in one safetensors file."""
+    with atomic_path(path) as temporary:
+        save_file(
+            {name: t.detach().contiguous() for name, t in tensors.items()}, temporary, {"facts": json.dumps(facts)}
+        )
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["facts"])
+
+
+def optimizer_tensors(optimizers: dict[str, Optimizer]) -> dict[str, Tensor]:
+    """The moments of all optimizers, named `optimizer/NAME/parameter number/key`."""
+    return {
+        f"optimizer/{name}/{number}/{key}": torch.as_tensor(value)
+        for name, optimizer in optimizers.items()
+        for number, state in optimizer.state_dict()["state"].items()
+        for key, value in state.items()
+    }
+
+
+def restore_optimizers(optimizers: dict[str, Optimizer], tensors: dict[str, Tensor]) -> None:
+    """The inverse of `optimizer_tensors`."""
+    for name, optimizer in optimizers.items():
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            kind, *rest = key.split("/")
+            if kind == "optimizer" and rest[0] == name:
+                state.setdefault(int(rest[1]), {})[rest[2]] = value
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

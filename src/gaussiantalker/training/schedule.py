@@ -1,0 +1,78 @@
+"""How long and how fast to train."""
+
+from dataclasses import dataclass
+
+from gaussiantalker.errors import GaussianTalkerError
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Iterations, learning rates and loss weights of the two stages.
+
+    Lengths are in head units, where the outer eye corners are 1 apart. Learning rates fall log-linearly to a
+    hundredth (positions) or a tenth (networks) within each stage, as in the public code of GaussianTalker.
+    """
+
+    name: str
+    canonical_steps: int
+    deformation_steps: int
+    batch: int
+    """Frames per step of the deformation stage; the canonical stage takes one."""
+    points: int
+    """Gaussians at the start."""
+    grow_below: int
+    """No more Gaussians are added once there are this many."""
+    sh_degree: int
+    sh_degree_every: int
+    """Canonical iterations between one more degree of spherical harmonics and the next."""
+    rate_positions: float = 1e-3
+    rate_scales: float = 5e-3
+    rate_quats: float = 1e-3
+    rate_opacity: float = 5e-2
+    rate_sh: float = 2.5e-3
+    rate_network: float = 1e-3
+    rate_triplane: float = 1e-2
+    weight_l1: float = 0.8
+    weight_ssim: float = 0.2
+    weight_lips: float = 0.4
+    weight_mask: float = 0.1
+    checkpoint_every: int = 250
+
+
+SCHEDULES = {
+    schedule.name: schedule
+    for schedule in (
+        Schedule(
+            name="demo",
+            canonical_steps=1_500,
+            deformation_steps=2_500,
+            batch=1,
+            points=12_000,
+            grow_below=18_000,
+            sh_degree=2,
+            sh_degree_every=400,
+        ),
+        Schedule(
+            name="standard",
+            canonical_steps=8_000,
+            deformation_steps=10_000,
+            batch=4,
+            points=25_000,
+            grow_below=50_000,
+            sh_degree=3,
+            sh_degree_every=1_000,
+            rate_network=5e-4,
+        ),
+    )
+}
+
+
+def find_schedule(name: str) -> Schedule:
+    """The schedule of this name.
+
+    Raises:
+        GaussianTalkerError: there is none; the sentence lists those there are.
+    """
+    if name not in SCHEDULES:
+        raise GaussianTalkerError(f"There is no schedule {name!r}: choose one of {', '.join(SCHEDULES)}.")
+    return SCHEDULES[name]

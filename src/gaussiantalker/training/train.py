@@ -1,0 +1,103 @@
+"""From a capture to an avatar."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gaussiantalker import speech
+from gaussiantalker.capture import Capture
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.media.files import atomic_path, read_json
+from gaussiantalker.progress import SILENT, Progress
+from gaussiantalker.speaking import Avatar, Motion, calm_stretch
+from gaussiantalker.talker import Footage, Listener, Talker, find_method
+from gaussiantalker.timing import SAMPLES_PER_FRAME
+from gaussiantalker.training.card import model_card
+from gaussiantalker.training.initialise import initial_gaussians
+from gaussiantalker.training.schedule import find_schedule
+from gaussiantalker.training.trainer import Trainer
+
+ENCODER = "whisper"
+CHECKPOINT = "checkpoint.safetensors"
+PREVIEW_FRAMES = 100
+
+
+def train(
+    capture: str | Path,
+    out: str | Path,
+    *,
+    method: str = "gaussiantalker-star",
+    schedule: str = "standard",
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> Path:
+    """Trains an avatar on a capture's folder and writes its folder `out`, which is returned.
+
+    An interrupted run goes on from its last checkpoint; a finished one is left as it is.
+
+    Raises:
+        GaussianTalkerError: an unknown method or schedule, no capture, a capture without sound, or a folder `out`
+            that holds an avatar trained otherwise.
+    """
+    parts, plan, out = find_method(method), find_schedule(schedule), Path(out)
+    source = Capture.load(capture)
+    recipe = {"method": method, "schedule": asdict(plan), "seed": seed, "capture": source.fingerprint}
+    if _finished(out, recipe):
+        return out
+    heard = source.audio[: source.train_frames * SAMPLES_PER_FRAME]
+    listener = Listener.fit(speech.load(ENCODER, progress), heard)
+    footage = Footage(source, listener)
+    frames = footage.usable(0, source.train_frames)
+    talker = Talker(parts, initial_gaussians(source, plan.points, plan.sh_degree, seed), listener.channels)
+    talker.fit_pose(footage.viewmats[frames])
+    trainer = Trainer(talker, footage, frames, plan, seed)
+    out.mkdir(parents=True, exist_ok=True)
+    trainer.run(out / CHECKPOINT, recipe, progress)
+    _write_avatar(out, trainer, source, listener, recipe, progress)
+    (out / CHECKPOINT).unlink()
+    return out
+
+
+def _finished(out: Path, recipe: dict[str, Any]) -> bool:
+    """Whether the avatar is there already, trained in just this way."""
+    if not (out / "avatar.json").is_file():
+        return False
+    if read_json(out / "avatar.json").get("recipe") != recipe:
+        raise GaussianTalkerError(
+            f"{out} holds an avatar trained on another capture or in another way: remove it or choose another --out."
+        )
+    return True
+
+
+def _write_avatar(
+    out: Path, trainer: Trainer, capture: Capture, listener: Listener, recipe: dict[str, Any], progress: Progress
+) -> None:
+    start, stop = calm_stretch(
+        capture.tracking.rotations[: capture.train_frames], capture.tracking.translations[: capture.train_frames]
+    )
+    tracking, talker = capture.tracking, trainer.talker
+    info = {
+        "method": talker.method.name,
+        "camera": asdict(capture.camera),
+        "speech": {"encoder": listener.encoder.name, "channels": listener.channels},
+        "gaussians": len(talker.raw["means"]),
+        "training": {"seconds": round(trainer.seconds, 1), "steps": sum(trainer.steps), "curve": trainer.curve},
+        "recipe": recipe,
+        "capture": str(capture.path.resolve()),
+        "synthetic": "Everything this avatar shows and says is generated.",
+    }
+    avatar = Avatar(
+        info,
+        talker.eval().requires_grad_(False),
+        listener,
+        capture.camera,
+        Motion(tracking.rotations[start:stop], tracking.translations[start:stop], tracking.blink[start:stop]),
+        np.asarray(capture.plates[start:stop]),
+    )
+    held_out = capture.audio[capture.train_frames * SAMPLES_PER_FRAME :][: PREVIEW_FRAMES * SAMPLES_PER_FRAME]
+    avatar.speak(held_out).save(out / "preview.mp4", progress)
+    with atomic_path(out / "README.md") as temporary:
+        temporary.write_text(model_card(info), encoding="utf-8")
+    avatar.save(out)

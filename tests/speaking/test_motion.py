@@ -1,0 +1,40 @@
+"""Playing a stretch of poses to and fro."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from gaussiantalker.speaking.motion import LONGEST, SHORTEST, Motion, calm_stretch
+
+
+def a_motion(frames: int) -> Motion:
+    return Motion(np.tile(np.eye(3), (frames, 1, 1)), np.zeros((frames, 3)), np.zeros(frames))
+
+
+@given(frames=st.integers(1, 40), at=st.integers(0, 500))
+def test_neighbours_stay_neighbours(frames: int, at: int) -> None:
+    motion = a_motion(frames)
+    here, there = motion.index(at), motion.index(at + 1)
+    assert 0 <= here < frames
+    assert abs(here - there) == min(1, frames - 1)
+
+
+def test_every_frame_is_shown() -> None:
+    motion = a_motion(7)
+    assert {motion.index(k) for k in range(13)} == set(range(7))
+
+
+def test_the_stretch_turns_where_the_head_rests() -> None:
+    """A head that swings like a pendulum rests where it turns: at odd multiples of a quarter period."""
+    frames, period = 900, 160
+    yaw = 20 * np.sin(2 * np.pi * np.arange(frames) / period)
+    rotations = Rotation.from_rotvec(np.radians(yaw)[:, None] * [0, 1, 0]).as_matrix()
+    start, stop = calm_stretch(rotations, np.zeros((frames, 3)))
+    assert SHORTEST <= stop - start <= LONGEST
+    for turn in (start, stop - 1):
+        assert min(abs((turn - period / 4) % (period / 2)), abs((turn - period / 4) % (period / 2) - period / 2)) < 4
+
+
+def test_a_short_capture_is_used_whole() -> None:
+    assert calm_stretch(np.tile(np.eye(3), (50, 1, 1)), np.zeros((50, 3))) == (0, 50)

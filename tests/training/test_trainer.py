@@ -1,0 +1,108 @@
+"""The two training stages, on a small scene whose truth is known: a ball with a mouth that opens with the sound."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.progress import SILENT, Silent
+from gaussiantalker.splatting.gaussians import Gaussians
+from gaussiantalker.talker import Drive, Shots, Talker, find_method, render
+from gaussiantalker.training.losses import lip_loss
+from gaussiantalker.training.schedule import find_schedule
+from gaussiantalker.training.trainer import Trainer
+
+SIZE, FRAMES, CHANNELS = 40, 30, 4
+TINY = replace(
+    find_schedule("demo"), canonical_steps=40, deformation_steps=60, sh_degree_every=20, checkpoint_every=15, batch=2
+)
+
+
+class Ball:
+    """Footage of a disc on a dark wall; a black mouth in it opens as the sound says."""
+
+    def __init__(self) -> None:
+        self.K = torch.tensor([[80.0, 0, SIZE / 2], [0, 80.0, SIZE / 2], [0, 0, 1]])
+        self.viewmats = torch.eye(4).repeat(FRAMES, 1, 1)
+        self.viewmats[:, 2, 3] = 8
+        self.viewmats[:, 0, 3] = torch.linspace(-0.2, 0.2, FRAMES)
+        self.opening = torch.from_numpy(np.random.default_rng(3).random(FRAMES)).float()
+
+    def shots(self, frames: np.ndarray) -> Shots:
+        y, x = torch.meshgrid(torch.arange(SIZE) + 0.5, torch.arange(SIZE) + 0.5, indexing="ij")
+        images, heads, lips = [], [], []
+        for frame in frames.tolist():
+            middle = SIZE / 2 + 10 * float(self.viewmats[frame, 0, 3])
+            head = ((x - middle) ** 2 + (y - SIZE / 2) ** 2 < 100).float()
+            mouth = ((x - middle).abs() < 4) & ((y - 25).abs() < 4 * self.opening[frame])
+            images.append((head * ~mouth)[..., None] * torch.tensor([0.9, 0.7, 0.6]) + 0.1)
+            heads.append(head)
+            lips.append([int(middle) - 5, 20, int(middle) + 5, 30])
+        contexts = self.opening[frames].view(-1, 1, 1, 1).expand(-1, 8, 16, CHANNELS)
+        drive = Drive(contexts, torch.zeros(len(frames)), self.viewmats[frames])
+        plate = torch.full((len(frames), SIZE, SIZE, 3), 0.1)
+        return Shots(torch.stack(images), plate, torch.stack(heads), torch.tensor(lips), drive)
+
+
+def a_trainer(schedule=TINY) -> Trainer:
+    rng, footage = np.random.default_rng(0), Ball()
+    points = rng.normal(size=(300, 3))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    torch.manual_seed(0)
+    method = replace(find_method("gaussiantalker-star"), resolutions=(16, 32))
+    talker = Talker(method, Gaussians.from_points(points, sh_degree=1), CHANNELS)
+    talker.fit_pose(footage.viewmats)
+    return Trainer(talker, footage, np.arange(FRAMES), schedule, seed=0)
+
+
+class StopAt(Silent):
+    """Ctrl-C at the given update."""
+
+    def __init__(self, update: int) -> None:
+        self.left = update
+
+    def update(self, done: int, **numbers: float) -> None:
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("stopped_at", [7, 40, 63])
+def test_going_on_equals_never_having_stopped(tmp_path: Path, stopped_at: int) -> None:
+    whole = a_trainer()
+    whole.run(tmp_path / "whole", {}, SILENT)
+    with pytest.raises(KeyboardInterrupt):
+        a_trainer().run(tmp_path / "parts", {}, StopAt(stopped_at))
+    resumed = a_trainer()
+    resumed.run(tmp_path / "parts", {}, SILENT)
+    ours = resumed.talker.state_dict()
+    for name, value in whole.talker.state_dict().items():
+        torch.testing.assert_close(ours[name], value, rtol=0, atol=0, msg=name)
+
+
+def test_the_mouth_follows_the_sound(tmp_path: Path) -> None:
+    """What the second stage adds to the first is the mouth: error in the lips must fall well below the static head's."""
+    schedule = replace(TINY, canonical_steps=150, deformation_steps=250)
+    trainer = a_trainer(schedule)
+    shots = trainer.footage.shots(np.arange(FRAMES))
+    trainer.run(tmp_path / "checkpoint", {}, SILENT)
+
+    talker = trainer.talker
+
+    def lips_under(drive: Drive) -> float:
+        with torch.no_grad():
+            image, _, _ = render(talker.deform(drive), drive.viewmats, trainer.footage.K, shots.plate, 1)
+        return float(lip_loss(image, shots))
+
+    deaf = shots.drive._replace(contexts=shots.drive.contexts.mean(dim=0).expand_as(shots.drive.contexts))
+    assert lips_under(shots.drive) < 0.6 * lips_under(deaf)
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        a_trainer().run(tmp_path / "checkpoint", {"seed": 0}, StopAt(3))
+    with pytest.raises(GaussianTalkerError, match="another training"):
+        a_trainer().run(tmp_path / "checkpoint", {"seed": 1}, SILENT)
