@@ -58,3 +58,21 @@ def test_marks_come_within_the_lookahead(babble):
     for frame in range(80):
         given_marks += len(gate.push(babble[640 * frame : 640 * (frame + 1)]))
         assert given_marks >= frame + 1 - gate.lookahead_frames
+
+
+@given(bursts=st.lists(st.tuples(st.floats(0.02, 0.8), st.floats(-60, -10)), min_size=1, max_size=20))
+@settings(max_examples=25, deadline=None)
+def test_no_silence_is_shorter_than_three_frames(bursts):
+    """A mouth that shuts for one frame twitches. The last run may be cut by the end of the sound."""
+    marks = voiced(np.concatenate([room(seconds, level) for seconds, level in bursts]))
+    edges = np.flatnonzero(np.diff(np.concatenate([[1], marks.astype(int), [1]])))
+    silences = [end - start for start, end in zip(edges[::2], edges[1::2], strict=True) if end < len(marks)]
+    assert all(length >= 3 for length in silences)
+
+
+@pytest.mark.parametrize("gain", [0.06, 0.25, 4])
+def test_a_voice_is_heard_at_any_loudness(babble, gain):
+    marks = voiced(gain * babble)
+    for start, end in SPEAKING:
+        assert marks[start:end].all()
+    assert not marks[:10].any()

@@ -1,38 +1,43 @@
 """Which frames hold speech and which are true silence, in which a mouth should be shut.
 
-An energy gate on two bands (voice, and the hiss of s and f), each above its own noise floor; the floor is the lowest
-level of the last seconds (minimum statistics: Martin 2001), so it follows the room. The gate opens early and closes
-late: the look-ahead keeps onsets, the hold keeps the closures of stop consonants.
+An energy gate on two bands: voice, and the hiss of s and f. A band speaks when it stands out from the noise floor, the
+lowest level of the last seconds (minimum statistics: Martin 2001), and is not lost under the loudest speech heard
+lately, as breath and reverberation are. The gate opens early and closes late: the look-ahead keeps onsets, the hold
+keeps the closures of stop consonants.
 """
 
 from collections import deque
 
 import numpy as np
 
-from gaussiantalker.speech.mel import HOP, MelStream, band_power
+from gaussiantalker.speech.mel import BANDS, HOP, MelStream, band_power
 from gaussiantalker.speech.samples import checked
-from gaussiantalker.timing import SAMPLES_PER_FRAME, frame_count
+from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME, frame_count
 
 _BANDS_HZ = ((100, 2_500), (2_500, 7_500))
 _OPEN, _STAY = 9.0, 6.0  # dB above the floor that open the gate, and that keep it open
-_QUIETEST = -65.0  # dB of full scale: softer sound is silence on any floor
+_REACH = 38.0  # dB below the loudest speech that is still speech
+_FORGET = 2.0  # dB a second by which the loudest speech is forgotten
+_QUIETEST = -58.0  # dB of full scale: softer sound is silence on any floor
 _FIRST_FLOOR = -50.0  # until the room is known its floor is taken to be no louder than this
-_MEMORY = 75  # frames, 3 s: longer than speech goes without a dip
-_AHEAD, _HOLD = 2, 4  # frames the gate opens early and closes late
-_FRAMES = SAMPLES_PER_FRAME // HOP
+_MEMORY = 3 * FPS  # frames: longer than speech goes without a dip
+_EARLY, _HOLD, _SHORTEST = 2, 3, 3  # frames: opens early, closes late, and a silence lasts at least so long
+_MEL_FRAMES = SAMPLES_PER_FRAME // HOP
 
 
 class Gate:
     """The gate on sound that arrives in pieces; a frame's mark comes `lookahead_frames` frames after it."""
 
-    lookahead_frames = _AHEAD + 1
+    lookahead_frames = _EARLY + _SHORTEST
 
     def __init__(self) -> None:
         self._mel = MelStream()
-        self._spectra = np.zeros((0, 80), np.float32)
+        self._spectra = np.zeros((0, BANDS), np.float32)
         self._levels: deque[np.ndarray] = deque(maxlen=_MEMORY)
-        self._ahead: deque[bool] = deque()
-        self._open, self._since, self._samples, self._given = False, _HOLD + 1, 0, 0
+        self._loudest = np.full(len(_BANDS_HZ), _QUIETEST)
+        self._ahead: deque[bool] = deque(maxlen=_EARLY + _SHORTEST)
+        self._open, self._silent, self._since = False, False, _HOLD
+        self._samples = self._given = 0
 
     def push(self, samples: np.ndarray) -> np.ndarray:
         """Marks, bool [k], of the frames that 16 kHz samples [S] complete."""
@@ -47,28 +52,33 @@ class Gate:
 
     def _advance(self, samples: np.ndarray) -> np.ndarray:
         spectra = np.concatenate([self._spectra, self._mel.push(samples)])
-        frames = len(spectra) // _FRAMES
-        self._spectra = spectra[frames * _FRAMES :]
-        power = np.stack([band_power(spectra[: frames * _FRAMES], *band) for band in _BANDS_HZ], axis=-1)
-        marks = [self._mark(level) for level in 10 * np.log10(power.reshape(frames, _FRAMES, 2).mean(axis=1) + 1e-12)]
+        frames = len(spectra) // _MEL_FRAMES
+        self._spectra = spectra[frames * _MEL_FRAMES :]
+        power = np.stack([band_power(spectra[: frames * _MEL_FRAMES], *band) for band in _BANDS_HZ], axis=-1)
+        marks = [
+            self._mark(level) for level in 10 * np.log10(power.reshape(frames, _MEL_FRAMES, 2).mean(axis=1) + 1e-12)
+        ]
         given = np.array([mark for mark in marks if mark is not None], bool)
         self._given += len(given)
         return given
 
     def _mark(self, level: np.ndarray) -> bool | None:
-        """Takes the next frame's levels [2]; returns the mark of the frame `_AHEAD` before it, once there is one."""
+        """Takes the next frame's levels [2]; returns the mark of the frame four before it, once there is one."""
         self._levels.append(level)
         floor = np.min(self._levels, axis=0)
         if len(self._levels) < _MEMORY:
             floor = np.minimum(floor, _FIRST_FLOOR)
-        above = np.max(np.where(level > _QUIETEST, level - floor, 0))
-        self._open = bool(above > (_STAY if self._open else _OPEN))
+        self._loudest = np.maximum(level, self._loudest - _FORGET / FPS)
+        quietest = np.maximum(self._loudest - _REACH, _QUIETEST)
+        margin = _STAY if self._open else _OPEN
+        self._open = bool(np.any((level > floor + margin) & (level > quietest)))
         self._ahead.append(self._open)
-        if len(self._ahead) <= _AHEAD:
+        if len(self._ahead) < self._ahead.maxlen:
             return None
-        self._since = 0 if any(self._ahead) else self._since + 1
-        self._ahead.popleft()
-        return self._since <= _HOLD
+        self._since = 0 if self._ahead[0] else self._since + 1
+        coming = list(self._ahead)[: _EARLY + 1] if self._silent else self._ahead
+        self._silent = self._since > _HOLD and not any(coming)
+        return not self._silent
 
 
 def voiced(audio: np.ndarray) -> np.ndarray:
