@@ -84,7 +84,7 @@ def test_going_on_equals_never_having_stopped(tmp_path: Path, stopped_at: int) -
 
 
 def test_the_mouth_follows_the_sound(tmp_path: Path) -> None:
-    """What the second stage adds to the first is the mouth: error in the lips must fall well below the static head's."""
+    """The second stage adds the mouth: with the sound, the lips must be far nearer the truth than without."""
     schedule = replace(TINY, canonical_steps=150, deformation_steps=250)
     trainer = a_trainer(schedule)
     shots = trainer.footage.shots(np.arange(FRAMES))

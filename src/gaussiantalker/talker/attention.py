@@ -26,7 +26,10 @@ class CrossAttention(nn.Module):
         """
         head = z.shape[-1] // self.heads
         keys = self.key(tokens).unflatten(-1, (self.heads, head))
-        weight, bias = self.query.weight.unflatten(0, (self.heads, head)), self.query.bias.unflatten(0, (self.heads, head))
+        weight, bias = (
+            self.query.weight.unflatten(0, (self.heads, head)),
+            self.query.bias.unflatten(0, (self.heads, head)),
+        )
         folded = torch.einsum("bthe,hed->bhtd", keys, weight).flatten(1, 2) * head**-0.5
         offset = torch.einsum("bthe,he->bht", keys, bias).flatten(1, 2) * head**-0.5
         logits = folded @ z.transpose(1, 2) + offset[..., None]

@@ -1,12 +1,13 @@
-"""Small networks that read Gaussian attributes off a feature: canonical predictors (eq. 8), offset regressors (eq. 14)."""
+"""Small networks that read Gaussian attributes off a feature: canonical (eq. 8) and offsets (eq. 14)."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def attribute_sizes(sh_degree: int) -> dict[str, int]:
-    """Numbers per Gaussian of each attribute."""
-    return {"means": 3, "scales": 3, "quats": 4, "opacity": 1, "sh": 3 * (sh_degree + 1) ** 2}
+def attribute_sizes(names: tuple[str, ...], sh_degree: int) -> dict[str, int]:
+    """Numbers per Gaussian of each of these attributes."""
+    sizes = {"means": 3, "scales": 3, "quats": 4, "opacity": 1, "sh": 3 * (sh_degree + 1) ** 2}
+    return {name: sizes[name] for name in names}
 
 
 class Regressors(nn.Module):

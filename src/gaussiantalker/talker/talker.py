@@ -14,10 +14,11 @@ from gaussiantalker.talker.regressors import CanonicalPredictors, Regressors, at
 from gaussiantalker.talker.triplane import Triplane
 
 POSE_NUMBERS = 12
+RAW_NAMES = {"scales": "log_scales", "opacity": "opacity_logits"}  # attributes that are kept before activation
 
 
 class Splats(NamedTuple):
-    """Activated attributes, in the order the rasterizer takes them; shared [N, ...] or one set per frame [B, N, ...]."""
+    """Activated attributes, in the order the rasterizer takes them: shared [N, ...] or per frame [B, N, ...]."""
 
     means: Tensor  # [..., N, 3]
     quats: Tensor  # [..., N, 4]
@@ -50,14 +51,16 @@ class Talker(nn.Module):
         low, high = gaussians.means.amin(dim=0), gaussians.means.amax(dim=0)
         margin = 0.05 * (high - low)
         self.triplane = Triplane(method.resolutions, method.plane_channels, low - margin, high + margin)
-        sizes = attribute_sizes(self.sh_degree)
-        pick = lambda names: {name: sizes[name] for name in names}
-        self.canonical_heads = CanonicalPredictors(method.width, method.regressor_width, pick(method.predicted))
+        self.canonical_heads = CanonicalPredictors(
+            method.width, method.regressor_width, attribute_sizes(method.predicted, self.sh_degree)
+        )
         self.conditions = Conditions(method.conditions, speech_channels, method.width)
         self.fusion = nn.ModuleList(
             CrossAttention(method.width, method.attention_heads, method.feedforward) for _ in range(method.layers)
         )
-        self.offsets = Regressors(method.width, method.regressor_width, pick(method.deformed))
+        self.offsets = Regressors(
+            method.width, method.regressor_width, attribute_sizes(method.deformed, self.sh_degree)
+        )
         self.register_buffer("pose_mean", torch.zeros(POSE_NUMBERS))
         self.register_buffer("pose_scale", torch.ones(POSE_NUMBERS))
 
@@ -92,18 +95,15 @@ class Talker(nn.Module):
 
     def _add(self, offsets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Raw attributes plus offsets, under the raw names."""
-        names = {"scales": "log_scales", "opacity": "opacity_logits"}
         raw = dict(self.raw.items())
         for name, offset in offsets.items():
-            key = names.get(name, name)
+            key = RAW_NAMES.get(name, name)
             raw[key] = raw[key] + offset.reshape(*offset.shape[:-1], *raw[key].shape[1:])
         return raw
 
     def _activate(self, offsets: dict[str, Tensor]) -> Splats:
         raw = self._add(offsets)
-        return Splats(
-            raw["means"], raw["quats"], raw["log_scales"].exp(), raw["opacity_logits"].sigmoid(), raw["sh"]
-        )
+        return Splats(raw["means"], raw["quats"], raw["log_scales"].exp(), raw["opacity_logits"].sigmoid(), raw["sh"])
 
 
 def render(splats: Splats, viewmats: Tensor, K: Tensor, backgrounds: Tensor, sh_degree: int) -> tuple:

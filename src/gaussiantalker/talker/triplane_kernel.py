@@ -51,7 +51,9 @@ def plane_gradient(task, points, size, channels, grad, samples, planes_grad):
     for n in range(len(points)):
         i, a = texel(points[n, FIRST[k]], size)
         j, b = texel(points[n, SECOND[k]], size)
-        others = load(samples, (n * 3 + (k + 1) % 3) * channels + c) * load(samples, (n * 3 + (k + 2) % 3) * channels + c)
+        others = load(samples, (n * 3 + (k + 1) % 3) * channels + c) * load(
+            samples, (n * 3 + (k + 2) % 3) * channels + c
+        )
         g = load(grad, n * channels + c) * others
         at = ((k * size + j) * size + i) * channels + c
         below = at + size * channels
@@ -76,7 +78,12 @@ def point_gradient(chunk, points, planes, grad, samples, points_grad):
             for c in range(0, channels, LANES):
                 at = ((k * size + j) * size + i) * channels + c
                 below = at + size * channels
-                p, q, r, s = load(planes, at), load(planes, at + channels), load(planes, below), load(planes, below + channels)
+                p, q, r, s = (
+                    load(planes, at),
+                    load(planes, at + channels),
+                    load(planes, below),
+                    load(planes, below + channels),
+                )
                 one, two = (n * 3 + (k + 1) % 3) * channels + c, (n * 3 + (k + 2) % 3) * channels + c
                 g = load(grad, n * channels + c) * load(samples, one) * load(samples, two)
                 along_first = along_first + g * ((q - p) * (f4(1) - b) + (s - r) * b)

@@ -13,12 +13,12 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import Progress
 from gaussiantalker.splatting.densify import CloneSplitPrune
 from gaussiantalker.talker import Footage, Shots, Splats, Talker, fast_products, render
+from gaussiantalker.talker.talker import RAW_NAMES
 from gaussiantalker.training.checkpoint import optimizer_tensors, read_checkpoint, restore_optimizers, write_checkpoint
 from gaussiantalker.training.losses import head_psnr, photometric_loss
 from gaussiantalker.training.schedule import Schedule
 
 STAGES = ("canonical head", "deformation")
-RAW_NAMES = {"scales": "log_scales", "opacity": "opacity_logits"}
 
 
 class Trainer:
@@ -132,7 +132,7 @@ class Trainer:
         self._refine(splats, info)
 
     def _refine(self, splats: Splats, info: dict) -> None:
-        """Clones, splits and prunes. The strategy judges the opacity a Gaussian has, not the one its prediction adds to."""
+        """Clones, splits and prunes; the opacity that counts is the whole, not the part the prediction adds to."""
         raw = self.talker.raw
         params = {
             **raw,
