@@ -56,6 +56,7 @@ def test_everything_is_measured_and_written(avatar_folder: Path, openings: np.nd
     assert metrics["model_bytes"]["value"] == 0.001
     assert metrics["lpips_alex"]["measured"] is False and "could not be fetched" in metrics["lpips_alex"]["note"]
     assert not metrics["fid"]["measured"] and "quick" in metrics["csim"]["note"]
+    assert "--syncnet" in metrics["lse_c"]["note"] and not metrics["lse_c"]["measured"]
     assert "driven_sync_correlation" in metrics
     assert len(result["per_frame"]["psnr_head"]) == HELD
     assert "PSNR, head" in headlines(result) and "could not" not in headlines(result)

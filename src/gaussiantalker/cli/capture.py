@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 from gaussiantalker.cli.options import File, OptionalFolder
 from gaussiantalker.progress import Progress
@@ -21,6 +24,9 @@ class Capture:
     size: int = 512
     """Side of the square pictures, in pixels; 256 trains about four times faster."""
 
+    consent: Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")] = None
+    """Who is seen and how they agreed to be captured; kept with the capture."""
+
     @property
     def folder(self) -> Path:
         return self.out or Path("captures") / self.video.stem
@@ -32,5 +38,5 @@ class Capture:
     def run(self, progress: Progress) -> str:
         from gaussiantalker.capture import capture
 
-        capture(self.video, self.folder, size=self.size, progress=progress)
+        capture(self.video, self.folder, size=self.size, consent=self.consent, progress=progress)
         return f"Captured: {self.folder}\nNext: gaussiantalker train {self.folder}"

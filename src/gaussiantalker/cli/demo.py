@@ -9,6 +9,7 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import Progress
 
 SIZE = 256
+CONSENT = "not needed: the speaker is computer-generated and resembles nobody on purpose"
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,10 @@ class Demo:
         samples = sample_folder()
         captured, trained, spoken = self.folder / "capture", self.folder / "avatar", self.folder / "speaks.mp4"
         driving = samples / "driving.wav"
-        capture(samples / "speaker.mp4", captured, size=SIZE, progress=progress)
+        capture(samples / "speaker.mp4", captured, size=SIZE, consent=CONSENT, progress=progress)
         train(captured, trained, schedule="demo", progress=progress)
         if not _newer(spoken, trained / "avatar.json"):
-            Avatar.load(trained).speak(driving).save(spoken, progress=progress)
+            Avatar.load(trained, progress).speak(driving).save(spoken, progress=progress)
         if not _newer(trained / "evaluation.json", trained / "avatar.json"):
             truth = samples / "speaker_truth.npz"
             evaluate(trained, captured, truth=truth, audio=driving, quick=True, progress=progress)

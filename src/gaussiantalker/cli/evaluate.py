@@ -22,6 +22,9 @@ class Evaluate:
     audio: OptionalFile = None
     """Other speech: also measures how well the mouth follows sound that is not in the capture."""
 
+    syncnet: OptionalFile = None
+    """SyncNet's weights (syncnet_v2.model), for LSE-C and LSE-D; no package ships them."""
+
     @property
     def when_stopped(self) -> str:
         return "Stopped; nothing new was written."
@@ -29,5 +32,12 @@ class Evaluate:
     def run(self, progress: Progress) -> str:
         from gaussiantalker.evaluation import evaluate, headlines
 
-        result = evaluate(self.avatar, self.capture, truth=self.truth, audio=self.audio, progress=progress)
+        result = evaluate(
+            self.avatar,
+            self.capture,
+            truth=self.truth,
+            audio=self.audio,
+            syncnet=self.syncnet,
+            progress=progress,
+        )
         return f"{headlines(result)}\nReport: {self.avatar / 'report.html'}"

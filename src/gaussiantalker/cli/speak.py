@@ -29,5 +29,5 @@ class Speak:
     def run(self, progress: Progress) -> str:
         from gaussiantalker.speaking import Avatar
 
-        Avatar.load(self.avatar).speak(self.audio).save(self.file, progress=progress)
+        Avatar.load(self.avatar, progress).speak(self.audio).save(self.file, progress=progress)
         return f"Written: {self.file}"

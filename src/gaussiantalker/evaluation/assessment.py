@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from gaussiantalker.evaluation.picture_scores import picture_scores
 from gaussiantalker.evaluation.record import Measured, shown
 from gaussiantalker.evaluation.report import write_report
 from gaussiantalker.evaluation.sync import Expectation
+from gaussiantalker.evaluation.syncnet_scores import syncnet_scores
 from gaussiantalker.media.audio import read_audio
 from gaussiantalker.media.files import existing_file, write_json
 from gaussiantalker.media.video import write_video
@@ -51,12 +53,23 @@ HEADLINES = (
 )
 
 
+@dataclass(frozen=True)
+class Extras:
+    """What an evaluation can use besides the avatar and its capture."""
+
+    lip_mm: np.ndarray | None = None  # [N] exact opening of every frame of the capture
+    driving: np.ndarray | None = None  # [S] sound that is not in the capture
+    syncnet: Path | None = None
+    quick: bool = False
+
+
 def evaluate(
     avatar: str | Path,
     capture: str | Path | None = None,
     *,
     truth: str | Path | None = None,
     audio: str | Path | None = None,
+    syncnet: str | Path | None = None,
     quick: bool = False,
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
@@ -64,7 +77,8 @@ def evaluate(
 
     Writes `evaluation.json`, `comparison.mp4` and `report.html` into the avatar's folder and returns what the JSON
     says. `capture` is by default the one the avatar was trained on; `truth` is an .npz with `lip_mm`, the exact lip
-    opening of every frame of a generated video; `quick` leaves out FID and CSIM, which need large networks.
+    opening of every frame of a generated video; `syncnet` is the weights file of SyncNet; `quick` leaves out FID and
+    CSIM, which need large networks.
 
     Raises:
         GaussianTalkerError: a folder or file is missing or not what it should be; nothing is written then.
@@ -72,11 +86,15 @@ def evaluate(
     folder = Path(avatar)
     loaded = Avatar.load(folder, progress)
     source = _capture_of(loaded, capture)
-    lip_mm = None if truth is None else read_truth(truth, source)
-    driving = None if audio is None else read_audio(audio)[:LONGEST_DRIVING]
+    extras = Extras(
+        lip_mm=None if truth is None else read_truth(truth, source),
+        driving=None if audio is None else read_audio(audio)[:LONGEST_DRIVING],
+        syncnet=None if syncnet is None else existing_file(syncnet, "SyncNet weights"),
+        quick=quick,
+    )
     with tempfile.TemporaryDirectory() as scratch:
         held = HeldOut.render(loaded, source, lambda: Landmarker(progress=progress), Path(scratch), progress)
-        result = measure(loaded, folder, held, lip_mm, driving, lambda: Landmarker(progress=progress), quick, progress)
+        result = measure(loaded, folder, held, extras, lambda: Landmarker(progress=progress), progress)
         progress.stage("writing the report", 2)
         pictures = (np.concatenate(pair, axis=1) for pair in zip(held.truth, held.renders, strict=True))
         write_video(folder / "comparison.mp4", pictures, held.audio)
@@ -91,22 +109,21 @@ def measure(
     avatar: Avatar,
     folder: Path,
     held: HeldOut,
-    lip_mm: np.ndarray | None,
-    driving: np.ndarray | None,
+    extras: Extras,
     detector: Callable[[], Detector],
-    quick: bool,
     progress: Progress,
 ) -> dict[str, Any]:
     """Everything evaluation.json says; docs/evaluation.md explains it."""
-    exact = None if lip_mm is None else lip_mm[held.frames]
+    exact = None if extras.lip_mm is None else extras.lip_mm[held.frames]
     metrics, per_frame = picture_scores(held, progress)
-    metrics |= likeness_scores(held, quick, progress)
+    metrics |= likeness_scores(held, extras.quick, progress)
+    metrics |= syncnet_scores(held, extras.syncnet, progress)
     expectation = expectation_of(held)
     metrics |= mouth_scores(held, exact)
     metrics |= held_out_sync(held, expectation)
-    metrics |= _driven(avatar, driving, expectation, detector, progress)
+    metrics |= _driven(avatar, extras.driving, expectation, detector, progress)
     progress.stage("timing live frames", 0)
-    metrics |= cost_scores(avatar, folder, held.audio if driving is None else driving)
+    metrics |= cost_scores(avatar, folder, held.audio if extras.driving is None else extras.driving)
     per_frame |= {
         "lip_opening_truth": held.truth_track.lip_opening,
         "lip_opening_render": held.render_track.lip_opening,

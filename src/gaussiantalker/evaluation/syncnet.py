@@ -1,0 +1,155 @@
+"""LSE-C, LSE-D and offset by SyncNet (Chung and Zisserman 2016), with weights that the user brings.
+
+No package ships them; `syncnet_v2.model` of its authors is what is expected. Face boxes are those of the landmarker,
+where the authors' own script uses another detector; everything else follows their protocol.
+"""
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from scipy.signal import medfilt
+from torch import Tensor, nn
+
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.evaluation.faces import Track
+from gaussiantalker.evaluation.mfcc import mfcc
+
+SIDE = 224
+CLIP = 5  # frames that are looked at together, and the 20 rows of cepstra that go with them
+MAX_SHIFT = 15  # frames
+FEWEST_FRAMES = 100
+_CROP_SCALE = 0.40
+_GREY = 110
+_MEDIAN = 13
+_BATCH = 20
+_ROWS_PER_FRAME = 4
+
+
+@dataclass(frozen=True)
+class SyncScore:
+    """Confidence (LSE-C, higher is better), distance (LSE-D, lower is better) and offset in frames."""
+
+    confidence: float
+    distance: float
+    offset: int
+
+
+class SyncNet(nn.Module):
+    """Two streams, lips and sound, into one space of 1024 dimensions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.netcnnlip = nn.Sequential(
+            *_layer3(3, 96, (5, 7, 7), (1, 2, 2), 0),
+            nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
+            *_layer3(96, 256, (1, 5, 5), (1, 2, 2), (0, 1, 1)),
+            nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
+            *_layer3(256, 256, (1, 3, 3), 1, (0, 1, 1)),
+            *_layer3(256, 256, (1, 3, 3), 1, (0, 1, 1)),
+            *_layer3(256, 256, (1, 3, 3), 1, (0, 1, 1)),
+            nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
+            *_layer3(256, 512, (1, 6, 6), 1, 0),
+        )
+        self.netcnnaud = nn.Sequential(
+            *_layer2(1, 64, 3, 1),
+            nn.MaxPool2d(1, 1),
+            *_layer2(64, 192, 3, 1),
+            nn.MaxPool2d((3, 3), (1, 2)),
+            *_layer2(192, 384, 3, 1),
+            *_layer2(384, 256, 3, 1),
+            *_layer2(256, 256, 3, 1),
+            nn.MaxPool2d((3, 3), (2, 2)),
+            *_layer2(256, 512, (5, 4), 0),
+        )
+        self.netfclip, self.netfcaud = (
+            nn.Sequential(nn.Linear(512, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Linear(512, 1024)) for _ in range(2)
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> "SyncNet":
+        """Raises GaussianTalkerError when the file is missing or holds other weights."""
+        net = cls().eval()
+        try:
+            net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        except FileNotFoundError:
+            raise GaussianTalkerError(f"{path} does not exist; give the file syncnet_v2.model") from None
+        except (RuntimeError, pickle.UnpicklingError, EOFError, TypeError, AttributeError):
+            raise GaussianTalkerError(
+                f"{path} does not hold SyncNet's weights; give the file syncnet_v2.model"
+            ) from None
+        return net
+
+    def lips(self, clips: Tensor) -> Tensor:
+        """Embeddings [B, 1024] of clips [B, 3, 5, 224, 224], BGR from 0 to 255."""
+        return self.netfclip(self.netcnnlip(clips).flatten(1))
+
+    def sound(self, cepstra: Tensor) -> Tensor:
+        """Embeddings [B, 1024] of cepstra [B, 1, 13, 20]."""
+        return self.netfcaud(self.netcnnaud(cepstra).flatten(1))
+
+    @torch.inference_mode()
+    def score(self, pictures: np.ndarray, track: Track, audio: np.ndarray) -> SyncScore:
+        """Of uint8 pictures [N, H, W, 3] with their tracked face and sound [640 N] in [-1, 1].
+
+        Raises GaussianTalkerError for fewer than 100 frames or a face that is hardly ever found.
+        """
+        if len(pictures) < FEWEST_FRAMES or track.found.mean() < 0.5:
+            raise GaussianTalkerError(f"SyncNet needs at least {FEWEST_FRAMES} frames with one face in most of them")
+        crops = face_crops(pictures, track)
+        rows = torch.from_numpy(mfcc(np.round(audio * 32767))).float()
+        count = min(len(crops), len(audio) // 640) - CLIP
+        lips, sound = [], []
+        for start in range(0, count, _BATCH):
+            at = range(start, min(start + _BATCH, count))
+            clips = np.stack([crops[k : k + CLIP] for k in at])[..., ::-1].copy()
+            lips.append(self.lips(torch.from_numpy(clips).permute(0, 4, 1, 2, 3).float()))
+            parts = [rows[k * _ROWS_PER_FRAME : (k + CLIP) * _ROWS_PER_FRAME].T[None] for k in at]
+            sound.append(self.sound(torch.stack(parts)))
+        return sync_score(torch.cat(lips).numpy(), torch.cat(sound).numpy())
+
+
+def sync_score(lips: np.ndarray, sound: np.ndarray) -> SyncScore:
+    """From embeddings [n, D]: mean distances of lips i and sound i + shift over all i, for shifts of +-15 frames.
+
+    Beyond the ends the sound's embedding is zero. Distance is the least of the means, confidence the median less that.
+    """
+    padded = np.pad(sound, ((MAX_SHIFT, MAX_SHIFT), (0, 0)))
+    shifts = range(2 * MAX_SHIFT + 1)
+    # The public code's distance adds a millionth to each difference; it is kept so that values agree.
+    means = np.array([np.linalg.norm(lips - padded[s : s + len(lips)] + 1e-6, axis=1).mean() for s in shifts])
+    return SyncScore(float(np.median(means) - means.min()), float(means.min()), MAX_SHIFT - int(means.argmin()))
+
+
+def face_crops(pictures: np.ndarray, track: Track) -> np.ndarray:  # uint8 [N, 224, 224, 3]
+    """Squares 2.8 half-sides wide around the tracked face: its centre and size go through a median over 13 frames."""
+    low, high = track.points.min(axis=1), track.points.max(axis=1)
+    half = (high - low).max(axis=1) / 2
+    x, y, half = (_steady(values) for values in (*((low + high) / 2).T, half))
+    crops = []
+    for picture, cx, cy, b in zip(pictures, x, y, half, strict=True):
+        pad = int(b * (1 + 2 * _CROP_SCALE))
+        padded = np.pad(picture, ((pad, pad), (pad, pad), (0, 0)), constant_values=_GREY)
+        top, bottom = int(cy + pad - b), int(cy + pad + b * (1 + 2 * _CROP_SCALE))
+        left, right = int(cx + pad - b * (1 + _CROP_SCALE)), int(cx + pad + b * (1 + _CROP_SCALE))
+        crop = Image.fromarray(padded[top:bottom, left:right])
+        crops.append(np.asarray(crop.resize((SIDE, SIDE), Image.Resampling.BILINEAR)))
+    return np.stack(crops)
+
+
+def _steady(values: np.ndarray) -> np.ndarray:
+    """Gaps bridged and jumps removed from a series [N]."""
+    known = np.isfinite(values)
+    filled = np.interp(np.arange(len(values)), np.flatnonzero(known), values[known])
+    return medfilt(np.pad(filled, _MEDIAN // 2, mode="edge"), _MEDIAN)[_MEDIAN // 2 : -(_MEDIAN // 2)]
+
+
+def _layer3(inputs: int, outputs: int, kernel: tuple, stride: int | tuple, padding: int | tuple) -> list[nn.Module]:
+    return [nn.Conv3d(inputs, outputs, kernel, stride, padding), nn.BatchNorm3d(outputs), nn.ReLU()]
+
+
+def _layer2(inputs: int, outputs: int, kernel: int | tuple, padding: int) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, kernel, 1, padding), nn.BatchNorm2d(outputs), nn.ReLU()]
