@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 BLUR_PX = 0.42
 VIGNETTE = 0.16
 PIXEL_GAIN_SPREAD = 0.004
-NOISE = 0.0055
+NOISE = 0.0025
 GAMMA = 2.2
 
 

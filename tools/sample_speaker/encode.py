@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--clip", type=Path, required=True)
     parser.add_argument("--truth", type=Path, required=True)
     parser.add_argument("--frames", type=int, default=None, help="use at most this many")
-    parser.add_argument("--quality", type=int, default=19, help="x264 crf")
+    parser.add_argument("--quality", type=int, default=20, help="x264 crf")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
 
