@@ -96,7 +96,7 @@ class Avatar:
             part = contexts[start : start + BATCH]
             index = np.array([self.motion.index(first + start + k) for k in range(len(part))])
             drive = Drive(
-                torch.from_numpy(np.ascontiguousarray(part)),
+                torch.from_numpy(np.array(part)),
                 torch.from_numpy(self.motion.blink[index]).float(),
                 torch.from_numpy(self.motion.viewmats[index]).float(),
             )

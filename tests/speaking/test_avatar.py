@@ -1,0 +1,117 @@
+"""An avatar's folder, and speech from it."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.geometry import Camera
+from gaussiantalker.media.files import read_json, write_json
+from gaussiantalker.speaking import Avatar, Motion
+from gaussiantalker.speech.logmel import LogMel
+from gaussiantalker.splatting.gaussians import Gaussians
+from gaussiantalker.talker import Listener, Talker, find_method
+
+SIZE = 48
+
+
+@pytest.fixture(scope="module")
+def avatar() -> Avatar:
+    """Coloured dots before a grey plate, whose places depend on the sound."""
+    rng = np.random.default_rng(0)
+    torch.manual_seed(0)
+    listener = Listener.fit(LogMel(), syllables(500, 48_000), channels=6)
+    gaussians = Gaussians.from_points(rng.normal(size=(80, 3)), rng.random((80, 3)), sh_degree=1)
+    talker = Talker(find_method("gaussiantalker-star"), gaussians, listener.channels)
+    torch.nn.init.normal_(talker.offsets.last["means"].weight, std=1.0)
+    motion = Motion(np.tile(np.eye(3), (5, 1, 1)), np.linspace([-1, 0, 8], [1, 0, 8], 5), np.linspace(0, 1, 5))
+    plates = np.full((5, SIZE, SIZE, 3), 90, np.uint8)
+    camera = Camera(70.0, SIZE / 2, SIZE / 2, SIZE, SIZE)
+    info = {
+        "method": "gaussiantalker-star",
+        "speech": {"encoder": "logmel"},
+        "camera": {"focal": 70.0, "cx": SIZE / 2, "cy": SIZE / 2, "width": SIZE, "height": SIZE},
+    }
+    return Avatar(info, talker.eval().requires_grad_(False), listener, camera, motion, plates)
+
+
+@pytest.fixture(scope="module")
+def folder(avatar: Avatar, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("avatars") / "dots"
+    avatar.save(path)
+    return path
+
+
+def syllables(pitch: float, samples: int = 20_500) -> np.ndarray:
+    """A tone that comes and goes six times a second: steady sound would pass for the room's noise."""
+    time = np.arange(samples) / 16_000
+    return (0.3 * np.sin(2 * np.pi * pitch * time) * np.sin(2 * np.pi * 3 * time) ** 2).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def sound() -> np.ndarray:
+    return syllables(pitch=300)
+
+
+def images(frames) -> np.ndarray:
+    return np.stack([frame.image for frame in frames])
+
+
+def test_a_saved_avatar_speaks_as_before(avatar: Avatar, folder: Path, sound: np.ndarray) -> None:
+    """The plates pass through a video codec, so pictures may differ by a shade."""
+    before, after = images(avatar.speak(sound)), images(Avatar.load(folder).speak(sound))
+    assert np.abs(before.astype(int) - after).max() <= 4
+    assert before.std(axis=0).max() > 5, "the test must show something that moves"
+
+
+def test_a_picture_for_every_started_frame_with_its_sound(avatar: Avatar, sound: np.ndarray) -> None:
+    frames = list(avatar.speak(sound))
+    assert [frame.index for frame in frames] == list(range(33))
+    played = np.concatenate([frame.samples for frame in frames])
+    np.testing.assert_array_equal(played[: len(sound)], sound)
+    assert not played[len(sound) :].any()
+
+
+def test_a_stream_gives_the_frames_of_the_whole(avatar: Avatar, sound: np.ndarray) -> None:
+    pieces = np.split(sound, [100, 5_000, 5_001, 12_345])
+    streamed = images(avatar.stream(pieces)).astype(int)
+    assert np.abs(streamed - images(avatar.speak(sound))).max() <= 1
+
+
+def test_frames_come_before_the_sound_ends(avatar: Avatar, sound: np.ndarray) -> None:
+    """Live speech must not wait for the end: after a second of sound, half a second of frames is there."""
+    second = np.tile(sound, 2)[:16_000]
+    arrived = next(frame for frame in avatar.stream(iter([second, second])) if frame.index == 12)
+    assert arrived.samples.shape == (640,)
+
+
+def test_the_mouth_hears(avatar: Avatar, sound: np.ndarray) -> None:
+    other = images(avatar.speak(syllables(pitch=1_200))).astype(int)
+    assert np.abs(other - images(avatar.speak(sound))).max() >= 2
+
+
+def test_a_performance_is_written_with_sound(avatar: Avatar, sound: np.ndarray, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", sound, 16_000)
+    assert avatar.speak(tmp_path / "a.wav").save(tmp_path / "a.mp4").stat().st_size > 1_000
+
+
+@pytest.mark.parametrize(
+    ("missing", "sentence"),
+    [("avatar.json", "is not an avatar"), ("model.safetensors", "incomplete"), ("plates.mp4", "incomplete")],
+)
+def test_a_folder_with_a_file_missing(folder: Path, tmp_path: Path, missing: str, sentence: str) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    (tmp_path / "copy" / missing).unlink()
+    with pytest.raises(GaussianTalkerError, match=sentence):
+        Avatar.load(tmp_path / "copy")
+
+
+def test_a_folder_of_another_format(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    write_json(tmp_path / "copy" / "avatar.json", {**read_json(folder / "avatar.json"), "format": 99})
+    with pytest.raises(GaussianTalkerError, match="format 99"):
+        Avatar.load(tmp_path / "copy")
