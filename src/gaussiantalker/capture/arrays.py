@@ -1,0 +1,82 @@
+"""Arrays of one row per frame that are longer than memory: .npy files written and read in pieces.
+
+Plain reads instead of a memory map keep a capture's own memory small at any length of video; whoever trains from
+the finished files maps them.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+_HEADER = 128
+
+
+class ArrayWriter:
+    """Appends rows to a .npy file whose length is known only at the end; use as a context manager."""
+
+    def __init__(self, path: Path, row_shape: tuple[int, ...], dtype: type = np.uint8) -> None:
+        self._path, self._shape, self._dtype = path, row_shape, np.dtype(dtype)
+        self.rows = 0
+
+    def __enter__(self) -> "ArrayWriter":
+        self._file = open(self._path, "wb")
+        self._file.write(b"\0" * _HEADER)
+        return self
+
+    def append(self, rows: np.ndarray) -> None:
+        """Adds [n, *row_shape]."""
+        assert rows.shape[1:] == self._shape, (rows.shape, self._shape)
+        self._file.write(np.ascontiguousarray(rows, self._dtype).data)
+        self.rows += len(rows)
+
+    def __exit__(self, *_: object) -> None:
+        description = {"descr": self._dtype.str, "fortran_order": False, "shape": (self.rows, *self._shape)}
+        text = repr(description).encode("latin1")
+        self._file.seek(0)
+        self._file.write(b"\x93NUMPY\x01\x00" + (_HEADER - 10).to_bytes(2, "little"))
+        self._file.write(text + b" " * (_HEADER - 11 - len(text)) + b"\n")
+        self._file.close()
+
+
+class ArrayReader:
+    """Rows of a .npy file, read when asked for."""
+
+    def __init__(self, path: Path) -> None:
+        mapped = np.load(path, mmap_mode="r")
+        self.shape, self._dtype, self._offset = mapped.shape, mapped.dtype, mapped.offset
+        self._row_bytes = int(np.prod(self.shape[1:])) * self._dtype.itemsize
+        self._path = path
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | int) -> np.ndarray:
+        """Consecutive rows [n, ...], or one row."""
+        if not isinstance(rows, slice):
+            return self[rows : rows + 1][0]
+        start, stop, _ = rows.indices(len(self))
+        with open(self._path, "rb", buffering=0) as file:
+            file.seek(self._offset + start * self._row_bytes)
+            count = max(stop - start, 0) * self._row_bytes // self._dtype.itemsize
+            return np.fromfile(file, self._dtype, count).reshape(-1, *self.shape[1:])
+
+    def sampled(self, count: int) -> np.ndarray:
+        """At most `count` rows, evenly spread."""
+        return np.stack([self[int(k)] for k in spread(len(self), count)])
+
+    def chunks(self, rows: int) -> Iterator[tuple[int, np.ndarray]]:
+        """First index and rows of consecutive pieces."""
+        for start in range(0, len(self), rows):
+            yield start, self[start : start + rows]
+
+
+def spread(length: int, count: int) -> np.ndarray:
+    """At most `count` indices spread evenly over [0, length), ends included."""
+    return np.unique(np.linspace(0, length - 1, min(count, length)).round().astype(int))
+
+
+def file_size(path: Path) -> int:
+    """Bytes of a file, -1 when it is not there."""
+    return os.stat(path).st_size if path.is_file() else -1

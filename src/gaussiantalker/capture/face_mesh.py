@@ -1,0 +1,111 @@
+"""The geometry behind the 478 landmarks: a canonical face in three dimensions, and which points are which.
+
+The mesh ships inside face_landmarker.task (Apache-2.0) as a protocol-buffer message; the few field types it uses are
+read here, so that no protobuf runtime is needed. In head axes: x to the picture's right, y down, z into the head.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gaussiantalker.capture.landmarker import read_task
+
+MESH_POINTS = 468
+OUTER_EYE_CORNERS = (33, 263)
+INNER_LIPS = (13, 14)
+# Upper lid, lower lid, outer corner, inner corner of the right and the left eye.
+EYES = (((158, 159, 160), (153, 145, 144), 33, 133), ((385, 386, 387), (380, 374, 373), 263, 362))
+LIDS = (
+    (7, 33, 133, 144, 145, 153, 154, 155, 157, 158, 159, 160, 161, 163, 173, 246),
+    (249, 263, 362, 373, 374, 380, 381, 382, 384, 385, 386, 387, 388, 390, 398, 466),
+)
+OUTLINE = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377) + (
+    152,
+    148,
+    176,
+    149,
+    150,
+    136,
+    172,
+    58,
+    132,
+    93,
+    234,
+    127,
+    162,
+    21,
+    54,
+    103,
+    67,
+    109,
+)
+OUTER_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
+
+
+@dataclass(frozen=True)
+class FaceMesh:
+    """The canonical face, in head units (outer eye corners 1 apart, origin between them)."""
+
+    vertices: np.ndarray  # [468, 3]
+    triangles: np.ndarray  # [898, 3] int32, counter-clockwise seen from outside
+    rigid: np.ndarray  # [468] in [0, 1]: how little each point moves with expression
+
+
+def load_face_mesh(task: Path) -> FaceMesh:
+    """The canonical mesh inside a face_landmarker.task bundle."""
+    message = read_task(task)["geometry_pipeline_metadata_landmarks.binarypb"]
+    mesh = next(value for field, value in _fields(message) if field == 1)
+    numbers, corners = [], []
+    for field, value in _fields(mesh):
+        if field == 3:
+            numbers.append(value)
+        elif field == 4:
+            corners.append(value)
+    # Five numbers a vertex, of which the last two are texture coordinates; centimetres, y up, z to the viewer.
+    raw = np.frombuffer(b"".join(numbers), "<f4").reshape(-1, 5)[:, :3].astype(np.float64) * (1, -1, -1)
+    left, right = raw[OUTER_EYE_CORNERS[0]], raw[OUTER_EYE_CORNERS[1]]
+    vertices = (raw - (left + right) / 2) / np.linalg.norm(right - left)
+    return FaceMesh(vertices, np.array(corners, np.int32).reshape(-1, 3), _rigid(vertices))
+
+
+def _rigid(vertices: np.ndarray) -> np.ndarray:  # [468]
+    """Forehead, nose and eye corners are bone; brows, lids, mouth and jaw are not.
+
+    The outline counts for nothing: its landmarks stay on the silhouette, not on the skin, when the head turns.
+    """
+    x, y = vertices[:, 0], vertices[:, 1]
+    nose_base = vertices[2, 1]
+    rigid = (y < nose_base + 0.05).astype(np.float64)
+    brows = (y > vertices[105, 1] - 0.12) & (y < vertices[52, 1] + 0.1) & (np.abs(x) > 0.1)
+    cheeks = (y > vertices[195, 1]) & (np.abs(x) > 0.22)
+    rigid[brows | cheeks] = 0.5
+    rigid[np.abs(x) > 0.6] = 0.0
+    rigid[list(OUTLINE)] = 0.0
+    rigid[np.array(LIDS).ravel()] = 0.0
+    rigid[[33, 133, 263, 362]] = 0.5
+    return rigid
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, bytes | int]]:
+    """Field numbers and values of one protocol-buffer message: varints, fixed 32 bits and byte strings."""
+    at = 0
+    while at < len(message):
+        tag, at = _varint(message, at)
+        field, kind = tag >> 3, tag & 7
+        if kind == 0:
+            value, at = _varint(message, at)
+        else:
+            length, at = (4, at) if kind == 5 else _varint(message, at)
+            value, at = message[at : at + length], at + length
+        yield field, value
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[at]
+        value, shift, at = value | (byte & 0x7F) << shift, shift + 7, at + 1
+        if byte < 0x80:
+            return value, at

@@ -1,0 +1,129 @@
+"""A finished capture: a folder with everything training needs, indexed by frame number."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gaussiantalker.capture.arrays import file_size
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.geometry import Camera
+from gaussiantalker.media import audio, image
+from gaussiantalker.media.files import read_json
+from gaussiantalker.timing import held_out_from
+
+RECORD = "capture.json"
+FORMAT = 1
+STAGES = ("ingest", "tracking", "labels", "plates", "points")
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """What is known of the face in every frame. Pixels are those of the capture's pictures, centres at .5."""
+
+    landmarks: np.ndarray  # [N, 478, 2] float32
+    found: np.ndarray  # [N] bool; where False, everything here is bridged from the frames around
+    blendshapes: np.ndarray  # [N, 52] float32 in [0, 1], named by `blendshapes.NAMES`
+    blink: np.ndarray  # [N] float32 in [0, 1]
+    lip_opening: np.ndarray  # [N] float32, inner-lip gap over inter-ocular distance
+    rotations: np.ndarray  # [N, 3, 3] world (head) to camera
+    translations: np.ndarray  # [N, 3] head units
+    vertices: np.ndarray  # [468, 3] float32, mean face, head units
+    triangles: np.ndarray  # [898, 3] int32
+    points: np.ndarray  # [P, 3] float32, dense over the whole visible head
+    colors: np.ndarray  # [P, 3] float32 in [0, 1], usual colour of each point
+
+
+@dataclass(frozen=True)
+class Capture:
+    """A capture folder, loaded. Large arrays stay on disk as read-only memory maps."""
+
+    path: Path
+    record: dict[str, Any]
+    camera: Camera
+    tracking: Tracking
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Capture":
+        """Raises GaussianTalkerError when the folder is missing, is no capture, or is not finished."""
+        path = Path(path)
+        record = _checked_record(path)
+        camera = Camera(**record["stages"]["tracking"]["facts"]["camera"])
+        with np.load(path / "tracking.npz") as tracking, np.load(path / "points.npz") as points:
+            return cls(path, record, camera, Tracking(**tracking, **points))
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when anything in the capture does."""
+        contents = [self.record["stages"][stage]["content"] for stage in STAGES]
+        return hashlib.sha256("".join(contents).encode()).hexdigest()[:16]
+
+    @property
+    def size(self) -> int:
+        return self.camera.width
+
+    @property
+    def frames(self) -> int:
+        return len(self.tracking.found)
+
+    @property
+    def train_frames(self) -> int:
+        """Frames before this one are for training, the rest for testing."""
+        return held_out_from(self.frames)
+
+    @property
+    def has_audio(self) -> bool:
+        return (self.path / "audio.wav").exists()
+
+    @cached_property
+    def images(self) -> np.ndarray:  # [N, H, W, 3] uint8
+        return np.load(self.path / "frames.npy", mmap_mode="r")
+
+    @cached_property
+    def labels(self) -> np.ndarray:  # [N, H, W] uint8: 0 background, 1 head, 2 neck, 3 torso
+        return np.load(self.path / "labels.npy", mmap_mode="r")
+
+    @cached_property
+    def plates(self) -> np.ndarray:  # [N, H, W, 3] uint8: the frame without its head
+        return np.load(self.path / "plates.npy", mmap_mode="r")
+
+    @cached_property
+    def background(self) -> np.ndarray:  # [H, W, 3] uint8
+        return image.read_image(self.path / "background.png")
+
+    @cached_property
+    def audio(self) -> np.ndarray:  # [640 N] float32, 16 kHz
+        """Raises GaussianTalkerError when the video had no sound."""
+        if not self.has_audio:
+            raise GaussianTalkerError(f"{self.path} was captured from a video without sound; capture one with sound")
+        return audio.read_audio(self.path / "audio.wav")
+
+
+def _checked_record(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise GaussianTalkerError(f"{path} does not exist; give the folder that `gaussiantalker capture` wrote")
+    if not path.is_dir():
+        raise GaussianTalkerError(f"{path} is a file; give the folder that `gaussiantalker capture` wrote")
+    if (path / "avatar.json").exists() and not (path / RECORD).exists():
+        raise GaussianTalkerError(f"{path} is an avatar; give the capture folder it was trained from")
+    if not (path / RECORD).exists():
+        raise GaussianTalkerError(f"{path} is not a capture (it has no {RECORD}); run `gaussiantalker capture` first")
+    record = read_json(path / RECORD)
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        version = record.get("format") if isinstance(record, dict) else None
+        raise GaussianTalkerError(
+            f"{path} is a capture of format {version}, not {FORMAT}; run `gaussiantalker capture` anew"
+        )
+    for stage in STAGES:
+        done = record.get("stages", {}).get(stage)
+        if done is None:
+            raise GaussianTalkerError(
+                f"{path} is not finished ({stage} is missing); run the same capture command again"
+            )
+        for name, size in done["files"].items():
+            if file_size(path / name) != size:
+                raise GaussianTalkerError(f"{path / name} is missing or damaged; run the same capture command again")
+    return record

@@ -1,0 +1,86 @@
+"""From a video file to square pictures at 25 fps, the face in each, and the sound beside them."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from gaussiantalker.capture.arrays import ArrayWriter
+from gaussiantalker.capture.framing import Crop, choose_crop
+from gaussiantalker.capture.landmarker import POINTS, Landmarker
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.media import audio, image, video
+from gaussiantalker.progress import Progress
+from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME
+
+_MIN_SECONDS = 2
+_LOOKS = 60
+_MIN_FOUND = 0.5
+
+
+def ingest(source: Path, folder: Path, size: int, progress: Progress) -> dict:
+    """Writes frames.npy, faces.npz and, when there is sound, audio.wav. Returns facts about the source.
+
+    Raises GaussianTalkerError for files that are no video, too short, or show no face most of the time.
+    """
+    info = video.probe(source)
+    expected = max(int(info.duration * FPS), 1)
+    if 0 < info.duration < _MIN_SECONDS:
+        raise GaussianTalkerError(
+            f"{source} lasts {info.duration:.1f} s; at least {_MIN_SECONDS} s are needed, better 180"
+        )
+    progress.stage("find the speaker", expected)
+    every = max(expected // _LOOKS, 1)
+    landmarker = Landmarker(progress=progress)
+    crop = choose_crop(_every(source, every, progress), source, landmarker)
+    if crop.side < size:
+        progress.note(f"the head and shoulders are {crop.side} pixels wide in {source.name} and are enlarged to {size}")
+    frames, found = _write_frames(source, folder, crop, size, expected, progress)
+    if frames < _MIN_SECONDS * FPS:
+        raise GaussianTalkerError(
+            f"{source} has {frames / FPS:.1f} s of pictures; at least {_MIN_SECONDS} s are needed"
+        )
+    if found < _MIN_FOUND:
+        raise GaussianTalkerError(
+            f"a face is seen in only {found:.0%} of {source}; cut it to the part with the speaker"
+        )
+    if info.has_audio:
+        samples = audio.read_audio(source)[: frames * SAMPLES_PER_FRAME]
+        audio.write_wav(folder / "audio.wav", np.pad(samples, (0, frames * SAMPLES_PER_FRAME - len(samples))))
+    else:
+        progress.note(f"{source.name} has no sound; a head can be learned from it, but not how it speaks")
+    return {
+        "frames": frames,
+        "sound": info.has_audio,
+        "source_size": [info.width, info.height],
+        "source_fps": round(info.fps, 4),
+        "crop": [crop.left, crop.top, crop.side],
+    }
+
+
+def _every(source: Path, step: int, progress: Progress) -> Iterator[np.ndarray]:
+    """Every `step`-th picture, with progress told on the way."""
+    for k, frame in enumerate(islice(video.read_frames(source), 0, None, step)):
+        progress.update(k * step)
+        yield frame
+
+
+def _write_frames(
+    source: Path, folder: Path, crop: Crop, size: int, expected: int, progress: Progress
+) -> tuple[int, float]:
+    """Pictures and landmarks in one pass, so that landmarks come from the source's own resolution."""
+    progress.stage("landmarks", expected)
+    landmarker = Landmarker(track=True)
+    points, scores, found = [], [], []
+    with ArrayWriter(folder / "frames.npy", (size, size, 3)) as writer:
+        for k, frame in enumerate(video.read_frames(source)):
+            square = crop.of(frame)
+            writer.append(image.resize(square, (size, size))[None])
+            face = landmarker.detect(square)
+            found.append(face is not None)
+            points.append(face.points[:, :2] * (size / crop.side) if face else np.full((POINTS, 2), np.nan, np.float32))
+            scores.append(face.blendshapes if face else np.full(52, np.nan, np.float32))
+            progress.update(k + 1)
+    np.savez(folder / "faces.npz", points=np.array(points, np.float32), scores=np.array(scores), found=np.array(found))
+    return len(found), float(np.mean(found)) if found else 0.0

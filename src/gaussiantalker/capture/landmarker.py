@@ -1,0 +1,127 @@
+"""478 face landmarks and 52 expression scores on one picture, with MediaPipe's published networks.
+
+Pre- and post-processing follow the model cards and the Attention Mesh paper (Grishchenko et al. 2020,
+arXiv:2006.10962): a square around the face, turned upright, half as large again as the face, at 256 pixels.
+"""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gaussiantalker import pretrained
+from gaussiantalker.capture.blendshapes import INPUT_POINTS
+from gaussiantalker.capture.detector import Detection, FaceDetector
+from gaussiantalker.capture.litert import Network
+from gaussiantalker.progress import SILENT, Progress
+
+POINTS = 478
+_INPUT = 256
+_MARGIN = 1.5
+_MIN_PRESENCE = 0.5
+_EYE_CORNERS = (33, 263)
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face in one picture."""
+
+    points: np.ndarray  # [478, 3] pixels; z in the same unit, smaller is nearer, 0 about the middle of the head
+    blendshapes: np.ndarray  # [52] in [0, 1], in the order of `blendshapes.NAMES`
+    presence: float  # [0, 1], how sure the network is that there is a face
+
+
+@dataclass(frozen=True)
+class Region:
+    """A turned square in a picture, in pixels and radians."""
+
+    centre: np.ndarray  # [2]
+    side: float
+    angle: float
+
+    def matrix(self) -> np.ndarray:  # [2, 3]
+        """From pixels of the upright 256-pixel crop to pixels of the picture."""
+        scale = self.side / _INPUT
+        c, s = np.cos(self.angle) * scale, np.sin(self.angle) * scale
+        turn = np.array([[c, -s], [s, c]])
+        return np.concatenate([turn, (self.centre - turn @ [_INPUT / 2, _INPUT / 2])[:, None]], axis=1)
+
+
+class Landmarker:
+    """The largest face of a picture, or with `track` the face of the picture before, in a video."""
+
+    def __init__(self, *, track: bool = False, progress: Progress = SILENT) -> None:
+        """`track` looks first where the face was in the last picture, which is faster and steadier.
+
+        Raises GaussianTalkerError when the model cannot be fetched.
+        """
+        models = read_task(pretrained.path("face-landmarker", progress))
+        self._detector = FaceDetector(models["face_detector.tflite"])
+        self._mesh = Network(models["face_landmarks_detector.tflite"])
+        self._scores = Network(models["face_blendshapes.tflite"], threads=1)
+        self._track = track
+        self._last: Face | None = None
+
+    def detect(self, image: np.ndarray) -> Face | None:
+        """The face in uint8 [H, W, 3], or None."""
+        face = None
+        if self._track and self._last is not None:
+            face = self.in_region(image, region_of_points(self._last.points))
+        if face is None:
+            faces = self._detector.detect(image)
+            if faces:
+                best = max(faces, key=lambda d: d.size * d.score)
+                face = self.in_region(image, region_of_detection(best))
+                # A second look, cut by the landmarks of the first, is as exact as in the middle of a video.
+                face = face and (self.in_region(image, region_of_points(face.points)) or face)
+        self._last = face
+        return face
+
+    def detect_all(self, image: np.ndarray) -> list[Detection]:
+        """Boxes of all faces, for choosing whom to follow."""
+        return self._detector.detect(image)
+
+    def follow(self, image: np.ndarray, detection: Detection) -> Face | None:
+        """The face at a detection of this picture; tracking goes on from it."""
+        self._last = self.in_region(image, region_of_detection(detection))
+        return self._last
+
+    def in_region(self, image: np.ndarray, region: Region) -> Face | None:
+        """The face inside one region, or None when the network sees none there."""
+        matrix = region.matrix()
+        crop = Image.fromarray(image).transform(
+            (_INPUT, _INPUT), Image.Transform.AFFINE, tuple(matrix.ravel()), Image.Resampling.BILINEAR
+        )
+        outputs = self._mesh(np.asarray(crop, np.float32)[None] / 255)
+        presence = float(1 / (1 + np.exp(-np.clip(outputs["Identity_1"].ravel()[0], -80, 80))))
+        if presence < _MIN_PRESENCE:
+            return None
+        local = outputs["Identity"].reshape(POINTS, 3).astype(np.float64)
+        points = np.empty_like(local)
+        points[:, :2] = local[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+        points[:, 2] = local[:, 2] * region.side / _INPUT
+        scores = self._scores(points[None, INPUT_POINTS, :2].astype(np.float32))
+        return Face(points.astype(np.float32), next(iter(scores.values())).copy(), presence)
+
+
+def region_of_detection(face: Detection) -> Region:
+    """The upright square around a detected face; its eyes lie level in it."""
+    right_eye, left_eye = face.points[0], face.points[1]
+    turn = np.arctan2(*(left_eye - right_eye)[::-1])
+    return Region((face.box[:2] + face.box[2:]) / 2, face.size * _MARGIN, float(turn))
+
+
+def region_of_points(points: np.ndarray) -> Region:
+    """The upright square around landmarks [478, 2 or 3]."""
+    flat = points[:, :2].astype(np.float64)
+    turn = float(np.arctan2(*(flat[_EYE_CORNERS[1]] - flat[_EYE_CORNERS[0]])[::-1]))
+    low, high = flat.min(0), flat.max(0)
+    return Region((low + high) / 2, float(max(high - low)) * _MARGIN, turn)
+
+
+def read_task(path: Path) -> dict[str, bytes]:
+    """The files inside a .task bundle, which is a zip archive."""
+    with zipfile.ZipFile(path) as bundle:
+        return {name: bundle.read(name) for name in bundle.namelist()}

@@ -1,0 +1,21 @@
+"""One TensorFlow Lite network on the CPU."""
+
+import numpy as np
+
+
+class Network:
+    """Runs a .tflite model on one input tensor. The runtime is imported when the first network is made."""
+
+    def __init__(self, model: bytes, threads: int = 2) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._interpreter = Interpreter(model_content=model, num_threads=threads)
+        self._interpreter.allocate_tensors()
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._outputs = {d["name"]: d["index"] for d in self._interpreter.get_output_details()}
+
+    def __call__(self, tensor: np.ndarray) -> dict[str, np.ndarray]:
+        """Outputs by name for one float32 input."""
+        self._interpreter.set_tensor(self._input, tensor)
+        self._interpreter.invoke()
+        return {name: self._interpreter.get_tensor(index) for name, index in self._outputs.items()}

@@ -1,0 +1,151 @@
+"""The face parser: BiSeNet (Yu et al. 2018, arXiv:1808.00897) on ResNet-18, trained on CelebAMask-HQ.
+
+Written from the paper; the module names follow the published checkpoint, which all talking-head systems share.
+"""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+CLASSES = 19
+
+
+class ConvBlock(nn.Module):
+    """Convolution, batch norm, ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
+        self.bn = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.bn(self.conv(x)), inplace=True)
+
+
+class Residual(nn.Module):
+    """ResNet's basic block (He et al. 2016)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.downsample = None
+        if stride > 1 or inputs != outputs:
+            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)), inplace=True)))
+        return F.relu(y + (x if self.downsample is None else self.downsample(x)), inplace=True)
+
+
+class ResNet18(nn.Module):
+    """The trunk: features at 1/8, 1/16 and 1/32 of the picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.layer1 = nn.Sequential(Residual(64, 64, 1), Residual(64, 64, 1))
+        self.layer2 = nn.Sequential(Residual(64, 128, 2), Residual(128, 128, 1))
+        self.layer3 = nn.Sequential(Residual(128, 256, 2), Residual(256, 256, 1))
+        self.layer4 = nn.Sequential(Residual(256, 512, 2), Residual(512, 512, 1))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x)), inplace=True), 3, 2, 1)
+        eighth = self.layer2(self.layer1(x))
+        sixteenth = self.layer3(eighth)
+        return eighth, sixteenth, self.layer4(sixteenth)
+
+
+class AttentionRefinement(nn.Module):
+    """Channels weighed by the picture's own mean (the paper's ARM)."""
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        self.conv = ConvBlock(inputs, 128)
+        self.conv_atten = nn.Conv2d(128, 128, 1, bias=False)
+        self.bn_atten = nn.BatchNorm2d(128)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        return x * torch.sigmoid(self.bn_atten(self.conv_atten(x.mean((2, 3), keepdim=True))))
+
+
+class ContextPath(nn.Module):
+    """Wide context brought back up to 1/8 of the picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.resnet = ResNet18()
+        self.arm16, self.arm32 = AttentionRefinement(256), AttentionRefinement(512)
+        self.conv_head32, self.conv_head16 = ConvBlock(128, 128), ConvBlock(128, 128)
+        self.conv_avg = ConvBlock(512, 128, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        eighth, sixteenth, deep = self.resnet(x)
+        deep = self.arm32(deep) + self.conv_avg(deep.mean((2, 3), keepdim=True))
+        middle = self.conv_head32(F.interpolate(deep, sixteenth.shape[2:])) + self.arm16(sixteenth)
+        return eighth, self.conv_head16(F.interpolate(middle, eighth.shape[2:]))
+
+
+class FeatureFusion(nn.Module):
+    """Detail and context joined (the paper's FFM)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convblk = ConvBlock(256, 256, 1)
+        self.conv1 = nn.Conv2d(256, 64, 1, bias=False)
+        self.conv2 = nn.Conv2d(64, 256, 1, bias=False)
+
+    def forward(self, detail: Tensor, context: Tensor) -> Tensor:
+        x = self.convblk(torch.cat([detail, context], dim=1))
+        weights = torch.sigmoid(self.conv2(F.relu(self.conv1(x.mean((2, 3), keepdim=True)))))
+        return x * weights + x
+
+
+class Output(nn.Module):
+    """The last two convolutions, to one score per class."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = ConvBlock(256, 256)
+        self.conv_out = nn.Conv2d(256, CLASSES, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv_out(self.conv(x))
+
+
+class BiSeNet(nn.Module):
+    """Scores of the 19 classes at 1/8 of the picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cp, self.ffm, self.conv_out = ContextPath(), FeatureFusion(), Output()
+
+    def forward(self, x: Tensor) -> Tensor:  # [B, 3, H, W] -> [B, 19, H/8, W/8]
+        return self.conv_out(self.ffm(*self.cp(x)))
+
+
+def load_parser(path: Path) -> BiSeNet:
+    """The network with the checkpoint's weights, ready for inference; heads used only in training are left out."""
+    state = torch.load(path, weights_only=True, map_location="cpu")
+    net = BiSeNet()
+    net.load_state_dict({k: v for k, v in state.items() if not k.startswith(("conv_out16", "conv_out32"))})
+    return _fused(net.eval()).to(memory_format=torch.channels_last)
+
+
+def _fused(net: nn.Module) -> nn.Module:
+    """Batch norms folded into the convolutions before them: the same function, a third less memory traffic."""
+    pairs = {"conv": "bn", "conv1": "bn1", "conv2": "bn2", "conv_atten": "bn_atten", "0": "1"}
+    for module in net.modules():
+        children = dict(module.named_children())
+        for conv, norm in pairs.items():
+            if isinstance(children.get(conv), nn.Conv2d) and isinstance(children.get(norm), nn.BatchNorm2d):
+                setattr(module, conv, fuse_conv_bn_eval(children[conv], children[norm]))
+                setattr(module, norm, nn.Identity())
+    return net

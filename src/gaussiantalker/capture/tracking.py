@@ -1,0 +1,139 @@
+"""Signals per frame from raw landmarks: smoothed points, blink, lip opening, head pose."""
+
+from pathlib import Path
+
+import numpy as np
+
+from gaussiantalker import pretrained
+from gaussiantalker.capture.blendshapes import NAMES
+from gaussiantalker.capture.face_mesh import EYES, INNER_LIPS, OUTER_EYE_CORNERS, load_face_mesh
+from gaussiantalker.capture.pose import Motion, fit_motion
+from gaussiantalker.geometry import yaw_pitch_roll
+from gaussiantalker.progress import Progress
+from gaussiantalker.timing import FPS
+
+_BLINKS = (NAMES.index("eyeBlinkLeft"), NAMES.index("eyeBlinkRight"))
+# Savitzky-Golay, 5 points, quadratic: keeps a parabola, and so the speed and the depth of a blink.
+_SMOOTHER = np.array([-3, 12, 17, 12, -3]) / 35
+_THIRD_DIFFERENCE = np.array([-1, 3, -3, 1])
+
+
+def track(folder: Path, size: int, progress: Progress) -> dict:
+    """Reads faces.npz, writes tracking.npz (see `Tracking`). Returns the camera and how steady the result is."""
+    progress.stage("head pose", 3)
+    with np.load(folder / "faces.npz") as faces:
+        points, scores, found = faces["points"], faces["scores"], faces["found"]
+    points, scores = bridge(points, found), bridge(scores, found)
+    smooth = steady(points)
+    progress.update(1)
+    mesh = load_face_mesh(pretrained.path("face-landmarker"))
+    motion = fit_motion(smooth, found, mesh, size)
+    progress.update(2)
+    np.savez(
+        folder / "tracking.npz",
+        landmarks=smooth,
+        found=found,
+        blendshapes=scores,
+        blink=blink(smooth, scores),
+        lip_opening=lip_opening(smooth),
+        rotations=motion.rotations,
+        translations=motion.translations,
+        vertices=motion.shape.astype(np.float32),
+        triangles=mesh.triangles,
+    )
+    progress.update(3)
+    return _facts(points, smooth, scores, found, motion, size)
+
+
+def bridge(values: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Rows [N, ...] with those not found filled in linearly from their neighbours in time."""
+    if found.all():
+        return values
+    seen, missing = np.flatnonzero(found), np.flatnonzero(~found)
+    after = np.clip(np.searchsorted(seen, missing), 0, len(seen) - 1)
+    right, left = seen[after], seen[np.clip(after - 1, 0, None)]
+    left = np.where(missing < seen[0], right, left)
+    right = np.where(missing > seen[-1], seen[-1], right)
+    left = np.where(missing > seen[-1], seen[-1], left)
+    share = np.where(right > left, (missing - left) / np.maximum(right - left, 1), 0.0)
+    share = share.reshape(-1, *[1] * (values.ndim - 1))
+    out = values.copy()
+    out[missing] = (1 - share) * values[left] + share * values[right]
+    return out
+
+
+def steady(points: np.ndarray) -> np.ndarray:  # [N, P, 2]
+    """Landmarks without their jitter: local parabolas, from which only what exceeds the noise may depart.
+
+    The noise of each point is told from its third differences, in which slow motion vanishes; a blink or a closing
+    lip exceeds it and is left as it was.
+    """
+    if len(points) < 5:
+        return points
+    padded = np.concatenate([points[2:0:-1], points, points[-2:-4:-1]])
+    smooth = sum(w * padded[k : k + len(points)] for k, w in enumerate(_SMOOTHER)).astype(points.dtype)
+    third = sum(w * points[k : len(points) - 3 + k] for k, w in enumerate(_THIRD_DIFFERENCE))
+    noise = np.median(np.abs(third), axis=(0, 2)) / 0.6745 / np.sqrt((_THIRD_DIFFERENCE**2).sum())
+    away = points - smooth
+    square = (away**2).sum(-1, keepdims=True)
+    return (smooth + away * (square / (square + (2.5 * noise[:, None]) ** 2 + 1e-12))).astype(points.dtype)
+
+
+def eye_opening(points: np.ndarray) -> np.ndarray:  # [N, 2]
+    """Height over width of the right and the left eye (Soukupova and Cech 2016)."""
+    ratios = []
+    for upper, lower, outer, inner in EYES:
+        height = np.linalg.norm(points[:, upper] - points[:, lower], axis=-1).mean(-1)
+        ratios.append(height / np.linalg.norm(points[:, outer] - points[:, inner], axis=-1))
+    return np.stack(ratios, axis=1)
+
+
+def blink(points: np.ndarray, scores: np.ndarray) -> np.ndarray:  # [N] float32 in [0, 1]
+    """How far the eyes are closed: expression score and eye shape, each between this person's open and shut.
+
+    Open is the clip's usual state; shut is what its strongest blinks reach, or the usual value of a shut eye when
+    nobody blinks.
+    """
+    score = scores[:, _BLINKS].mean(1)
+    openness = eye_opening(points).mean(1)
+    open_score, open_ratio = np.percentile(score, 25), np.percentile(openness, 60)
+    by_score = (score - open_score) / max(np.percentile(score, 99.5) - open_score, 0.45)
+    by_ratio = (open_ratio - openness) / max(open_ratio - np.percentile(openness, 0.5), 0.5 * open_ratio)
+    # Below a tenth lie gaze and noise, not blinks.
+    both = 0.5 * (np.clip(by_score, 0, 1) + np.clip(by_ratio, 0, 1))
+    return np.clip((both - 0.1) / 0.8, 0, 1).astype(np.float32)
+
+
+def lip_opening(points: np.ndarray) -> np.ndarray:  # [N] float32
+    """Gap between the inner lips over the distance of the outer eye corners."""
+    gap = np.linalg.norm(points[:, INNER_LIPS[0]] - points[:, INNER_LIPS[1]], axis=-1)
+    eyes = np.linalg.norm(points[:, OUTER_EYE_CORNERS[0]] - points[:, OUTER_EYE_CORNERS[1]], axis=-1)
+    # Turning the head narrows the eyes' distance, not the mouth's height: the widest views set the scale.
+    return (gap / np.maximum(eyes, np.percentile(eyes, 75))).astype(np.float32)
+
+
+def jitter(values: np.ndarray) -> float:
+    """Median length of the second differences of [N, ..., D]: how a path trembles, whatever its speed."""
+    return float(np.median(np.linalg.norm(np.diff(values, 2, axis=0), axis=-1))) if len(values) > 2 else 0.0
+
+
+def _facts(
+    raw: np.ndarray, smooth: np.ndarray, scores: np.ndarray, found: np.ndarray, motion: Motion, size: int
+) -> dict:
+    angles = yaw_pitch_roll(motion.rotations)
+    openness = eye_opening(smooth).mean(1)
+    score = scores[:, _BLINKS].mean(1)
+    agreement = np.corrcoef(openness, score)[0, 1] if openness.std() > 0 and score.std() > 0 else 0.0
+    ranges = np.percentile(angles, [1, 99], axis=0).round(1).T.tolist()
+    pixels = motion.translations[:, :2] * motion.focal / motion.translations[:, 2:].mean()
+    blinks = blink(smooth, scores) > 0.5
+    return {
+        "camera": {"focal": motion.focal, "cx": size / 2, "cy": size / 2, "width": size, "height": size},
+        "missing_frames": np.flatnonzero(~found).tolist(),
+        "reprojection_px": round(float(motion.residual.mean()), 3),
+        "landmark_jitter_px": {"raw": round(jitter(raw), 3), "smoothed": round(jitter(smooth), 3)},
+        "pose_jitter": {"degrees": round(jitter(angles), 4), "px": round(jitter(pixels), 4)},
+        "yaw_pitch_roll_ranges": dict(zip(("yaw", "pitch", "roll"), ranges, strict=True)),
+        "blinks_per_minute": round(float((np.diff(blinks.astype(int)) > 0).sum() * 60 * FPS / len(blinks)), 1),
+        "blink_agreement": round(float(-agreement), 3),
+    }
