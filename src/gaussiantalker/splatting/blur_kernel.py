@@ -4,7 +4,7 @@ import numpy as np
 
 from . import simd
 from .ssim import TAPS, window_weights
-from .threads import compiled, for_each
+from .threads import compiled, for_each, helper
 
 f4 = np.float32
 _WEIGHTS = tuple(f4(w) for w in window_weights())
@@ -12,7 +12,7 @@ _HALF = TAPS // 2
 _ROWS = 8
 
 
-@compiled
+@helper
 def _blur_rows(chunk, planes, result):
     """Down the columns into one padded row, then along it."""
     count, height, width = planes.shape

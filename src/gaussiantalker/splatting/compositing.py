@@ -28,7 +28,7 @@ from .splats import (
     fill_table,
     sort_into_tiles,
 )
-from .threads import compiled, for_each
+from .threads import compiled, for_each, helper
 
 f4, i4, i8 = np.float32, np.int32, np.int64
 
@@ -41,7 +41,7 @@ _lane_x = simd.constant([i % BLOCK for i in range(16)])
 _lane_y = simd.constant([i // BLOCK for i in range(16)])
 
 
-@compiled
+@helper
 def _pixel(tile, tiles_x, block, lane):
     """Picture coordinates of one of a tile's pixels."""
     x = tile % tiles_x * TILE + BLOCK * (block & 3) + (lane & 3)
@@ -49,20 +49,20 @@ def _pixel(tile, tiles_x, block, lane):
     return x, y
 
 
-@compiled
+@helper
 def _corner(tile, tiles_x):
     """Centre of a tile's first pixel."""
     return f4(tile % tiles_x * TILE) + f4(0.5), f4(tile // tiles_x * TILE) + f4(0.5)
 
 
-@compiled
+@helper
 def _exponent(table, g, dx, dy):
     """log2 of alpha before the cap; rounding must not lift it above the opacity."""
     falloff = (table[g, XX] * dx + table[g, XY] * dy) * dx + table[g, YY] * dy * dy
     return simd.minimum(falloff, f4(0)) + table[g, LOG_OPACITY]
 
 
-@compiled
+@helper
 def _composite_tile(tile, table, entries, offsets, tiles_x, background, image, alpha, final_t, stops):
     # Per block five vectors: T, red, green, blue, stop. A negative T marks a finished pixel, |T| is its value.
     state = np.zeros(_BLOCKS * 80, f4)
@@ -102,7 +102,7 @@ def _composite_tile(tile, table, entries, offsets, tiles_x, background, image, a
     _write_tile(tile, tiles_x, state, background, image, alpha, final_t, stops)
 
 
-@compiled
+@helper
 def _write_tile(tile, tiles_x, state, background, image, alpha, final_t, stops):
     height, width = alpha.shape[:2]
     whole = background.shape[0] > 1 or background.shape[1] > 1
@@ -140,7 +140,7 @@ def forward(pool, means2d, conics, spreads, depths, opacities, colors, near, far
     return radii, (table, order, entries, offsets, first, counts, touched, final_t, stops)
 
 
-@compiled
+@helper
 def _load_tile(tile, tiles_x, background, image_grad, alpha_grad, final_t, stops, state, block_ends):
     """Per block six vectors: T, S, the three colour gradients, stop; S is what lies behind, weighted by gradients."""
     height, width = alpha_grad.shape[:2]
@@ -164,7 +164,7 @@ def _load_tile(tile, tiles_x, background, image_grad, alpha_grad, final_t, stops
     return last
 
 
-@compiled
+@helper
 def _tile_gradient(tile, table, entries, offsets, tiles_x, background, image_grad, alpha_grad, final_t, stops, sums):
     begin, end = offsets[tile], offsets[tile + 1]
     if begin == end:
@@ -213,7 +213,7 @@ def _tile_gradient(tile, table, entries, offsets, tiles_x, background, image_gra
         simd.store(sums, 16 * entry, simd.lane_sums((s0, s1, s2, s3, s4, s5, s6, s7, s8)))
 
 
-@compiled
+@helper
 def _splat_gradient(chunk, order, first, counts, touched, sums, conics, opacities, to_means2d, to_conics, to_colors,
                     to_opacities):
     total = np.empty(16, f4)

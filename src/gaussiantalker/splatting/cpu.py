@@ -47,6 +47,12 @@ def _array(tensor: Tensor) -> np.ndarray:
     return tensor.detach().to(torch.float32).contiguous().numpy()
 
 
+def _for_input(per_frame: np.ndarray, shared: bool) -> Tensor:
+    """The gradient of an attribute [1 or F, N, C] from what each frame gives it [F, N, C]."""
+    gradient = torch.from_numpy(per_frame)
+    return gradient.sum(0, keepdim=True) if shared and len(gradient) > 1 else gradient
+
+
 class _Project(torch.autograd.Function):
     @staticmethod
     def forward(ctx, means, quats, scales, viewmats, Ks, width, height, near, far, eps2d):
@@ -65,10 +71,11 @@ class _Project(torch.autograd.Function):
         *gradients, sums = projection.project_gradient(pool(), *ctx.inputs, *upstream, ctx.needs_input_grad[3])
         to_views = None
         if ctx.needs_input_grad[3]:
-            total = torch.from_numpy(sums.astype(np.float64).sum(0)).float()
+            total = torch.from_numpy(sums.sum(1, dtype=np.float64)).float()
             to_views = torch.cat([total[:, :9].reshape(-1, 3, 3), total[:, 9:12, None]], 2)
             to_views = torch.nn.functional.pad(to_views, (0, 0, 0, 1))
-        return *(torch.from_numpy(g) for g in gradients), to_views, *[None] * 6
+        shared = [len(values) == 1 for values in ctx.inputs[1:]]
+        return *(_for_input(g, once) for g, once in zip(gradients, shared, strict=True)), to_views, *[None] * 6
 
 
 class _Shade(torch.autograd.Function):
@@ -82,14 +89,10 @@ class _Shade(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, to_colors):
-        per_frame, to_sh = (torch.from_numpy(g) for g in harmonics.shade_gradient(pool(), *ctx.inputs, _array(to_colors)))
-        to_means = to_eyes = None
-        if ctx.needs_input_grad[0]:
-            shared = len(ctx.inputs[2]) == 1
-            to_means = per_frame.sum(0, keepdim=True) if shared and len(per_frame) > 1 else per_frame
-        if ctx.needs_input_grad[1]:
-            to_eyes = -per_frame.sum(1)
-        return to_means, to_eyes, to_sh, None
+        _, _, means, sh, _ = ctx.inputs
+        to_means, to_sh = harmonics.shade_gradient(pool(), *ctx.inputs, _array(to_colors))
+        to_eyes = -torch.from_numpy(to_means).sum(1) if ctx.needs_input_grad[1] else None
+        return _for_input(to_means, len(means) == 1), to_eyes, _for_input(to_sh, len(sh) == 1), None
 
 
 class _Composite(torch.autograd.Function):

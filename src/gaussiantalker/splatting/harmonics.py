@@ -6,10 +6,11 @@ Sixteen Gaussians at a time: the basis lies in a scratch array, vector k for bas
 import numpy as np
 
 from . import simd
-from .lanes import CHUNK, column, of_frame, padded, put_back, put_column, zero_padded
-from .threads import compiled, for_each
+from .lanes import CHUNK, of_frame, padded, put_back, zero_padded
+from .threads import compiled, for_each, helper
 
 f4 = np.float32
+_FIRST = np.int64(0)
 
 _HALF, _ONE, _TWO, _THREE, _FOUR, _SIX, _EIGHT = (f4(x) for x in (0.5, 1, 2, 3, 4, 6, 8))
 _C0, _C1 = f4(0.28209479177387814), f4(0.4886025119029199)
@@ -18,7 +19,7 @@ _C3, _D3, _E3 = f4(0.5900435899266435), f4(2.890611442640554), f4(0.457045799464
 _F3, _G3 = f4(0.3731763325901154), f4(1.445305721320277)
 
 
-@compiled
+@helper
 def _write_basis(degree, x, y, z, basis):
     simd.store(basis, 0, simd.splat(_C0))
     if degree > 0:
@@ -42,7 +43,7 @@ def _write_basis(degree, x, y, z, basis):
         simd.store(basis, 240, -_C3 * x * (xx - _THREE * yy))
 
 
-@compiled
+@helper
 def _basis_gradient(degree, x, y, z, u):
     """Sum over k of u[k] times the gradient of basis function k with respect to the direction."""
     gx = gy = gz = simd.splat(f4(0))
@@ -70,30 +71,30 @@ def _basis_gradient(degree, x, y, z, u):
     return gx, gy, gz
 
 
-@compiled
+@helper
 def _direction(means, g, eye):
     """Unit vectors from the eye to sixteen Gaussians, and the inverse distances."""
-    x, y, z = column(means, g, 0) - eye[0], column(means, g, 1) - eye[1], column(means, g, 2) - eye[2]
+    x, y, z = simd.column(means, g, 0) - eye[0], simd.column(means, g, 1) - eye[1], simd.column(means, g, 2) - eye[2]
     inverse = _ONE / simd.sqrt(simd.maximum(x * x + y * y + z * z, f4(1e-24)))
     return x * inverse, y * inverse, z * inverse, inverse
 
 
-@compiled
+@helper
 def _shade_sixteen(g, degree, eye, means, sh, colors, basis):
     x, y, z, _ = _direction(means, g, eye)
     _write_basis(degree, x, y, z, basis)
     red = green = blue = simd.splat(_HALF)
     for k in range((degree + 1) ** 2):
         weight = simd.load(basis, 16 * k)
-        red += weight * column(sh, g, 3 * k)
-        green += weight * column(sh, g, 3 * k + 1)
-        blue += weight * column(sh, g, 3 * k + 2)
-    put_column(colors, g, 0, simd.maximum(red, f4(0)), False)
-    put_column(colors, g, 1, simd.maximum(green, f4(0)), False)
-    put_column(colors, g, 2, simd.maximum(blue, f4(0)), False)
+        red += weight * simd.column(sh, g, 3 * k)
+        green += weight * simd.column(sh, g, 3 * k + 1)
+        blue += weight * simd.column(sh, g, 3 * k + 2)
+    simd.put_column(colors, g, 0, simd.maximum(red, f4(0)))
+    simd.put_column(colors, g, 1, simd.maximum(green, f4(0)))
+    simd.put_column(colors, g, 2, simd.maximum(blue, f4(0)))
 
 
-@compiled
+@helper
 def _shade_chunk(item, chunks, degree, eyes, means, sh, colors):
     frame, chunk = item // chunks, item % chunks
     m, h, result = of_frame(means, frame), of_frame(sh, frame), colors[frame]
@@ -103,7 +104,7 @@ def _shade_chunk(item, chunks, degree, eyes, means, sh, colors):
             _shade_sixteen(g, degree, eyes[frame], m, h, result, basis)
         else:
             rest = padded(result, g)
-            _shade_sixteen(0, degree, eyes[frame], padded(m, g), padded(h, g), rest, basis)
+            _shade_sixteen(_FIRST, degree, eyes[frame], padded(m, g), padded(h, g), rest, basis)
             put_back(result, g, rest)
 
 
@@ -117,57 +118,59 @@ def shade(pool, degree, eyes, means, sh):
     return colors
 
 
-@compiled
-def _shade_gradient_sixteen(g, degree, eye, inputs, to_colors, outputs, add, basis, scratch):
+@helper
+def _shade_gradient_sixteen(g, degree, eye, inputs, to_colors, outputs, basis, scratch):
     means, sh, colors = inputs
     to_means, to_sh = outputs
     # A colour cut at zero passes no gradient.
-    red = simd.select(column(colors, g, 0) > f4(0), column(to_colors, g, 0), f4(0))
-    green = simd.select(column(colors, g, 1) > f4(0), column(to_colors, g, 1), f4(0))
-    blue = simd.select(column(colors, g, 2) > f4(0), column(to_colors, g, 2), f4(0))
+    red = simd.select(simd.column(colors, g, 0) > f4(0), simd.column(to_colors, g, 0), f4(0))
+    green = simd.select(simd.column(colors, g, 1) > f4(0), simd.column(to_colors, g, 1), f4(0))
+    blue = simd.select(simd.column(colors, g, 2) > f4(0), simd.column(to_colors, g, 2), f4(0))
     x, y, z, inverse = _direction(means, g, eye)
     _write_basis(degree, x, y, z, basis)
     for k in range((degree + 1) ** 2):
         weight = simd.load(basis, 16 * k)
-        along = column(sh, g, 3 * k) * red + column(sh, g, 3 * k + 1) * green + column(sh, g, 3 * k + 2) * blue
+        along = (
+            simd.column(sh, g, 3 * k) * red
+            + simd.column(sh, g, 3 * k + 1) * green
+            + simd.column(sh, g, 3 * k + 2) * blue
+        )
         simd.store(scratch, 16 * k, along)
-        put_column(to_sh, g, 3 * k, weight * red, add[1])
-        put_column(to_sh, g, 3 * k + 1, weight * green, add[1])
-        put_column(to_sh, g, 3 * k + 2, weight * blue, add[1])
-    if not add[1]:
-        for k in range(3 * (degree + 1) ** 2, sh.shape[1]):
-            put_column(to_sh, g, k, simd.splat(f4(0)), False)
+        simd.put_column(to_sh, g, 3 * k, weight * red)
+        simd.put_column(to_sh, g, 3 * k + 1, weight * green)
+        simd.put_column(to_sh, g, 3 * k + 2, weight * blue)
+    for k in range(3 * (degree + 1) ** 2, sh.shape[1]):
+        simd.put_column(to_sh, g, k, simd.splat(f4(0)))
     gx, gy, gz = _basis_gradient(degree, x, y, z, scratch)
     outwards = gx * x + gy * y + gz * z
-    put_column(to_means, g, 0, (gx - x * outwards) * inverse, add[0])
-    put_column(to_means, g, 1, (gy - y * outwards) * inverse, add[0])
-    put_column(to_means, g, 2, (gz - z * outwards) * inverse, add[0])
+    simd.put_column(to_means, g, 0, (gx - x * outwards) * inverse)
+    simd.put_column(to_means, g, 1, (gy - y * outwards) * inverse)
+    simd.put_column(to_means, g, 2, (gz - z * outwards) * inverse)
 
 
-@compiled
-def _shade_gradient_chunk(chunk, degree, eyes, means, sh, colors, to_colors, to_means, to_sh):
+@helper
+def _shade_gradient_chunk(item, chunks, degree, eyes, means, sh, colors, to_colors, to_means, to_sh):
+    frame, chunk = item // chunks, item % chunks
+    m, h, color, up = of_frame(means, frame), of_frame(sh, frame), colors[frame], to_colors[frame]
+    out = to_means[frame], to_sh[frame]
     basis, scratch = np.empty(16 * simd.LANES, f4), np.empty(16 * simd.LANES, f4)
-    for frame in range(len(eyes)):
-        m, h, color, up = of_frame(means, frame), of_frame(sh, frame), colors[frame], to_colors[frame]
-        tm, ts = to_means[frame], of_frame(to_sh, frame)
-        add = (False, frame > 0 and len(sh) == 1)
-        for g in range(CHUNK * chunk, min(CHUNK * (chunk + 1), len(m)), simd.LANES):
-            if g + simd.LANES <= len(m):
-                _shade_gradient_sixteen(g, degree, eyes[frame], (m, h, color), up, (tm, ts), add, basis, scratch)
-            else:
-                rest = padded(m, g), padded(h, g), padded(color, g)
-                results = padded(tm, g), padded(ts, g)
-                up_rest = zero_padded(up, g)
-                _shade_gradient_sixteen(0, degree, eyes[frame], rest, up_rest, results, add, basis, scratch)
-                put_back(tm, g, results[0])
-                put_back(ts, g, results[1])
+    for g in range(CHUNK * chunk, min(CHUNK * (chunk + 1), len(m)), simd.LANES):
+        if g + simd.LANES <= len(m):
+            _shade_gradient_sixteen(g, degree, eyes[frame], (m, h, color), up, out, basis, scratch)
+        else:
+            rest, up_rest = (padded(m, g), padded(h, g), padded(color, g)), zero_padded(up, g)
+            results = padded(out[0], g), padded(out[1], g)
+            _shade_gradient_sixteen(_FIRST, degree, eyes[frame], rest, up_rest, results, basis, scratch)
+            put_back(out[0], g, results[0])
+            put_back(out[1], g, results[1])
 
 
 @compiled
 def shade_gradient(pool, degree, eyes, means, sh, colors, to_colors):
-    """Gradients to the means in each frame [F, N, 3], whose negative sum is the eye's, and to sh in its own shape."""
-    to_means, to_sh = np.empty_like(to_colors), np.empty_like(sh)
-    chunks = (means.shape[1] + CHUNK - 1) // CHUNK
-    arguments = (degree, eyes, means, sh, colors, to_colors, to_means, to_sh)
-    for_each(pool, chunks, _shade_gradient_chunk, arguments)
+    """Gradients to the means [F, N, 3], whose negative sum over N is the eyes', and to the harmonics [F, N, 3 K]."""
+    frames, n = len(eyes), means.shape[1]
+    to_means, to_sh = np.empty((frames, n, 3), f4), np.empty((frames, n, sh.shape[2]), f4)
+    chunks = (n + CHUNK - 1) // CHUNK
+    arguments = (chunks, degree, eyes, means, sh, colors, to_colors, to_means, to_sh)
+    for_each(pool, frames * chunks, _shade_gradient_chunk, arguments)
     return to_means, to_sh

@@ -3,36 +3,20 @@
 import numpy as np
 
 from . import simd
-from .threads import compiled
+from .threads import helper
 
 f4 = np.float32
 
 CHUNK = 256  # Gaussians per work item; fixed, so that sums over items do not depend on the number of threads
 
 
-@compiled
-def column(rows, g, k):
-    """Column k of the sixteen rows [N, C] from row g."""
-    width = rows.shape[1]
-    return simd.gather(rows, g * width + k, width)
-
-
-@compiled
-def put_column(rows, g, k, value, add):
-    """Writes, or adds to, column k of the sixteen rows [N, C] from row g."""
-    width = rows.shape[1]
-    if add:
-        value = value + simd.gather(rows, g * width + k, width)
-    simd.scatter(rows, g * width + k, width, value)
-
-
-@compiled
+@helper
 def of_frame(rows, frame):
     """[N, C] of [F, N, C], or of [1, N, C] that all frames share."""
     return rows[frame if len(rows) > 1 else 0]
 
 
-@compiled
+@helper
 def padded(rows, g):
     """The rows from g to the end, the last one repeated to make sixteen: for the rest that fills no vector."""
     block = np.empty((simd.LANES, rows.shape[1]), f4)
@@ -42,7 +26,7 @@ def padded(rows, g):
     return block
 
 
-@compiled
+@helper
 def zero_padded(rows, g):
     """The rows from g to the end and zeros: gradients of Gaussians that are not there."""
     block = np.zeros((simd.LANES, rows.shape[1]), f4)
@@ -52,7 +36,7 @@ def zero_padded(rows, g):
     return block
 
 
-@compiled
+@helper
 def put_back(rows, g, block):
     """The opposite of `padded`."""
     for i in range(len(rows) - g):

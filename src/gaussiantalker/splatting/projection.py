@@ -6,10 +6,11 @@ A camera is a row of floats, see `camera_rows`. Attributes [1, N, C] are shared 
 import numpy as np
 
 from . import simd
-from .lanes import CHUNK, column, of_frame, padded, put_back, put_column, zero_padded
-from .threads import compiled, for_each
+from .lanes import CHUNK, of_frame, padded, put_back, zero_padded
+from .threads import compiled, for_each, helper
 
 f4 = np.float32
+_FIRST = np.int64(0)
 
 ROTATION, TRANSLATION, FX, FY, CX, CY, LOW_X, HIGH_X, LOW_Y, HIGH_Y, NEAR, FAR, EPS = 0, 9, *range(12, 23)
 _ONE, _TWO, _HALF = f4(1), f4(2), f4(0.5)
@@ -28,10 +29,10 @@ def camera_rows(viewmats, Ks, width: int, height: int, near: float, far: float, 
     return rows.astype(f4)
 
 
-@compiled
+@helper
 def _rotation(quats, g):
     """Unit quaternions of sixteen Gaussians, the inverse of their lengths, and the nine rotation entries."""
-    w, x, y, z = column(quats, g, 0), column(quats, g, 1), column(quats, g, 2), column(quats, g, 3)
+    w, x, y, z = simd.column(quats, g, 0), simd.column(quats, g, 1), simd.column(quats, g, 2), simd.column(quats, g, 3)
     inverse = _ONE / simd.sqrt(simd.maximum(w * w + x * x + y * y + z * z, f4(1e-24)))
     w, x, y, z = w * inverse, x * inverse, y * inverse, z * inverse
     r = (
@@ -42,10 +43,10 @@ def _rotation(quats, g):
     return (w, x, y, z), inverse, r
 
 
-@compiled
+@helper
 def _place(means, g, c):
     """Depth of sixteen Gaussians, whether it is within the planes, its safe inverse, and the direction x/z, y/z."""
-    px, py, pz = column(means, g, 0), column(means, g, 1), column(means, g, 2)
+    px, py, pz = simd.column(means, g, 0), simd.column(means, g, 1), simd.column(means, g, 2)
     x = c[0] * px + c[1] * py + c[2] * pz + c[9]
     y = c[3] * px + c[4] * py + c[5] * pz + c[10]
     z = c[6] * px + c[7] * py + c[8] * pz + c[11]
@@ -53,7 +54,7 @@ def _place(means, g, c):
     return z, (z >= c[NEAR]) & (z <= c[FAR]), inverse, x * inverse, y * inverse
 
 
-@compiled
+@helper
 def _axes(c, inverse_z, held_x, held_y, r, s):
     """The linearised camera J R (2x3) and the Gaussians' principal axes u, v in pixels (three each)."""
     jx, jy = c[FX] * inverse_z, c[FY] * inverse_z
@@ -74,12 +75,12 @@ def _axes(c, inverse_z, held_x, held_y, r, s):
     return j, u, v
 
 
-@compiled
+@helper
 def _dot(a, b):
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
-@compiled
+@helper
 def _conic(u, v, eps):
     """Inverse covariance (xx, xy, yy) and the covariance's diagonal; the determinant by Lagrange's identity."""
     uu, uv, vv = _dot(u, u), _dot(u, v), _dot(v, v)
@@ -88,28 +89,28 @@ def _conic(u, v, eps):
     return ((vv + eps) * inverse, -uv * inverse, (uu + eps) * inverse), (uu + eps, vv + eps)
 
 
-@compiled
+@helper
 def _held(value, low, high):
     return simd.minimum(simd.maximum(value, low), high)
 
 
-@compiled
+@helper
 def _project_sixteen(g, c, means, quats, scales, means2d, conics, spreads, depths):
     z, seen, inverse_z, x, y = _place(means, g, c)
     _, _, r = _rotation(quats, g)
-    s = column(scales, g, 0), column(scales, g, 1), column(scales, g, 2)
+    s = simd.column(scales, g, 0), simd.column(scales, g, 1), simd.column(scales, g, 2)
     _, u, v = _axes(c, inverse_z, _held(x, c[LOW_X], c[HIGH_X]), _held(y, c[LOW_Y], c[HIGH_Y]), r, s)
     conic, spread = _conic(u, v, c[EPS])
-    put_column(means2d, g, 0, simd.select(seen, c[FX] * x + c[CX], c[CX]), False)
-    put_column(means2d, g, 1, simd.select(seen, c[FY] * y + c[CY], c[CY]), False)
+    simd.put_column(means2d, g, 0, simd.select(seen, c[FX] * x + c[CX], c[CX]))
+    simd.put_column(means2d, g, 1, simd.select(seen, c[FY] * y + c[CY], c[CY]))
     for k in range(3):
-        put_column(conics, g, k, conic[k], False)
+        simd.put_column(conics, g, k, conic[k])
     for k in range(2):
-        put_column(spreads, g, k, spread[k], False)
-    put_column(depths, g, 0, z, False)
+        simd.put_column(spreads, g, k, spread[k])
+    simd.put_column(depths, g, 0, z)
 
 
-@compiled
+@helper
 def _project_chunk(item, chunks, cameras, means, quats, scales, means2d, conics, spreads, depths):
     frame, chunk = item // chunks, item % chunks
     m, q, s = of_frame(means, frame), of_frame(quats, frame), of_frame(scales, frame)
@@ -119,7 +120,7 @@ def _project_chunk(item, chunks, cameras, means, quats, scales, means2d, conics,
             _project_sixteen(g, cameras[frame], m, q, s, m2, con, spr, dep)
         else:
             a, b, c, d = padded(m2, g), padded(con, g), padded(spr, g), padded(dep, g)
-            _project_sixteen(0, cameras[frame], padded(m, g), padded(q, g), padded(s, g), a, b, c, d)
+            _project_sixteen(_FIRST, cameras[frame], padded(m, g), padded(q, g), padded(s, g), a, b, c, d)
             put_back(m2, g, a)
             put_back(con, g, b)
             put_back(spr, g, c)
@@ -141,7 +142,7 @@ def project(pool, cameras, means, quats, scales):
     return means2d, conics, spreads, depths
 
 
-@compiled
+@helper
 def _covariance_gradient(u, v, conic, to_conic):
     """Gradients to the axes u, v: with S the covariance and C its inverse, dL/dS = -C (dL/dC) C."""
     xx, xy, yy = conic
@@ -155,7 +156,7 @@ def _covariance_gradient(u, v, conic, to_conic):
     return to_u, to_v
 
 
-@compiled
+@helper
 def _quaternion_gradient(q, inverse, to_r):
     """From the nine rotation entries to a quaternion of any length."""
     w, x, y, z = q
@@ -166,51 +167,54 @@ def _quaternion_gradient(q, inverse, to_r):
     to_z = x * (r2 + r6) + y * (r5 + r7) + w * (r3 - r1) - _TWO * z * (r0 + r4)
     along = to_w * w + to_x * x + to_y * y + to_z * z
     length = _TWO * inverse
-    return (to_w - w * along) * length, (to_x - x * along) * length, (to_y - y * along) * length, (
-        to_z - z * along
-    ) * length
+    return (
+        (to_w - w * along) * length,
+        (to_x - x * along) * length,
+        (to_y - y * along) * length,
+        (to_z - z * along) * length,
+    )
 
 
-@compiled
-def _shape_gradient(g, c, j, u, v, conic, to_conic, quats, scales, to_quats, to_scales, add_quats, add_scales):
+@helper
+def _shape_gradient(g, c, j, u, v, conic, to_conic, quats, scales, to_quats, to_scales):
     """Writes the gradients to quaternions and scales; returns those to the linearised camera's two rows."""
     q, inverse, r = _rotation(quats, g)
-    s = column(scales, g, 0), column(scales, g, 1), column(scales, g, 2)
+    s = simd.column(scales, g, 0), simd.column(scales, g, 1), simd.column(scales, g, 2)
     to_u, to_v = _covariance_gradient(u, v, conic, to_conic)
     y0, y1, y2 = j[0] * to_u[0] + j[3] * to_v[0], j[0] * to_u[1] + j[3] * to_v[1], j[0] * to_u[2] + j[3] * to_v[2]
     y3, y4, y5 = j[1] * to_u[0] + j[4] * to_v[0], j[1] * to_u[1] + j[4] * to_v[1], j[1] * to_u[2] + j[4] * to_v[2]
     y6, y7, y8 = j[2] * to_u[0] + j[5] * to_v[0], j[2] * to_u[1] + j[5] * to_v[1], j[2] * to_u[2] + j[5] * to_v[2]
-    put_column(to_scales, g, 0, y0 * r[0] + y3 * r[3] + y6 * r[6], add_scales)
-    put_column(to_scales, g, 1, y1 * r[1] + y4 * r[4] + y7 * r[7], add_scales)
-    put_column(to_scales, g, 2, y2 * r[2] + y5 * r[5] + y8 * r[8], add_scales)
+    simd.put_column(to_scales, g, 0, y0 * r[0] + y3 * r[3] + y6 * r[6])
+    simd.put_column(to_scales, g, 1, y1 * r[1] + y4 * r[4] + y7 * r[7])
+    simd.put_column(to_scales, g, 2, y2 * r[2] + y5 * r[5] + y8 * r[8])
     to_r = (y0 * s[0], y1 * s[1], y2 * s[2], y3 * s[0], y4 * s[1], y5 * s[2], y6 * s[0], y7 * s[1], y8 * s[2])
     to_w, to_x, to_y, to_z = _quaternion_gradient(q, inverse, to_r)
-    put_column(to_quats, g, 0, to_w, add_quats)
-    put_column(to_quats, g, 1, to_x, add_quats)
-    put_column(to_quats, g, 2, to_y, add_quats)
-    put_column(to_quats, g, 3, to_z, add_quats)
+    simd.put_column(to_quats, g, 0, to_w)
+    simd.put_column(to_quats, g, 1, to_x)
+    simd.put_column(to_quats, g, 2, to_y)
+    simd.put_column(to_quats, g, 3, to_z)
     su, sv = (to_u[0] * s[0], to_u[1] * s[1], to_u[2] * s[2]), (to_v[0] * s[0], to_v[1] * s[1], to_v[2] * s[2])
     row_u = (_dot(su, r[0:3]), _dot(su, r[3:6]), _dot(su, r[6:9]))
     row_v = (_dot(sv, r[0:3]), _dot(sv, r[3:6]), _dot(sv, r[6:9]))
     return row_u, row_v
 
 
-@compiled
-def _project_gradient_sixteen(g, c, inputs, upstream, outputs, add, view_sums):
+@helper
+def _project_gradient_sixteen(g, c, inputs, upstream, outputs, view_sums):
     means, quats, scales = inputs
     to_means2d, to_conics, to_depths = upstream
     to_means, to_quats, to_scales = outputs
     z, seen, inverse_z, x, y = _place(means, g, c)
     held_x, held_y = _held(x, c[LOW_X], c[HIGH_X]), _held(y, c[LOW_Y], c[HIGH_Y])
-    s = column(scales, g, 0), column(scales, g, 1), column(scales, g, 2)
+    s = simd.column(scales, g, 0), simd.column(scales, g, 1), simd.column(scales, g, 2)
     j, u, v = _axes(c, inverse_z, held_x, held_y, _rotation(quats, g)[2], s)
     conic, _ = _conic(u, v, c[EPS])
     to_conic = (
-        simd.select(seen, column(to_conics, g, 0), f4(0)),
-        simd.select(seen, column(to_conics, g, 1), f4(0)),
-        simd.select(seen, column(to_conics, g, 2), f4(0)),
+        simd.select(seen, simd.column(to_conics, g, 0), f4(0)),
+        simd.select(seen, simd.column(to_conics, g, 1), f4(0)),
+        simd.select(seen, simd.column(to_conics, g, 2), f4(0)),
     )
-    row_u, row_v = _shape_gradient(g, c, j, u, v, conic, to_conic, quats, scales, to_quats, to_scales, add[1], add[2])
+    row_u, row_v = _shape_gradient(g, c, j, u, v, conic, to_conic, quats, scales, to_quats, to_scales)
     jx, jy = c[FX] * inverse_z, c[FY] * inverse_z
     u_along_z = row_u[0] * c[6] + row_u[1] * c[7] + row_u[2] * c[8]
     v_along_z = row_v[0] * c[6] + row_v[1] * c[7] + row_v[2] * c[8]
@@ -218,14 +222,14 @@ def _project_gradient_sixteen(g, c, inputs, upstream, outputs, add, view_sums):
     to_jy = row_v[0] * c[3] + row_v[1] * c[4] + row_v[2] * c[5] - held_y * v_along_z
     # Where the direction is held at the picture's margin, the linearisation no longer follows the centre.
     free_x, free_y = (held_x >= x) & (held_x <= x), (held_y >= y) & (held_y <= y)
-    to_x = c[FX] * simd.select(seen, column(to_means2d, g, 0), f4(0)) - simd.select(free_x, jx * u_along_z, f4(0))
-    to_y = c[FY] * simd.select(seen, column(to_means2d, g, 1), f4(0)) - simd.select(free_y, jy * v_along_z, f4(0))
+    to_x = c[FX] * simd.select(seen, simd.column(to_means2d, g, 0), f4(0)) - simd.select(free_x, jx * u_along_z, f4(0))
+    to_y = c[FY] * simd.select(seen, simd.column(to_means2d, g, 1), f4(0)) - simd.select(free_y, jy * v_along_z, f4(0))
     to_camera_x, to_camera_y = to_x * inverse_z, to_y * inverse_z
-    to_z = -inverse_z * (to_x * x + to_y * y + jx * to_jx + jy * to_jy) + column(to_depths, g, 0)
+    to_z = -inverse_z * (to_x * x + to_y * y + jx * to_jx + jy * to_jy) + simd.column(to_depths, g, 0)
     for k in range(3):
-        put_column(to_means, g, k, c[k] * to_camera_x + c[3 + k] * to_camera_y + c[6 + k] * to_z, add[0])
+        simd.put_column(to_means, g, k, c[k] * to_camera_x + c[3 + k] * to_camera_y + c[6 + k] * to_z)
     if len(view_sums) > 0:
-        px, py, pz = column(means, g, 0), column(means, g, 1), column(means, g, 2)
+        px, py, pz = simd.column(means, g, 0), simd.column(means, g, 1), simd.column(means, g, 2)
         qx, qy = -jx * held_x, -jy * held_y
         rows = (
             to_camera_x * px + jx * row_u[0], to_camera_x * py + jx * row_u[1], to_camera_x * pz + jx * row_u[2],
@@ -237,42 +241,38 @@ def _project_gradient_sixteen(g, c, inputs, upstream, outputs, add, view_sums):
         simd.store(view_sums, 0, simd.load(view_sums, 0) + simd.lane_sums(rows))
 
 
-@compiled
-def _project_gradient_chunk(chunk, cameras, inputs, upstream, outputs, view_sums):
-    means, quats, scales = inputs
-    to_means2d, to_conics, to_depths = upstream
-    to_means, to_quats, to_scales = outputs
-    for frame in range(len(cameras)):
-        c = cameras[frame]
-        m, q, s = of_frame(means, frame), of_frame(quats, frame), of_frame(scales, frame)
-        up = to_means2d[frame], to_conics[frame], to_depths[frame]
-        tm, tq, ts = of_frame(to_means, frame), of_frame(to_quats, frame), of_frame(to_scales, frame)
-        add = (frame > 0 and len(means) == 1, frame > 0 and len(quats) == 1, frame > 0 and len(scales) == 1)
-        sums = view_sums[chunk, frame]
-        for g in range(CHUNK * chunk, min(CHUNK * (chunk + 1), len(m)), simd.LANES):
-            if g + simd.LANES <= len(m):
-                _project_gradient_sixteen(g, c, (m, q, s), up, (tm, tq, ts), add, sums)
-            else:
-                rest = padded(m, g), padded(q, g), padded(s, g)
-                up_rest = zero_padded(up[0], g), zero_padded(up[1], g), zero_padded(up[2], g)
-                results = padded(tm, g), padded(tq, g), padded(ts, g)
-                _project_gradient_sixteen(0, c, rest, up_rest, results, add, sums)
-                put_back(tm, g, results[0])
-                put_back(tq, g, results[1])
-                put_back(ts, g, results[2])
+@helper
+def _project_gradient_chunk(item, chunks, cameras, inputs, upstream, outputs, view_sums):
+    frame, chunk = item // chunks, item % chunks
+    m, q, s = of_frame(inputs[0], frame), of_frame(inputs[1], frame), of_frame(inputs[2], frame)
+    up = upstream[0][frame], upstream[1][frame], upstream[2][frame]
+    out = outputs[0][frame], outputs[1][frame], outputs[2][frame]
+    c, sums = cameras[frame], view_sums[frame, chunk]
+    for g in range(CHUNK * chunk, min(CHUNK * (chunk + 1), len(m)), simd.LANES):
+        if g + simd.LANES <= len(m):
+            _project_gradient_sixteen(g, c, (m, q, s), up, out, sums)
+        else:
+            rest = padded(m, g), padded(q, g), padded(s, g)
+            up_rest = zero_padded(up[0], g), zero_padded(up[1], g), zero_padded(up[2], g)
+            results = padded(out[0], g), padded(out[1], g), padded(out[2], g)
+            _project_gradient_sixteen(_FIRST, c, rest, up_rest, results, sums)
+            put_back(out[0], g, results[0])
+            put_back(out[1], g, results[1])
+            put_back(out[2], g, results[2])
 
 
 @compiled
 def project_gradient(pool, cameras, means, quats, scales, to_means2d, to_conics, to_depths, want_views):
-    """Gradients to means, quats and scales in their own shapes, and to the cameras' [R|t] as [chunks, F, 16].
+    """Gradients to means [F, N, 3], quats [F, N, 4] and scales [F, N, 3], and to the cameras' [R|t].
 
-    The last must be summed over chunks, and holds nine rotation entries, three of the translation and four zeros;
-    unless wanted it is [chunks, F, 0].
+    The last is [F, chunks, 16], to be summed over chunks: nine entries of the rotation, three of the translation,
+    four zeros; [F, chunks, 0] unless wanted.
     """
-    to_means, to_quats, to_scales = np.empty_like(means), np.empty_like(quats), np.empty_like(scales)
-    chunks = (means.shape[1] + CHUNK - 1) // CHUNK
-    view_sums = np.zeros((chunks, len(cameras), simd.LANES if want_views else 0), f4)
-    outputs = to_means, to_quats, to_scales
+    frames, n = len(cameras), means.shape[1]
+    outputs = np.empty((frames, n, 3), f4), np.empty((frames, n, 4), f4), np.empty((frames, n, 3), f4)
+    chunks = (n + CHUNK - 1) // CHUNK
+    view_sums = np.zeros((frames, chunks, simd.LANES if want_views else 0), f4)
     upstream = to_means2d, to_conics, to_depths
-    for_each(pool, chunks, _project_gradient_chunk, (cameras, (means, quats, scales), upstream, outputs, view_sums))
-    return to_means, to_quats, to_scales, view_sums
+    arguments = (chunks, cameras, (means, quats, scales), upstream, outputs, view_sums)
+    for_each(pool, frames * chunks, _project_gradient_chunk, arguments)
+    return outputs[0], outputs[1], outputs[2], view_sums

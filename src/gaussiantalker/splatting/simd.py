@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, models, overload, register_model
+from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
 LANES = 16
 
@@ -76,36 +76,32 @@ def _call_llvm(builder, name: str, result: ir.Type, arguments: list):
     return builder.call(function, arguments)
 
 
-def _is_float(kind: types.Type) -> bool:
-    return isinstance(kind, VecType) or kind == types.float32
+def _emitter(emit: Callable) -> Callable:
+    return lambda context, builder, signature, values: emit(builder, *(_spread(builder, value) for value in values))
 
 
-def _binary(emit: Callable, result: types.Type, operators: Sequence[Callable] = ()) -> Callable:
-    """An element-wise function of two vectors (or a vector and a scalar), also behind Python's operators."""
+def _operator(symbol: Callable, emit: Callable, result: types.Type) -> None:
+    """Gives a Python operator its meaning between vectors, and between a vector and a float32."""
 
-    @intrinsic
-    def function(typing_context, a, b):
-        def generate(context, builder, signature, values):
-            return emit(builder, *(_spread(builder, value) for value in values))
+    @type_callable(symbol)
+    def choose(context):
+        def typer(a, b):
+            vectors = isinstance(a, VecType) + isinstance(b, VecType)
+            return result if vectors and vectors + (a == types.float32) + (b == types.float32) == 2 else None
 
-        return result(a, b), generate
+        return typer
 
-    def choose(a, b):
-        if _is_float(a) and _is_float(b) and (isinstance(a, VecType) or isinstance(b, VecType)):
-            return lambda a, b: function(a, b)
-        return None
-
-    for symbol in operators:
-        overload(symbol)(choose)
-    return function
+    for kinds in ((VecType, VecType), (VecType, types.Float), (types.Float, VecType)):
+        lower_builtin(symbol, *kinds)(_emitter(emit))
 
 
-def _arithmetic(instruction: str, *operators: Callable) -> None:
-    _binary(lambda builder, x, y: getattr(builder, instruction)(x, y, **_FMA), vec, operators)
+def _arithmetic(instruction: str, *symbols: Callable) -> None:
+    for symbol in symbols:
+        _operator(symbol, lambda builder, x, y: getattr(builder, instruction)(x, y, **_FMA), vec)
 
 
-def _comparison(symbol: str, compare: Callable) -> None:
-    _binary(lambda builder, x, y: builder.fcmp_ordered(symbol, x, y), mask, (compare,))
+def _comparison(name: str, symbol: Callable) -> None:
+    _operator(symbol, lambda builder, x, y: builder.fcmp_ordered(name, x, y), mask)
 
 
 _arithmetic("fadd", operator.add, operator.iadd)
@@ -117,37 +113,40 @@ _comparison("<=", operator.le)
 _comparison(">", operator.gt)
 _comparison(">=", operator.ge)
 
-minimum = _binary(lambda builder, x, y: builder.select(builder.fcmp_ordered("<", x, y), x, y), vec)
-maximum = _binary(lambda builder, x, y: builder.select(builder.fcmp_ordered(">", x, y), x, y), vec)
-
 
 def _join_masks(instruction: str, symbol: Callable) -> None:
-    @intrinsic
-    def function(typing_context, a, b):
-        return mask(a, b), lambda context, builder, signature, values: getattr(builder, instruction)(*values)
+    @type_callable(symbol)
+    def choose(context):
+        return lambda a, b: mask if isinstance(a, MaskType) and isinstance(b, MaskType) else None
 
-    def choose(a, b):
-        if isinstance(a, MaskType) and isinstance(b, MaskType):
-            return lambda a, b: function(a, b)
-        return None
-
-    overload(symbol)(choose)
+    lower_builtin(symbol, MaskType, MaskType)(
+        _emitter(lambda builder, x, y: getattr(builder, instruction)(x, y))
+    )
 
 
 _join_masks("and_", operator.and_)
 _join_masks("or_", operator.or_)
 
 
-@intrinsic
-def _negative(typing_context, a):
-    return vec(a), lambda context, builder, signature, values: builder.fneg(values[0])
+@type_callable(operator.neg)
+def _type_negative(context):
+    return lambda a: vec if isinstance(a, VecType) else None
 
 
-@overload(operator.neg)
-def _choose_negative(a):
-    if isinstance(a, VecType):
-        return lambda a: _negative(a)
-    return None
+lower_builtin(operator.neg, VecType)(_emitter(lambda builder, x: builder.fneg(x)))
+
+
+def _smaller(order: str) -> Callable:
+    """The one of two vectors (or a vector and a scalar) that comes first in this order, lane by lane."""
+
+    @intrinsic
+    def function(typing_context, a, b):
+        return vec(a, b), _emitter(lambda builder, x, y: builder.select(builder.fcmp_ordered(order, x, y), x, y))
+
+    return function
+
+
+minimum, maximum = _smaller("<"), _smaller(">")
 
 
 @intrinsic
@@ -304,6 +303,40 @@ def scatter(typing_context, array, index, stride, value):
         return context.get_dummy_value()
 
     return types.void(array, types.int64, types.int64, value), generate
+
+
+def _row_addresses(context, builder, array_type, array, first, k):
+    """Addresses of column k in sixteen rows of a C-contiguous array [N, C]."""
+    rows = context.make_array(array_type)(context, builder, array)
+    width = builder.extract_value(rows.shape, 1)
+    start = builder.add(builder.mul(first, width), k)
+    for lane in range(LANES):
+        yield lane, builder.gep(rows.data, [builder.add(start, builder.mul(width, width.type(lane)))], inbounds=True)
+
+
+@intrinsic
+def column(typing_context, rows, first, k):
+    """Column k of the sixteen rows from `first` of a C-contiguous float32 array [N, C]. Unchecked."""
+
+    def generate(context, builder, signature, values):
+        total = ir.Constant(_FLOATS, ir.Undefined)
+        for lane, address in _row_addresses(context, builder, signature.args[0], *values):
+            total = builder.insert_element(total, builder.load(address), _INT(lane))
+        return total
+
+    return vec(rows, types.int64, types.int64), generate
+
+
+@intrinsic
+def put_column(typing_context, rows, first, k, value):
+    """Writes column k of the sixteen rows from `first`. Unchecked."""
+
+    def generate(context, builder, signature, values):
+        for lane, address in _row_addresses(context, builder, signature.args[0], *values[:3]):
+            builder.store(builder.extract_element(values[3], _INT(lane)), address)
+        return context.get_dummy_value()
+
+    return types.void(rows, types.int64, types.int64, value), generate
 
 
 @intrinsic

@@ -15,7 +15,7 @@ import math
 import numpy as np
 
 from . import simd
-from .threads import compiled, for_each
+from .threads import for_each, helper
 
 f4, i4, i8 = np.float32, np.int32, np.int64
 
@@ -32,7 +32,7 @@ _block_x = simd.constant([BLOCK * (i % 4) + 0.5 for i in range(16)])
 _block_y = simd.constant([BLOCK * (i // 4) + 0.5 for i in range(16)])
 
 
-@compiled
+@helper
 def _fill_rows(chunk, means2d, conics, spreads, depths, opacities, colors, near, far, width, height, table, radii):
     for g in range(_CHUNK * chunk, min(_CHUNK * (chunk + 1), len(depths))):
         x, y, opacity = means2d[g, 0], means2d[g, 1], opacities[g]
@@ -53,7 +53,7 @@ def _fill_rows(chunk, means2d, conics, spreads, depths, opacities, colors, near,
         radii[g, 1] = i4(min(math.ceil(max(reach_y, f4(0))), f4(1e9)))
 
 
-@compiled
+@helper
 def fill_table(pool, means2d, conics, spreads, depths, opacities, colors, near, far, width, height):
     """The table [N, 16] and the radii [N, 2] in pixels, zero for splats that cannot be seen.
 
@@ -67,7 +67,7 @@ def fill_table(pool, means2d, conics, spreads, depths, opacities, colors, near, 
     return table, radii
 
 
-@compiled
+@helper
 def depth_order(table, depths):
     """Indices of the visible splats, nearest first; equal depths keep their order. Radix sort of 11 bits a pass.
 
@@ -97,7 +97,7 @@ def depth_order(table, depths):
     return splats
 
 
-@compiled
+@helper
 def _tile_range(centre, reach, tiles):
     """First tile and one past the last that [centre - reach, centre + reach] overlaps."""
     low = max((centre - reach) / f4(TILE), f4(0))
@@ -105,7 +105,7 @@ def _tile_range(centre, reach, tiles):
     return i8(low), i8(high) + 1
 
 
-@compiled
+@helper
 def _blocks_reached(table, g, left, top):
     """16 bits: in which 4x4 blocks of the tile at this corner some pixel centre can have alpha >= 1/255."""
     xx, xy, yy = table[g, XX], table[g, XY], table[g, YY]
@@ -121,7 +121,7 @@ def _blocks_reached(table, g, left, top):
     return simd.bits(simd.maximum(on_x, on_y) >= LOG_MIN_ALPHA - table[g, LOG_OPACITY])
 
 
-@compiled
+@helper
 def _find_tiles(chunk, order, table, tiles_x, tiles_y, first, touched, counts, histogram):
     chunks = len(histogram)
     for rank in range(len(order) * chunk // chunks, len(order) * (chunk + 1) // chunks):
@@ -139,7 +139,7 @@ def _find_tiles(chunk, order, table, tiles_x, tiles_y, first, touched, counts, h
         counts[rank] = slot - first[rank]
 
 
-@compiled
+@helper
 def _place_entries(chunk, order, first, touched, counts, histogram, entries):
     chunks = len(histogram)
     for rank in range(len(order) * chunk // chunks, len(order) * (chunk + 1) // chunks):
@@ -151,7 +151,7 @@ def _place_entries(chunk, order, first, touched, counts, histogram, entries):
             touched[slot, 0] = place
 
 
-@compiled
+@helper
 def sort_into_tiles(pool, table, order, tiles_x, tiles_y):
     """Counting sort by tile; it is stable, so each tile's splats stay in depth order.
 
