@@ -55,7 +55,7 @@ def test_a_cut_or_foreign_file_is_refused(tmp_path, tiny):
 
 
 def test_loudness_within_the_range_shifts_the_input_alone(tiny):
-    blocks = np.random.default_rng(0).uniform(-4, 1, (3, 2 * tiny.block, 80)).astype(np.float32)
+    blocks = np.random.default_rng(0).uniform(-4, 1, (3, 2 * tiny.blocks.rows, 80)).astype(np.float32)
     seen = []
     hook = tiny._net.conv1.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     tiny.encode(blocks)

@@ -1,7 +1,7 @@
 """Which frames hold speech and which are true silence, in which a mouth should be shut.
 
 An energy gate on two bands: voice, and the hiss of s and f. A band speaks when it stands out from the noise floor, the
-lowest level of the last seconds (minimum statistics: Martin 2001), and is not lost under the loudest speech heard
+lowest levels of the last seconds (minimum statistics: Martin 2001), and is not lost under the loudest speech heard
 lately, as breath and reverberation are. The gate opens early and closes late: the look-ahead keeps onsets, the hold
 keeps the closures of stop consonants.
 """
@@ -19,7 +19,9 @@ _OPEN, _STAY = 9.0, 6.0  # dB above the floor that open the gate, and that keep 
 _REACH = 38.0  # dB below the loudest speech that is still speech
 _FORGET = 2.0  # dB a second by which the loudest speech is forgotten
 _QUIETEST = -58.0  # dB of full scale: softer sound is silence on any floor
-_FIRST_FLOOR = -50.0  # until the room is known its floor is taken to be no louder than this
+_FIRST_FLOOR = -50.0  # until the room is known its floor is taken to be no louder than this,
+_FIRST_REACH = 30.0  # or than this many dB below the loudest speech
+_DROPOUTS = 3  # the floor is this lowest level of the last seconds: a click of nothing must not pull it down
 _MEMORY = 3 * FPS  # frames: longer than speech goes without a dip
 _EARLY, _HOLD, _SHORTEST = 2, 3, 3  # frames: opens early, closes late, and a silence lasts at least so long
 _MEL_FRAMES = SAMPLES_PER_FRAME // HOP
@@ -64,11 +66,11 @@ class Gate:
 
     def _mark(self, level: np.ndarray) -> bool | None:
         """Takes the next frame's levels [2]; returns the mark of the frame four before it, once there is one."""
-        self._levels.append(level)
-        floor = np.min(self._levels, axis=0)
-        if len(self._levels) < _MEMORY:
-            floor = np.minimum(floor, _FIRST_FLOOR)
         self._loudest = np.maximum(level, self._loudest - _FORGET / FPS)
+        self._levels.append(level)
+        floor = np.sort(self._levels, axis=0)[:_DROPOUTS][-1]
+        if len(self._levels) < _MEMORY:
+            floor = np.minimum(floor, np.maximum(_FIRST_FLOOR, self._loudest - _FIRST_REACH))
         quietest = np.maximum(self._loudest - _REACH, _QUIETEST)
         margin = _STAY if self._open else _OPEN
         self._open = bool(np.any((level > floor + margin) & (level > quietest)))
