@@ -7,9 +7,9 @@ def pull_push(image: np.ndarray, weight: np.ndarray) -> np.ndarray:  # [H, W, C]
     """Completes float32 [H, W, C], known as far as `weight` [H, W] in [0, 1] says (Gortler et al. 1996, section 3.4).
 
     Averages of known pixels are pulled up a pyramid and pushed back down into the gaps, so that a gap takes the
-    colours of its surroundings, blurred the more the wider it is. Raises nothing: without known pixels it is black.
+    colours of its surroundings, blurred the more the wider it is. Without known pixels it is black.
     """
-    if min(weight.shape) == 1 or weight.all():
+    if weight.size == 1 or weight.all():
         return image * (weight[..., None] > 0)
     height, width = weight.shape
     pad = ((0, height % 2), (0, width % 2))

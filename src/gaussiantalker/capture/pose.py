@@ -15,7 +15,9 @@ from scipy.spatial.transform import Rotation
 
 from gaussiantalker.capture.face_mesh import MESH_POINTS, OUTER_EYE_CORNERS, FaceMesh
 
-_CHUNK = 2000
+_CHUNK = 1000
+_POINTS = 140  # of the rigid points, more say nothing new
+_FOCAL_FRAMES = 120
 _PARAMETERS = 6
 _ROBUST = 4.0  # residuals beyond this many standard deviations lose their weight
 _SHAPE_VIEWS = 80.0  # landmarks of neighbouring frames err alike: a clip counts as this many independent views
@@ -51,7 +53,7 @@ def fit_motion(landmarks: np.ndarray, found: np.ndarray, mesh: FaceMesh, size: i
     Frames without a face get the pose that continues the motion around them.
     """
     seen = np.flatnonzero(found)
-    few = seen[np.unique(np.linspace(0, len(seen) - 1, min(len(seen), 250)).astype(int))]
+    few = seen[np.unique(np.linspace(0, len(seen) - 1, min(len(seen), _FOCAL_FRAMES)).astype(int))]
     loose = replace(prior, turn=1.0, shift=1.0, depth=3.0)
     costs = []
     for ratio in _FOCAL_RATIOS:
@@ -60,7 +62,8 @@ def fit_motion(landmarks: np.ndarray, found: np.ndarray, mesh: FaceMesh, size: i
         costs.append(trial.cost())
     focal = _focal_from(np.array(costs)) * size
     solver = _Solver(landmarks, found, mesh, size, focal, prior)
-    solver.solve(rounds=8)
+    solver.solve(rounds=6)
+    solver.complete()
     return solver.motion()
 
 
@@ -82,7 +85,8 @@ class _Solver:
         self.observed = landmarks[:, :MESH_POINTS, :2]
         self.found, self.mesh, self.focal, self.prior = found.astype(float), mesh, focal, prior
         self.centre = size / 2
-        self.used = np.flatnonzero(mesh.rigid)
+        rigid = np.flatnonzero(mesh.rigid)
+        self.used = rigid[:: max(len(rigid) // _POINTS, 1)]
         eyes = self.observed[:, OUTER_EYE_CORNERS[1]] - self.observed[:, OUTER_EYE_CORNERS[0]]
         self.unit = float(np.percentile(np.linalg.norm(eyes[found], axis=-1), 75))
         self.sigma = prior.noise * self.unit
@@ -114,10 +118,15 @@ class _Solver:
         for k in range(rounds):
             for _ in range(2):
                 self._solve_poses()
-            self._solve_shape()
+            self._solve_shape(self.used)
             if k >= 1:
                 self._weigh_points()
         self._solve_poses()
+
+    def complete(self) -> None:
+        """The shape of all points, also those that had no say about the poses."""
+        for _ in range(3):
+            self._solve_shape(np.arange(MESH_POINTS))
 
     def _frames(self) -> Iterator[slice]:
         for start in range(0, len(self.pose), _CHUNK):
@@ -159,10 +168,9 @@ class _Solver:
         p = self.prior
         return 1 / np.array([p.turn, p.turn, p.turn, p.shift, p.shift, p.depth]) ** 2
 
-    def _solve_shape(self) -> None:
-        """One Gauss-Newton step for every point of the face, poses held."""
-        points = np.arange(MESH_POINTS)
-        normal, right = np.zeros((MESH_POINTS, 3, 3)), np.zeros((MESH_POINTS, 3))
+    def _solve_shape(self, points: np.ndarray) -> None:
+        """One Gauss-Newton step for these points of the face, poses held."""
+        normal, right = np.zeros((len(points), 3, 3)), np.zeros((len(points), 3))
         for frames in self._frames():
             _, camera, residual, robust = self._project(frames, points)
             rotation = Rotation.from_rotvec(self.pose[frames, :3]).as_matrix()
@@ -173,8 +181,8 @@ class _Solver:
         share = min(1.0, _SHAPE_VIEWS / self.found.sum()) / self.sigma**2
         tie = 1 / self.prior.shape**2
         normal = normal * share + tie * np.eye(3)
-        right = right * share + tie * (self.mesh.vertices - self.shape)
-        self.shape += np.linalg.solve(normal, right[..., None])[..., 0]
+        right = right * share + tie * (self.mesh.vertices - self.shape)[points]
+        self.shape[points] += np.linalg.solve(normal, right[..., None])[..., 0]
 
     def _weigh_points(self) -> None:
         """Points that do not move with the skull, in this clip, get less to say about it."""

@@ -1,0 +1,179 @@
+"""The whole way, on a head drawn by the tests: what is captured is what was drawn."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+from synthetic_head import SyntheticClip, render_clip
+
+from gaussiantalker.capture import Capture, capture
+from gaussiantalker.capture.landmarker import Landmarker
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.geometry import project, rigid
+from gaussiantalker.media import video
+
+FRAMES, SIZE = 60, 128
+
+
+@pytest.fixture(scope="module")
+def clip() -> SyntheticClip:
+    return render_clip(frames=FRAMES, size=SIZE, seed=3, pose="wide")
+
+
+@pytest.fixture(scope="module")
+def film(clip: SyntheticClip, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("film") / "speaker.mp4"
+    video.write_video(path, clip.video, clip.audio)
+    return path
+
+
+@pytest.fixture(scope="module")
+def captured(film: Path, model: object, tmp_path_factory: pytest.TempPathFactory) -> Capture:
+    model("face-landmarker"), model("face-parser")
+    return capture(film, tmp_path_factory.mktemp("out") / "cap", size=SIZE, consent="drawn by a test")
+
+
+def test_every_array_has_one_row_per_frame(captured: Capture) -> None:
+    assert captured.frames == FRAMES and captured.size == SIZE
+    assert captured.train_frames == FRAMES - FRAMES // 11
+    for rows in (captured.images, captured.labels, captured.plates):
+        assert rows.shape[:3] == (FRAMES, SIZE, SIZE) and rows.dtype == np.uint8
+    tracking = captured.tracking
+    assert tracking.landmarks.shape == (FRAMES, 478, 2) and tracking.blendshapes.shape == (FRAMES, 52)
+    assert len(captured.audio) == FRAMES * 640
+    assert tracking.found.all()
+
+
+def test_masks_agree_with_what_was_drawn(captured: Capture, clip: SyntheticClip) -> None:
+    for label, name, least in ((1, "head", 0.92), (2, "neck", 0.75), (3, "torso", 0.9)):
+        ours, truth = captured.labels[:] == label, clip.mask(name)
+        assert (ours & truth).sum() / (ours | truth).sum() > least, name
+
+
+def test_mouth_and_eyes_follow_the_truth(captured: Capture, clip: SyntheticClip) -> None:
+    tracking = captured.tracking
+    assert np.corrcoef(tracking.lip_opening, clip.truth.lip_mm)[0, 1] > 0.9
+    assert np.corrcoef(tracking.blink, clip.truth.blink)[0, 1] > 0.85
+    for point, landmark, error in (("nose_tip", 1, 4), ("chin", 152, 6), ("upper_lip", 13, 4)):
+        away = np.linalg.norm(tracking.landmarks[:, landmark] - clip.truth.project(point), axis=-1)
+        assert np.median(away) < error, point
+
+
+def test_head_pose_follows_the_truth(captured: Capture, clip: SyntheticClip) -> None:
+    flip = np.diag([1.0, -1.0, -1.0])
+    truth = flip @ clip.truth.head2world[:, :3, :3] @ flip
+    relative = Rotation.from_matrix(np.swapaxes(captured.tracking.rotations, 1, 2) @ truth)
+    error = np.degrees((relative.mean().inv() * relative).magnitude())
+    assert np.median(error) < 3.5
+    poses = rigid(captured.tracking.rotations, captured.tracking.translations)
+    pixels = project(captured.tracking.vertices.astype(float), poses, captured.camera.K)
+    nose = [1, 4, 5, 6, 168, 195, 197]
+    assert np.abs(pixels[:, nose] - captured.tracking.landmarks[:, nose]).mean() < 1.0
+
+
+def test_cloud_covers_the_head_and_nothing_else(captured: Capture) -> None:
+    points = captured.tracking.points
+    assert len(points) >= 20_000 and points.dtype == np.float32
+    pose = rigid(captured.tracking.rotations, captured.tracking.translations)[20]
+    x, y = np.floor(project(points.astype(float), pose, captured.camera.K)).astype(int).T
+    head = captured.labels[20] == 1
+    assert head[y, x].mean() > 0.95
+    covered = np.zeros_like(head)
+    covered[y, x] = True
+    assert (covered & head).sum() / head.sum() > 0.9
+    colour = captured.images[20][y, x] / 255
+    facing = points[:, 2] < 0
+    assert np.abs(colour - captured.tracking.colors)[facing].mean() < 0.08
+
+
+def test_second_run_changes_nothing(captured: Capture, film: Path) -> None:
+    before = {p.name: (p.stat().st_mtime_ns, p.stat().st_ino) for p in captured.path.glob("*.np?")}
+    again = capture(film, captured.path, size=SIZE)
+    assert {p.name: (p.stat().st_mtime_ns, p.stat().st_ino) for p in captured.path.glob("*.np?")} == before
+    assert again.record["consent"] == "drawn by a test"
+    assert again.fingerprint == captured.fingerprint
+
+
+def test_record_says_what_was_done(captured: Capture) -> None:
+    record = json.loads((captured.path / "capture.json").read_text())
+    assert (record["format"], record["fps"], record["size"], record["frames"]) == (1, 25, SIZE, FRAMES)
+    assert record["source"] == "speaker.mp4" and "Apache" in record["models"]["face-landmarker"]
+    assert list(record["stages"]) == ["ingest", "tracking", "labels", "plates", "points"]
+
+
+def test_broken_folders_are_named(captured: Capture, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    with pytest.raises(GaussianTalkerError, match="does not exist"):
+        Capture.load(folder)
+    folder.mkdir()
+    with pytest.raises(GaussianTalkerError, match="is not a capture"):
+        Capture.load(folder)
+    (folder / "avatar.json").write_text("{}")
+    with pytest.raises(GaussianTalkerError, match="is an avatar"):
+        Capture.load(folder)
+    shutil.rmtree(folder)
+    shutil.copytree(captured.path, folder)
+    (folder / "labels.npy").unlink()
+    with pytest.raises(GaussianTalkerError, match="labels.npy is missing"):
+        Capture.load(folder)
+    record = json.loads((folder / "capture.json").read_text())
+    del record["stages"]["points"]
+    (folder / "capture.json").write_text(json.dumps(record))
+    (folder / "labels.npy").write_bytes((captured.path / "labels.npy").read_bytes())
+    with pytest.raises(GaussianTalkerError, match="not finished"):
+        Capture.load(folder)
+    (folder / "capture.json").write_text(json.dumps({**record, "format": 99}))
+    with pytest.raises(GaussianTalkerError, match="format 99"):
+        Capture.load(folder)
+
+
+def test_bad_videos_are_one_sentence(film: Path, model: object, tmp_path: Path) -> None:
+    model("face-landmarker")
+    (tmp_path / "text.mp4").write_text("no film " * 99)
+    wall = np.full((60, 96, 96, 3), 120, np.uint8)
+    video.write_video(tmp_path / "wall.mp4", wall)
+    video.write_video(tmp_path / "short.mp4", wall[:10])
+    video.write_video(tmp_path / "tiny.mp4", wall[:, :10, :10])
+    cases = {
+        "missing.mp4": "does not exist",
+        "text.mp4": "not a video",
+        "wall.mp4": "no face was found",
+        "tiny.mp4": "no face was found",
+        "short.mp4": "at least 2 s",
+    }
+    for name, words in cases.items():
+        with pytest.raises(GaussianTalkerError, match=words):
+            capture(tmp_path / name, tmp_path / "out", size=128)
+        assert not list((tmp_path / "out").glob("*")), name
+    with pytest.raises(GaussianTalkerError, match="even number"):
+        capture(film, tmp_path / "out", size=127)
+    with pytest.raises(GaussianTalkerError, match="holds other files"):
+        capture(film, tmp_path, size=128)
+
+
+def test_landmarks_move_and_grow_with_the_picture(clip: SyntheticClip, model: object) -> None:
+    model("face-landmarker")
+    landmarker = Landmarker()
+    picture = np.repeat(np.repeat(clip.video[0], 2, 0), 2, 1)
+    face = landmarker.detect(picture)
+    assert face is not None and face.presence > 0.9 and face.points.shape == (478, 3)
+    moved = np.full((400, 500, 3), 128, np.uint8)
+    moved[90:346, 150:406] = picture
+    there = landmarker.detect(moved)
+    assert np.abs(there.points[:, :2] - face.points[:, :2] - [150, 90]).mean() < 1.5
+    turned = landmarker.detect(np.ascontiguousarray(np.rot90(picture)))
+    assert turned is None or np.isfinite(turned.points).all()
+    assert landmarker.detect(np.full((64, 64, 3), 200, np.uint8)) is None
+    assert np.array_equal(landmarker.detect(picture).points, face.points), "the same picture, the same answer"
+
+
+def test_face_is_found_in_a_small_part_of_the_picture(clip: SyntheticClip, model: object) -> None:
+    model("face-landmarker")
+    scene = np.full((900, 1400, 3), 90, np.uint8)
+    scene[600:728, 1100:1228] = clip.video[0]
+    face = Landmarker().detect(scene)
+    assert face is not None
+    assert np.linalg.norm(face.points[1, :2] - clip.truth.project("nose_tip")[0] - [1100, 600]) < 6
