@@ -1,8 +1,9 @@
 """Gaussians to pixels, differentiably, on a CPU or an NVIDIA GPU."""
 
-from .densify import CloneSplitPrune
-from .gaussians import Gaussians
-from .memory import keep_memory
-from .rasterization import rasterize
+from gaussiantalker.splatting.densify import CloneSplitPrune
+from gaussiantalker.splatting.gaussians import Gaussians
+from gaussiantalker.splatting.mcmc import MarkovChain
+from gaussiantalker.splatting.memory import keep_memory
+from gaussiantalker.splatting.rasterization import rasterize
 
-__all__ = ["CloneSplitPrune", "Gaussians", "keep_memory", "rasterize"]
+__all__ = ["CloneSplitPrune", "Gaussians", "MarkovChain", "keep_memory", "rasterize"]

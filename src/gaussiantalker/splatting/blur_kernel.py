@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from . import simd
-from .ssim import TAPS, window_weights
-from .threads import compiled, for_each, helper
+from gaussiantalker.splatting import simd
+from gaussiantalker.splatting.ssim import TAPS, window_weights
+from gaussiantalker.splatting.threads import compiled, for_each, helper
 
 f4 = np.float32
 _WEIGHTS = tuple(f4(w) for w in window_weights())

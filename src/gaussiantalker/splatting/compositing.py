@@ -10,25 +10,26 @@ splat are added afterwards in a fixed order: no atomics, and the same bits for a
 
 import numpy as np
 
-from . import simd
-from .splats import (
+from gaussiantalker.splatting import simd
+from gaussiantalker.splatting.splats import (
     BLOCK,
     BLUE,
     GREEN,
     LOG_MIN_ALPHA,
     LOG_OPACITY,
     RED,
+    SCALE,
     TILE,
-    XX,
-    XY,
-    YY,
+    P,
+    Q,
+    R,
     X,
     Y,
     depth_order,
     fill_table,
     sort_into_tiles,
 )
-from .threads import compiled, for_each, helper
+from gaussiantalker.splatting.threads import compiled, for_each, helper
 
 f4, i4, i8 = np.float32, np.int32, np.int64
 
@@ -56,13 +57,6 @@ def _corner(tile, tiles_x):
 
 
 @helper
-def _exponent(table, g, dx, dy):
-    """log2 of alpha before the cap; rounding must not lift it above the opacity."""
-    falloff = (table[g, XX] * dx + table[g, XY] * dy) * dx + table[g, YY] * dy * dy
-    return simd.minimum(falloff, f4(0)) + table[g, LOG_OPACITY]
-
-
-@helper
 def _composite_tile(tile, table, entries, offsets, tiles_x, background, image, alpha, final_t, stops):
     # Per block five vectors: T, red, green, blue, stop. A negative T marks a finished pixel, |T| is its value.
     state = np.zeros(_BLOCKS * 80, f4)
@@ -75,12 +69,15 @@ def _composite_tile(tile, table, entries, offsets, tiles_x, background, image, a
     for entry in range(begin, end):
         g, blocks = i8(entries[entry, 0]), entries[entry, 1] & unfinished
         from_x, from_y = _lane_x() + (left - table[g, X]), _lane_y() + (top - table[g, Y])
+        p, q, r, log_opacity = table[g, P], table[g, Q], table[g, R], table[g, LOG_OPACITY]
         red, green, blue = table[g, RED], table[g, GREEN], table[g, BLUE]
         while blocks:
             block = simd.lowest_bit(blocks)
             blocks &= blocks - i4(1)
             at = i8(80 * block)
-            power = _exponent(table, g, from_x + f4(BLOCK * (block & 3)), from_y + f4(BLOCK * (block >> 2)))
+            dx, dy = from_x + f4(BLOCK * (block & 3)), from_y + f4(BLOCK * (block >> 2))
+            u, v = p * dx + q * dy, r * dy
+            power = log_opacity - u * u - v * v
             t = simd.load(state, at)
             open_alpha = simd.minimum(simd.exp2(power), _MAX_ALPHA) * simd.maximum(t, f4(0))
             weight = simd.select(power >= LOG_MIN_ALPHA, open_alpha, f4(0))
@@ -121,15 +118,18 @@ def _write_tile(tile, tiles_x, state, background, image, alpha, final_t, stops):
 
 
 @compiled
-def forward(pool, means2d, conics, spreads, depths, opacities, colors, near, far, background, image, alpha, keep):
-    """Fills image [H, W, 3] and alpha [H, W, 1]; the splats are described in `splats.fill_table`.
+def forward(
+    pool, means2d, covariances, determinants, depths, opacities, colors, planes, background, image, alpha, keep
+):
+    """Fills image [H, W, 3] and alpha [H, W, 1]; the splats and planes are described in `splats.fill_table`.
 
     background is [H, W, 3] or [1, 1, 3]. Returns the radii [N, 2] and what `backward` needs; `keep` says whether it
     will be called.
     """
     height, width = alpha.shape[:2]
     tiles_x, tiles_y = (width + TILE - 1) // TILE, (height + TILE - 1) // TILE
-    table, radii = fill_table(pool, means2d, conics, spreads, depths, opacities, colors, near, far, width, height)
+    shapes = means2d, covariances, determinants
+    table, radii = fill_table(pool, *shapes, depths, opacities, colors, planes, (width, height))
     order = depth_order(table, depths)
     entries, offsets, first, counts, touched = sort_into_tiles(pool, table, order, tiles_x, tiles_y)
     tiles = tiles_x * tiles_y
@@ -178,6 +178,7 @@ def _tile_gradient(tile, table, entries, offsets, tiles_x, background, image_gra
         entry = begin + index
         g, blocks = i8(entries[entry, 0]), entries[entry, 1]
         from_x, from_y = _lane_x() + (left - table[g, X]), _lane_y() + (top - table[g, Y])
+        p, q, r, log_opacity = table[g, P], table[g, Q], table[g, R], table[g, LOG_OPACITY]
         red, green, blue = table[g, RED], table[g, GREEN], table[g, BLUE]
         s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = s8 = simd.splat(f4(0))
         while blocks:
@@ -187,7 +188,8 @@ def _tile_gradient(tile, table, entries, offsets, tiles_x, background, image_gra
                 continue
             at = i8(96 * block)
             dx, dy = from_x + f4(BLOCK * (block & 3)), from_y + f4(BLOCK * (block >> 2))
-            power = _exponent(table, g, dx, dy)
+            u, v = p * dx + q * dy, r * dy
+            power = log_opacity - u * u - v * v
             uncapped = simd.exp2(power)
             counted = (power >= LOG_MIN_ALPHA) & (simd.load(state, at + 80) > f4(index))
             alpha = simd.select(counted, simd.minimum(uncapped, _MAX_ALPHA), f4(0))
@@ -200,13 +202,13 @@ def _tile_gradient(tile, table, entries, offsets, tiles_x, background, image_gra
             behind = simd.load(state, at + 16)
             simd.store(state, at + 16, behind + weight * shade)
             d = simd.select(uncapped < _MAX_ALPHA, (t * shade - behind * inverse) * alpha, f4(0))
-            along_x, along_y = d * dx, d * dy
+            along_u, along_v = d * u, d * v
             s0 += d
-            s1 += along_x
-            s2 += along_y
-            s3 += along_x * dx
-            s4 += along_x * dy
-            s5 += along_y * dy
+            s1 += along_u
+            s2 += along_v
+            s3 += along_u * u
+            s4 += along_u * v
+            s5 += along_v * v
             s6 += weight * grad_r
             s7 += weight * grad_g
             s8 += weight * grad_b
@@ -214,39 +216,43 @@ def _tile_gradient(tile, table, entries, offsets, tiles_x, background, image_gra
 
 
 @helper
-def _splat_gradient(chunk, order, first, counts, touched, sums, conics, opacities, to_means2d, to_conics, to_colors,
-                    to_opacities):
+def _splat_gradient(chunk, order, first, counts, touched, sums, table, opacities, outputs):
+    """Adds up a splat's rows and turns moments of u and v into gradients: dL/dS = 1/2 sum d (S^-1 x)(S^-1 x)'."""
+    to_means2d, to_covariances, to_colors, to_opacities = outputs
     total = np.empty(16, f4)
+    unscale = f4(1) / (SCALE * SCALE)
     for rank in range(_CHUNK * chunk, min(_CHUNK * (chunk + 1), len(order))):
         g = i8(order[rank])
         row = simd.splat(f4(0))
         for slot in range(first[rank], first[rank] + counts[rank]):
             row += simd.load(sums, 16 * i8(touched[slot, 0]))
         simd.store(total, 0, row)
-        to_means2d[g, 0] = conics[g, 0] * total[1] + conics[g, 1] * total[2]
-        to_means2d[g, 1] = conics[g, 1] * total[1] + conics[g, 2] * total[2]
-        to_conics[g, 0], to_conics[g, 1], to_conics[g, 2] = f4(-0.5) * total[3], -total[4], f4(-0.5) * total[5]
+        p, q, r = table[g, P], table[g, Q], table[g, R]
+        to_means2d[g, 0] = unscale * p * total[1]
+        to_means2d[g, 1] = unscale * (q * total[1] + r * total[2])
+        uu, uv, vv = total[3], total[4], total[5]
+        to_covariances[g, 0] = f4(0.5) * unscale * unscale * p * p * uu
+        to_covariances[g, 1] = unscale * unscale * p * (q * uu + r * uv)
+        to_covariances[g, 2] = f4(0.5) * unscale * unscale * (q * (q * uu + f4(2) * r * uv) + r * r * vv)
         to_opacities[g] = total[0] / opacities[g]
         for k in range(3):
             to_colors[g, k] = total[6 + k]
 
 
 @compiled
-def backward(pool, conics, opacities, background, image_grad, alpha_grad, kept):
-    """Gradients to means2d [N, 2], conics [N, 3], colors [N, 3] and opacities [N], from `kept` of `forward`.
+def backward(pool, opacities, background, image_grad, alpha_grad, kept):
+    """Gradients to means2d [N, 2], covariances [N, 3], colors [N, 3] and opacities [N], from `kept` of `forward`.
 
-    A row of `sums` holds, over a tile's pixels and with d = dL / d ln(alpha): d, d dx, d dy, d dx^2, d dx dy,
-    d dy^2, and the weight times the three colour gradients.
+    A row of `sums` holds, over a tile's pixels and with d = dL / d ln(alpha): d, d u, d v, d u^2, d u v, d v^2, and
+    the weight times the three colour gradients.
     """
     table, order, entries, offsets, first, counts, touched, final_t, stops = kept
-    n, width = len(table), alpha_grad.shape[1]
+    n, tiles_x = len(table), (alpha_grad.shape[1] + TILE - 1) // TILE
     sums = np.empty((len(entries), 16), f4)
-    arguments = (table, entries, offsets, (width + TILE - 1) // TILE, background, image_grad, alpha_grad, final_t,
-                 stops, sums)
+    grads = image_grad, alpha_grad
+    arguments = (table, entries, offsets, tiles_x, background, *grads, final_t, stops, sums)
     for_each(pool, len(offsets) - 1, _tile_gradient, arguments)
-    to_means2d, to_conics = np.zeros((n, 2), f4), np.zeros((n, 3), f4)
-    to_colors, to_opacities = np.zeros((n, 3), f4), np.zeros(n, f4)
-    outputs = (to_means2d, to_conics, to_colors, to_opacities)
-    for_each(pool, (len(order) + _CHUNK - 1) // _CHUNK, _splat_gradient,
-             (order, first, counts, touched, sums, conics, opacities, *outputs))
+    outputs = np.zeros((n, 2), f4), np.zeros((n, 3), f4), np.zeros((n, 3), f4), np.zeros(n, f4)
+    chunks = (len(order) + _CHUNK - 1) // _CHUNK
+    for_each(pool, chunks, _splat_gradient, (order, first, counts, touched, sums, table, opacities, outputs))
     return outputs

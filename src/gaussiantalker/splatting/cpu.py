@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from . import compositing, harmonics, projection
-from .threads import pool
+from gaussiantalker.splatting import compositing, harmonics, projection
+from gaussiantalker.splatting.threads import pool
 
 
 def rasterize(
@@ -29,7 +29,7 @@ def rasterize(
     """See `rasterization.rasterize`."""
     frames, count = len(viewmats), means.shape[1]
     numbers = width, height, near_plane, far_plane, eps2d
-    means2d, conics, depths, spreads = _Project.apply(means, quats, scales, viewmats, Ks, *numbers)
+    means2d, covariances, depths, determinants = _Project.apply(means, quats, scales, viewmats, Ks, *numbers)
     if means2d.requires_grad:
         means2d.retain_grad()
     if sh_degree is not None:
@@ -38,7 +38,7 @@ def rasterize(
     if backgrounds is None:
         backgrounds = means.new_zeros(frames, 1, 1, 3)
     opacities, colors = opacities.expand(frames, count), colors.expand(frames, count, 3)
-    splats = means2d, conics, spreads, depths, opacities, colors
+    splats = means2d, covariances, determinants, depths, opacities, colors
     image, alpha, radii = _Composite.apply(*splats, backgrounds, width, height, near_plane, far_plane)
     return image, alpha, {"means2d": means2d, "radii": radii, "depths": depths}
 
@@ -59,15 +59,16 @@ class _Project(torch.autograd.Function):
         views, intrinsics = (t.detach().double().numpy() for t in (viewmats, Ks))
         cameras = projection.camera_rows(views, intrinsics, width, height, near, far, eps2d)
         inputs = [_array(t) for t in (means, quats, scales)]
-        means2d, conics, spreads, depths = (torch.from_numpy(a) for a in projection.project(pool(), cameras, *inputs))
+        outputs = projection.project(pool(), cameras, *inputs)
+        means2d, covariances, determinants, depths = (torch.from_numpy(a) for a in outputs)
         ctx.inputs = cameras, *inputs
-        ctx.mark_non_differentiable(spreads)
-        return means2d, conics, depths[..., 0], spreads
+        ctx.mark_non_differentiable(determinants)
+        return means2d, covariances, depths[..., 0], determinants
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, to_means2d, to_conics, to_depths, _):
-        upstream = [_array(t) for t in (to_means2d, to_conics, to_depths[..., None])]
+    def backward(ctx, to_means2d, to_covariances, to_depths, _):
+        upstream = [_array(t) for t in (to_means2d, to_covariances, to_depths[..., None])]
         *gradients, sums = projection.project_gradient(pool(), *ctx.inputs, *upstream, ctx.needs_input_grad[3])
         to_views = None
         if ctx.needs_input_grad[3]:
@@ -97,19 +98,20 @@ class _Shade(torch.autograd.Function):
 
 class _Composite(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, means2d, conics, spreads, depths, opacities, colors, backgrounds, width, height, near, far):
+    def forward(ctx, means2d, covariances, determinants, depths, opacities, colors, backgrounds, *numbers):
+        width, height, near, far = numbers
         frames, count = depths.shape
         ctx.keep = any(ctx.needs_input_grad)
         image = np.empty((frames, height, width, 3), np.float32)
         alpha, radii = np.empty((frames, height, width, 1), np.float32), np.empty((frames, count, 2), np.int32)
-        inputs = [_array(t) for t in (means2d, conics, spreads, depths, opacities, colors)]
+        inputs = [_array(t) for t in (means2d, covariances, determinants[..., 0], depths, opacities, colors)]
         behind, planes = _array(backgrounds), (np.float32(near), np.float32(far))
         ctx.frames = []
         for b in range(frames):
             splats = [values[b] for values in inputs]
-            radii[b], kept = compositing.forward(pool(), *splats, *planes, behind[b], image[b], alpha[b], ctx.keep)
+            radii[b], kept = compositing.forward(pool(), *splats, planes, behind[b], image[b], alpha[b], ctx.keep)
             if ctx.keep:
-                ctx.frames.append((inputs[1][b], inputs[4][b], behind[b], kept))
+                ctx.frames.append((inputs[4][b], behind[b], kept))
         results = torch.from_numpy(image), torch.from_numpy(alpha), torch.from_numpy(radii)
         ctx.save_for_backward(results[1])
         ctx.mark_non_differentiable(results[2])
@@ -120,16 +122,16 @@ class _Composite(torch.autograd.Function):
     def backward(ctx, image_grad, alpha_grad, _):
         image_grads, alpha_grads = _array(image_grad), _array(alpha_grad)
         gradients = [
-            compositing.backward(pool(), conics, opacities, behind, image_grads[b], alpha_grads[b], kept)
-            for b, (conics, opacities, behind, kept) in enumerate(ctx.frames)
+            compositing.backward(pool(), opacities, behind, image_grads[b], alpha_grads[b], kept)
+            for b, (opacities, behind, kept) in enumerate(ctx.frames)
         ]
-        to_means2d, to_conics, to_colors, to_opacities = (
+        to_means2d, to_covariances, to_colors, to_opacities = (
             torch.from_numpy(parts[0][None] if len(parts) == 1 else np.stack(parts))
             for parts in zip(*gradients, strict=True)
         )
         to_background = None
         if ctx.needs_input_grad[6]:
             to_background = image_grad * (1 - ctx.saved_tensors[0])
-            if ctx.frames[0][2].shape[:2] == (1, 1):
+            if ctx.frames[0][1].shape[:2] == (1, 1):
                 to_background = to_background.sum((1, 2), keepdim=True)
-        return to_means2d, to_conics, None, None, to_opacities, to_colors, to_background, *[None] * 4
+        return to_means2d, to_covariances, None, None, to_opacities, to_colors, to_background, *[None] * 4

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
-from .reference import rotation_matrices
+from gaussiantalker.splatting.reference import rotation_matrices
 
 Params = dict[str, Parameter]
 Optimizers = dict[str, Optimizer]
@@ -100,11 +100,11 @@ def _from(first: int, rows: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _accumulate(state: dict, info: dict) -> None:
-    """Adds this step's gradients of means2d [B, N, 2], scaled from the mean over frames in pixels to half pictures."""
-    frames = len(info["means2d"])
-    half_size = info["means2d"].new_tensor([info["width"], info["height"]]) / 2
-    norms = (info["means2d"].grad * half_size * frames).norm(dim=-1)
-    radii = info["radii"].amax(-1)
+    """Adds this step's gradients of means2d [.., N, 2], scaled from the mean over frames in pixels to half pictures."""
+    count = info["means2d"].shape[-2]
+    gradients, radii = info["means2d"].grad.reshape(-1, count, 2), info["radii"].reshape(-1, count, 2).amax(-1)
+    half_size = gradients.new_tensor([info["width"], info["height"]]) / 2
+    norms = (gradients * half_size * len(gradients)).norm(dim=-1)
     visible = radii > 0
     sums = {"grad2d": (norms * visible).sum(0), "seen": visible.sum(0)}
     for name, value in sums.items():

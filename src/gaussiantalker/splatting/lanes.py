@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from . import simd
-from .threads import helper
+from gaussiantalker.splatting import simd
+from gaussiantalker.splatting.threads import helper
 
 f4 = np.float32
 

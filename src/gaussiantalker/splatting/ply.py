@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..errors import GaussianTalkerError
-from ..media.files import atomic_path
-from .gaussians import Gaussians
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.media.files import atomic_path
+from gaussiantalker.splatting.gaussians import Gaussians
 
 
 def _columns(coefficients: int) -> list[str]:

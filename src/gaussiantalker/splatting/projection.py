@@ -5,9 +5,9 @@ A camera is a row of floats, see `camera_rows`. Attributes [1, N, C] are shared 
 
 import numpy as np
 
-from . import simd
-from .lanes import CHUNK, of_frame, padded, put_back, zero_padded
-from .threads import compiled, for_each, helper
+from gaussiantalker.splatting import simd
+from gaussiantalker.splatting.lanes import CHUNK, of_frame, padded, put_back, zero_padded
+from gaussiantalker.splatting.threads import compiled, for_each, helper
 
 f4 = np.float32
 _FIRST = np.int64(0)
@@ -81,12 +81,11 @@ def _dot(a, b):
 
 
 @helper
-def _conic(u, v, eps):
-    """Inverse covariance (xx, xy, yy) and the covariance's diagonal; the determinant by Lagrange's identity."""
+def _covariance(u, v, eps):
+    """The covariance (xx, xy, yy), and its determinant by Lagrange's identity: xx yy - xy^2 would cancel."""
     uu, uv, vv = _dot(u, u), _dot(u, v), _dot(v, v)
     x, y, z = u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]
-    inverse = _ONE / (x * x + y * y + z * z + eps * (uu + vv) + eps * eps)
-    return ((vv + eps) * inverse, -uv * inverse, (uu + eps) * inverse), (uu + eps, vv + eps)
+    return (uu + eps, uv, vv + eps), x * x + y * y + z * z + eps * (uu + vv) + eps * eps
 
 
 @helper
@@ -95,65 +94,50 @@ def _held(value, low, high):
 
 
 @helper
-def _project_sixteen(g, c, means, quats, scales, means2d, conics, spreads, depths):
+def _project_sixteen(g, c, means, quats, scales, means2d, covariances, determinants, depths):
     z, seen, inverse_z, x, y = _place(means, g, c)
     _, _, r = _rotation(quats, g)
     s = simd.column(scales, g, 0), simd.column(scales, g, 1), simd.column(scales, g, 2)
     _, u, v = _axes(c, inverse_z, _held(x, c[LOW_X], c[HIGH_X]), _held(y, c[LOW_Y], c[HIGH_Y]), r, s)
-    conic, spread = _conic(u, v, c[EPS])
+    covariance, determinant = _covariance(u, v, c[EPS])
     simd.put_column(means2d, g, 0, simd.select(seen, c[FX] * x + c[CX], c[CX]))
     simd.put_column(means2d, g, 1, simd.select(seen, c[FY] * y + c[CY], c[CY]))
     for k in range(3):
-        simd.put_column(conics, g, k, conic[k])
-    for k in range(2):
-        simd.put_column(spreads, g, k, spread[k])
+        simd.put_column(covariances, g, k, covariance[k])
+    simd.put_column(determinants, g, 0, determinant)
     simd.put_column(depths, g, 0, z)
 
 
 @helper
-def _project_chunk(item, chunks, cameras, means, quats, scales, means2d, conics, spreads, depths):
+def _project_chunk(item, chunks, cameras, means, quats, scales, means2d, covariances, determinants, depths):
     frame, chunk = item // chunks, item % chunks
     m, q, s = of_frame(means, frame), of_frame(quats, frame), of_frame(scales, frame)
-    m2, con, spr, dep = means2d[frame], conics[frame], spreads[frame], depths[frame]
+    m2, cov, det, dep = means2d[frame], covariances[frame], determinants[frame], depths[frame]
     for g in range(CHUNK * chunk, min(CHUNK * (chunk + 1), len(m)), simd.LANES):
         if g + simd.LANES <= len(m):
-            _project_sixteen(g, cameras[frame], m, q, s, m2, con, spr, dep)
+            _project_sixteen(g, cameras[frame], m, q, s, m2, cov, det, dep)
         else:
-            a, b, c, d = padded(m2, g), padded(con, g), padded(spr, g), padded(dep, g)
+            a, b, c, d = padded(m2, g), padded(cov, g), padded(det, g), padded(dep, g)
             _project_sixteen(_FIRST, cameras[frame], padded(m, g), padded(q, g), padded(s, g), a, b, c, d)
             put_back(m2, g, a)
-            put_back(con, g, b)
-            put_back(spr, g, c)
+            put_back(cov, g, b)
+            put_back(det, g, c)
             put_back(dep, g, d)
 
 
 @compiled
 def project(pool, cameras, means, quats, scales):
-    """means2d [F, N, 2], conics [F, N, 3], the covariances' diagonals [F, N, 2] and depths [F, N, 1].
+    """means2d [F, N, 2], covariances [F, N, 3] (xx, xy, yy), determinants [F, N, 1] and depths [F, N, 1].
 
     Gaussians beyond the near and far planes get harmless numbers.
     """
     frames, n = len(cameras), means.shape[1]
-    means2d, conics = np.empty((frames, n, 2), f4), np.empty((frames, n, 3), f4)
-    spreads, depths = np.empty((frames, n, 2), f4), np.empty((frames, n, 1), f4)
+    means2d, covariances = np.empty((frames, n, 2), f4), np.empty((frames, n, 3), f4)
+    determinants, depths = np.empty((frames, n, 1), f4), np.empty((frames, n, 1), f4)
     chunks = (n + CHUNK - 1) // CHUNK
-    arguments = (chunks, cameras, means, quats, scales, means2d, conics, spreads, depths)
+    arguments = (chunks, cameras, means, quats, scales, means2d, covariances, determinants, depths)
     for_each(pool, frames * chunks, _project_chunk, arguments)
-    return means2d, conics, spreads, depths
-
-
-@helper
-def _covariance_gradient(u, v, conic, to_conic):
-    """Gradients to the axes u, v: with S the covariance and C its inverse, dL/dS = -C (dL/dC) C."""
-    xx, xy, yy = conic
-    half = _HALF * to_conic[1]
-    t00, t01 = to_conic[0] * xx + half * xy, to_conic[0] * xy + half * yy
-    t10, t11 = half * xx + to_conic[2] * xy, half * xy + to_conic[2] * yy
-    to_uu, to_vv = -(xx * t00 + xy * t10), -(xy * t01 + yy * t11)
-    to_uv = -(xx * t01 + xy * t11 + xy * t00 + yy * t10)
-    to_u = (_TWO * to_uu * u[0] + to_uv * v[0], _TWO * to_uu * u[1] + to_uv * v[1], _TWO * to_uu * u[2] + to_uv * v[2])
-    to_v = (_TWO * to_vv * v[0] + to_uv * u[0], _TWO * to_vv * v[1] + to_uv * u[1], _TWO * to_vv * v[2] + to_uv * u[2])
-    return to_u, to_v
+    return means2d, covariances, determinants, depths
 
 
 @helper
@@ -176,11 +160,13 @@ def _quaternion_gradient(q, inverse, to_r):
 
 
 @helper
-def _shape_gradient(g, c, j, u, v, conic, to_conic, quats, scales, to_quats, to_scales):
+def _shape_gradient(g, j, u, v, to_covariance, quats, scales, to_quats, to_scales):
     """Writes the gradients to quaternions and scales; returns those to the linearised camera's two rows."""
     q, inverse, r = _rotation(quats, g)
     s = simd.column(scales, g, 0), simd.column(scales, g, 1), simd.column(scales, g, 2)
-    to_u, to_v = _covariance_gradient(u, v, conic, to_conic)
+    xx, xy, yy = _TWO * to_covariance[0], to_covariance[1], _TWO * to_covariance[2]
+    to_u = (xx * u[0] + xy * v[0], xx * u[1] + xy * v[1], xx * u[2] + xy * v[2])
+    to_v = (yy * v[0] + xy * u[0], yy * v[1] + xy * u[1], yy * v[2] + xy * u[2])
     y0, y1, y2 = j[0] * to_u[0] + j[3] * to_v[0], j[0] * to_u[1] + j[3] * to_v[1], j[0] * to_u[2] + j[3] * to_v[2]
     y3, y4, y5 = j[1] * to_u[0] + j[4] * to_v[0], j[1] * to_u[1] + j[4] * to_v[1], j[1] * to_u[2] + j[4] * to_v[2]
     y6, y7, y8 = j[2] * to_u[0] + j[5] * to_v[0], j[2] * to_u[1] + j[5] * to_v[1], j[2] * to_u[2] + j[5] * to_v[2]
@@ -202,19 +188,18 @@ def _shape_gradient(g, c, j, u, v, conic, to_conic, quats, scales, to_quats, to_
 @helper
 def _project_gradient_sixteen(g, c, inputs, upstream, outputs, view_sums):
     means, quats, scales = inputs
-    to_means2d, to_conics, to_depths = upstream
+    to_means2d, to_covariances, to_depths = upstream
     to_means, to_quats, to_scales = outputs
     z, seen, inverse_z, x, y = _place(means, g, c)
     held_x, held_y = _held(x, c[LOW_X], c[HIGH_X]), _held(y, c[LOW_Y], c[HIGH_Y])
     s = simd.column(scales, g, 0), simd.column(scales, g, 1), simd.column(scales, g, 2)
     j, u, v = _axes(c, inverse_z, held_x, held_y, _rotation(quats, g)[2], s)
-    conic, _ = _conic(u, v, c[EPS])
-    to_conic = (
-        simd.select(seen, simd.column(to_conics, g, 0), f4(0)),
-        simd.select(seen, simd.column(to_conics, g, 1), f4(0)),
-        simd.select(seen, simd.column(to_conics, g, 2), f4(0)),
+    to_covariance = (
+        simd.select(seen, simd.column(to_covariances, g, 0), f4(0)),
+        simd.select(seen, simd.column(to_covariances, g, 1), f4(0)),
+        simd.select(seen, simd.column(to_covariances, g, 2), f4(0)),
     )
-    row_u, row_v = _shape_gradient(g, c, j, u, v, conic, to_conic, quats, scales, to_quats, to_scales)
+    row_u, row_v = _shape_gradient(g, j, u, v, to_covariance, quats, scales, to_quats, to_scales)
     jx, jy = c[FX] * inverse_z, c[FY] * inverse_z
     u_along_z = row_u[0] * c[6] + row_u[1] * c[7] + row_u[2] * c[8]
     v_along_z = row_v[0] * c[6] + row_v[1] * c[7] + row_v[2] * c[8]
@@ -262,7 +247,7 @@ def _project_gradient_chunk(item, chunks, cameras, inputs, upstream, outputs, vi
 
 
 @compiled
-def project_gradient(pool, cameras, means, quats, scales, to_means2d, to_conics, to_depths, want_views):
+def project_gradient(pool, cameras, means, quats, scales, to_means2d, to_covariances, to_depths, want_views):
     """Gradients to means [F, N, 3], quats [F, N, 4] and scales [F, N, 3], and to the cameras' [R|t].
 
     The last is [F, chunks, 16], to be summed over chunks: nine entries of the rotation, three of the translation,
@@ -272,7 +257,7 @@ def project_gradient(pool, cameras, means, quats, scales, to_means2d, to_conics,
     outputs = np.empty((frames, n, 3), f4), np.empty((frames, n, 4), f4), np.empty((frames, n, 3), f4)
     chunks = (n + CHUNK - 1) // CHUNK
     view_sums = np.zeros((frames, chunks, simd.LANES if want_views else 0), f4)
-    upstream = to_means2d, to_conics, to_depths
+    upstream = to_means2d, to_covariances, to_depths
     arguments = (chunks, cameras, (means, quats, scales), upstream, outputs, view_sums)
     for_each(pool, frames * chunks, _project_gradient_chunk, arguments)
     return outputs[0], outputs[1], outputs[2], view_sums

@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..errors import GaussianTalkerError
+from gaussiantalker.errors import GaussianTalkerError
 
 Backend = Literal["numba", "gsplat", "reference"]
 
@@ -103,11 +103,11 @@ def _backend_for(means: Tensor) -> Backend:
 def _renderer(name: Backend):
     """Each backend is imported when it is first used: numba and gsplat take a while and may be missing."""
     if name == "numba":
-        from .cpu import rasterize as renderer
+        from gaussiantalker.splatting.cpu import rasterize as renderer
     elif name == "gsplat":
-        from .cuda import rasterize as renderer
+        from gaussiantalker.splatting.cuda import rasterize as renderer
     elif name == "reference":
-        from .reference import rasterize as renderer
+        from gaussiantalker.splatting.reference import rasterize as renderer
     else:
         raise GaussianTalkerError(f"There is no rasterizer '{name}'; choose numba, gsplat or reference.")
     return renderer

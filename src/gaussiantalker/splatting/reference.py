@@ -41,7 +41,7 @@ def rasterize(
     if sh_degree is not None:
         colors = shade(means, viewmats, colors, sh_degree)
     reach = reaches(covariances, opacities)
-    seen = seen & (opacities >= MIN_ALPHA) & _on_screen(means2d, reach, width, height)
+    seen = seen & (opacities >= MIN_ALPHA) & _on_screen(means2d, reach.ceil(), width, height)
     pictures = [
         _composite(means2d[b], conics[b], depths[b], opacities[b], colors[b], reach[b], seen[b], width, height)
         for b in range(len(viewmats))

@@ -1,9 +1,11 @@
 """Projected Gaussians as rows of a table, sorted by depth into the tiles they touch (numba).
 
-A row is one 64-byte cache line. The exponent is kept to the base 2 with the opacity folded in, so that for a pixel
-at (dx, dy) from the centre
+A row is one 64-byte cache line. The inverse covariance is kept as a triangular factor, to the base 2 and with the
+opacity folded in, so that for a pixel at (dx, dy) from the centre
 
-    log2 alpha = LOG_OPACITY + XX dx^2 + XY dx dy + YY dy^2.
+    log2 alpha = LOG_OPACITY - u^2 - v^2,   u = P dx + Q dy,   v = R dy.
+
+The usual xx dx^2 + 2 xy dx dy + yy dy^2 would cancel to nothing for a long thin splat; squares cannot.
 
 Sorting costs one depth sort of all splats, then a stable counting sort into 16x16-pixel tiles: no tile is sorted on
 its own. Which of a tile's sixteen 4x4-pixel blocks a splat can reach is decided exactly and kept as 16 bits
@@ -14,18 +16,19 @@ import math
 
 import numpy as np
 
-from . import simd
-from .threads import for_each, helper
+from gaussiantalker.splatting import simd
+from gaussiantalker.splatting.threads import for_each, helper
 
 f4, i4, i8 = np.float32, np.int32, np.int64
 
 TILE, BLOCK = 16, 4
-X, Y, XX, XY, YY, LOG_OPACITY, RED, GREEN, BLUE, REACH_X, REACH_Y = range(11)
+X, Y, P, Q, R, LOG_OPACITY, RED, GREEN, BLUE, REACH_X, REACH_Y, BEST_X, BEST_Y = range(13)
 COLUMNS = 16
 
 MIN_ALPHA = 1 / 255
 LOG_MIN_ALPHA = f4(math.log2(MIN_ALPHA))
 _LOG2_E = f4(math.log2(math.e))
+SCALE = f4(math.sqrt(0.5 * math.log2(math.e)))  # of u and v, so that they stand for powers of two
 _CHUNK = 512
 
 _block_x = simd.constant([BLOCK * (i % 4) + 0.5 for i in range(16)])
@@ -33,19 +36,23 @@ _block_y = simd.constant([BLOCK * (i // 4) + 0.5 for i in range(16)])
 
 
 @helper
-def _fill_rows(chunk, means2d, conics, spreads, depths, opacities, colors, near, far, width, height, table, radii):
+def _fill_rows(chunk, means2d, covariances, determinants, depths, opacities, colors, planes, size, table, radii):
     for g in range(_CHUNK * chunk, min(_CHUNK * (chunk + 1), len(depths))):
         x, y, opacity = means2d[g, 0], means2d[g, 1], opacities[g]
+        xx, xy, yy = covariances[g, 0], covariances[g, 1], covariances[g, 2]
         reach_x = reach_y = f4(-1)
-        if depths[g] >= near and depths[g] <= far and opacity >= f4(MIN_ALPHA):
+        if depths[g] >= planes[0] and depths[g] <= planes[1] and opacity >= f4(MIN_ALPHA):
             deviations = math.sqrt(f4(2) * math.log(opacity * f4(255)))
-            rx, ry = deviations * math.sqrt(spreads[g, 0]), deviations * math.sqrt(spreads[g, 1])
-            if x + rx > f4(0) and x - rx < f4(width) and y + ry > f4(0) and y - ry < f4(height):
+            rx, ry = deviations * math.sqrt(xx), deviations * math.sqrt(yy)
+            whole_x, whole_y = math.ceil(rx), math.ceil(ry)
+            inside = x + whole_x > f4(0) and x - whole_x < f4(size[0])
+            if inside and y + whole_y > f4(0) and y - whole_y < f4(size[1]):
                 reach_x, reach_y = rx, ry
         table[g, X], table[g, Y] = x, y
-        table[g, XX] = f4(-0.5) * _LOG2_E * conics[g, 0]
-        table[g, XY] = -_LOG2_E * conics[g, 1]
-        table[g, YY] = f4(-0.5) * _LOG2_E * conics[g, 2]
+        table[g, P] = SCALE * math.sqrt(yy / determinants[g])
+        table[g, Q] = -SCALE * xy / math.sqrt(yy * determinants[g])
+        table[g, R] = SCALE / math.sqrt(yy)
+        table[g, BEST_X], table[g, BEST_Y] = xy / yy, xy / xx
         table[g, LOG_OPACITY] = _LOG2_E * math.log(max(opacity, f4(1e-6)))
         table[g, RED], table[g, GREEN], table[g, BLUE] = colors[g, 0], colors[g, 1], colors[g, 2]
         table[g, REACH_X], table[g, REACH_Y] = reach_x, reach_y
@@ -54,15 +61,16 @@ def _fill_rows(chunk, means2d, conics, spreads, depths, opacities, colors, near,
 
 
 @helper
-def fill_table(pool, means2d, conics, spreads, depths, opacities, colors, near, far, width, height):
-    """The table [N, 16] and the radii [N, 2] in pixels, zero for splats that cannot be seen.
+def fill_table(pool, means2d, covariances, determinants, depths, opacities, colors, planes, size):
+    """The table [N, 16] and the radii [N, 2] in whole pixels, zero for splats that cannot be seen.
 
-    means2d [N, 2] and spreads [N, 2] (the diagonal of the 2D covariance) in pixels, conics [N, 3] (its inverse:
-    xx, xy, yy), depths [N], opacities [N], colors [N, 3]. A splat ends where its alpha falls below 1/255.
+    means2d [N, 2], covariances [N, 3] (xx, xy, yy) and their determinants [N] in pixels, depths [N], opacities [N],
+    colors [N, 3]; planes are the near and far depth, size the picture's width and height. A splat ends where its
+    alpha falls below 1/255.
     """
     n = len(depths)
     table, radii = np.empty((n, COLUMNS), f4), np.empty((n, 2), i4)
-    arguments = (means2d, conics, spreads, depths, opacities, colors, near, far, width, height, table, radii)
+    arguments = (means2d, covariances, determinants, depths, opacities, colors, planes, size, table, radii)
     for_each(pool, (n + _CHUNK - 1) // _CHUNK, _fill_rows, arguments)
     return table, radii
 
@@ -100,25 +108,26 @@ def depth_order(table, depths):
 @helper
 def _tile_range(centre, reach, tiles):
     """First tile and one past the last that [centre - reach, centre + reach] overlaps."""
-    low = max((centre - reach) / f4(TILE), f4(0))
-    high = min((centre + reach) / f4(TILE), f4(tiles - 1))
+    low = min(max((centre - reach) / f4(TILE), f4(0)), f4(tiles))
+    high = max(min((centre + reach) / f4(TILE), f4(tiles - 1)), f4(0))
     return i8(low), i8(high) + 1
 
 
 @helper
 def _blocks_reached(table, g, left, top):
     """16 bits: in which 4x4 blocks of the tile at this corner some pixel centre can have alpha >= 1/255."""
-    xx, xy, yy = table[g, XX], table[g, XY], table[g, YY]
     x0, y0 = _block_x() + (left - table[g, X]), _block_y() + (top - table[g, Y])
     x1, y1 = x0 + f4(BLOCK - 1), y0 + f4(BLOCK - 1)
     # The maximum over a rectangle lies on the sides that face the centre: where the nearest x (or y) is held and
-    # the other coordinate is the free maximum on that line, clamped to the rectangle.
+    # the other coordinate is the best one on that line, clamped to the rectangle.
     near_x, near_y = simd.minimum(simd.maximum(x0, f4(0)), x1), simd.minimum(simd.maximum(y0, f4(0)), y1)
-    free_y = simd.minimum(simd.maximum((f4(-0.5) * xy / yy) * near_x, y0), y1)
-    free_x = simd.minimum(simd.maximum((f4(-0.5) * xy / xx) * near_y, x0), x1)
-    on_x = (xx * near_x + xy * free_y) * near_x + yy * free_y * free_y
-    on_y = (xx * free_x + xy * near_y) * free_x + yy * near_y * near_y
-    return simd.bits(simd.maximum(on_x, on_y) >= LOG_MIN_ALPHA - table[g, LOG_OPACITY])
+    best_x = simd.minimum(simd.maximum(table[g, BEST_X] * near_y, x0), x1)
+    best_y = simd.minimum(simd.maximum(table[g, BEST_Y] * near_x, y0), y1)
+    p, q, r = table[g, P], table[g, Q], table[g, R]
+    on_x_u, on_x_v = p * near_x + q * best_y, r * best_y
+    on_y_u, on_y_v = p * best_x + q * near_y, r * near_y
+    falloff = simd.minimum(on_x_u * on_x_u + on_x_v * on_x_v, on_y_u * on_y_u + on_y_v * on_y_v)
+    return simd.bits(falloff <= table[g, LOG_OPACITY] - LOG_MIN_ALPHA)
 
 
 @helper

@@ -42,8 +42,8 @@ class _Blur(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, planes):
-        from .blur_kernel import blur_planes
-        from .threads import pool
+        from gaussiantalker.splatting.blur_kernel import blur_planes
+        from gaussiantalker.splatting.threads import pool
 
         source = planes.detach().contiguous()
         result = torch.empty_like(source)
