@@ -39,6 +39,11 @@ def peak_memory_bytes() -> int | None:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def load() -> float | None:
+    """How many programs wanted a core over the last minute, where the system tells it."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
 def accelerator() -> str:
     """The graphics processor torch would use, or "none"."""
     import torch

@@ -8,6 +8,7 @@ from gaussiantalker.capture.folder import FORMAT, RECORD, Capture
 from gaussiantalker.capture.stages import Stages, digest_file
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import existing_file, read_json
+from gaussiantalker.media.video import probe
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.timing import FPS
 
@@ -28,6 +29,7 @@ def capture(
         raise GaussianTalkerError(f"the size {size} cannot be used; give an even number from {MIN_SIZE} to {MAX_SIZE}")
     if out.is_file():
         raise GaussianTalkerError(f"{out} is a file; name a folder to write the capture to")
+    probe(source)  # What is no video is refused before anything is written.
     stages = Stages(out / RECORD, _record(out, source, size, consent))
     _run(stages, source, out, size, progress)
     if consent is None and "consent" not in stages.record:

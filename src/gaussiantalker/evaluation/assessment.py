@@ -122,8 +122,7 @@ def measure(
     metrics |= mouth_scores(held, exact)
     metrics |= held_out_sync(held, expectation)
     metrics |= _driven(avatar, extras.driving, expectation, detector, progress)
-    progress.stage("timing live frames", 0)
-    metrics |= cost_scores(avatar, folder, held.audio if extras.driving is None else extras.driving)
+    metrics |= cost_scores(avatar, folder, held.audio if extras.driving is None else extras.driving, progress)
     per_frame |= {
         "lip_opening_truth": held.truth_track.lip_opening,
         "lip_opening_render": held.render_track.lip_opening,
@@ -217,10 +216,17 @@ def _json_list(values: np.ndarray) -> list[float | bool | None]:
 
 def _notes(held: HeldOut) -> list[str]:
     seconds, trained = len(held) / FPS, held.first / FPS
-    return [
+    notes = [
         "The held-out frames are rendered under their own sound, head pose, blink and plate; the plate (background, "
         "torso, neck) comes from the true video, so whole-frame numbers count true pixels and are not the avatar's "
         "merit. The head's numbers are the ones to compare.",
         f"Trained on {trained:.0f} s and tested on {seconds:.1f} s of video. The papers use 3 to 5 minutes of other "
         "people at other sizes: their tables are not comparable with these numbers.",
     ]
+    load = hardware.load()
+    if load is not None and load > 1.5 * hardware.cores():
+        notes.append(
+            f"The machine was busy with other work (load {load:.0f} on {hardware.cores()} cores): "
+            "times would be shorter without it."
+        )
+    return notes

@@ -7,6 +7,7 @@ import numpy as np
 from gaussiantalker import hardware
 from gaussiantalker.evaluation.record import Measured, not_measured
 from gaussiantalker.evaluation.speed import WARM_UP, Stopwatch
+from gaussiantalker.progress import Progress
 from gaussiantalker.speaking import Avatar
 from gaussiantalker.timing import SAMPLES_PER_FRAME
 
@@ -14,9 +15,9 @@ LIVE_FRAMES = 100
 EVERY_STEP = "features of the sound, deformation, rasterization, compositing; the picture is in memory at the end"
 
 
-def cost_scores(avatar: Avatar, folder: Path, audio: np.ndarray) -> dict[str, Measured]:
+def cost_scores(avatar: Avatar, folder: Path, audio: np.ndarray, progress: Progress) -> dict[str, Measured]:
     """Measures live frames under `audio` [S] and reads the rest from the avatar's folder."""
-    return {**_size(avatar, folder), **_training(avatar), **_speed(avatar, audio), **_memory()}
+    return {**_size(avatar, folder), **_training(avatar), **_speed(avatar, audio, progress), **_memory()}
 
 
 def _size(avatar: Avatar, folder: Path) -> dict[str, Measured]:
@@ -38,15 +39,16 @@ def _training(avatar: Avatar) -> dict[str, Measured]:
     return {"training_minutes": Measured(label, seconds / 60, "min", "lower", note=note)}
 
 
-def _speed(avatar: Avatar, audio: np.ndarray) -> dict[str, Measured]:
+def _speed(avatar: Avatar, audio: np.ndarray, progress: Progress) -> dict[str, Measured]:
     """Live, one picture at a time: sound is handed over in pieces of 40 ms as it would arrive."""
     needed = (LIVE_FRAMES + WARM_UP) * SAMPLES_PER_FRAME
     audio = np.tile(audio, -(-needed // max(len(audio), 1)))[:needed]
     live, whole = Stopwatch(), Stopwatch()
-    for _ in live.watch(avatar.stream(audio.reshape(-1, SAMPLES_PER_FRAME))):
-        pass
-    for _ in whole.watch(avatar.speak(audio)):
-        pass
+    progress.stage("timing", 2 * (LIVE_FRAMES + WARM_UP))
+    for frame in live.watch(avatar.stream(audio.reshape(-1, SAMPLES_PER_FRAME))):
+        progress.update(frame.index + 1)
+    for frame in whole.watch(avatar.speak(audio)):
+        progress.update(LIVE_FRAMES + WARM_UP + frame.index + 1)
     counted = len(live.counted)
     return {
         "latency_p50": Measured(

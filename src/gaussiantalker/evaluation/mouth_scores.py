@@ -13,7 +13,7 @@ from gaussiantalker.timing import SAMPLES_PER_FRAME
 TRACKER = "MediaPipe face landmarker, 478 points"
 LIPS = "middle of the inner lips, over the distance of the outer eye corners"
 STILL = f"fewer than {FEWEST} frames with a face, or a mouth that does not move"
-NO_PEAK = "the correlation has no peak within 0.4 s"
+NO_PEAK = "the correlation has no peak of at least 0.3 within 0.4 s"
 
 
 def mouth_scores(held: HeldOut, lip_mm: np.ndarray | None) -> dict[str, Measured]:
@@ -32,12 +32,12 @@ def mouth_scores(held: HeldOut, lip_mm: np.ndarray | None) -> dict[str, Measured
         )
     }
     scores |= _distance_scores(truth, render)
-    scores |= _opening_scores("lip", "tracked in the true frames", render.lip_opening, truth.lip_opening)
+    scores |= _opening_scores("lip", "the true video's", render.lip_opening, truth.lip_opening)
     if lip_mm is None:
         reason = "no exact lip opening was given (--truth)"
         scores["lip_exact_correlation"] = not_measured("Lip opening against the exact one", reason, "r", "higher")
     else:
-        scores |= _opening_scores("lip_exact", "exact", render.lip_opening, lip_mm)
+        scores |= _opening_scores("lip_exact", "the exact one", render.lip_opening, lip_mm)
     return scores
 
 
@@ -81,7 +81,7 @@ def _distance_scores(truth: Track, render: Track) -> dict[str, Measured]:
 
 
 def _opening_scores(key: str, against: str, opening: np.ndarray, reference: np.ndarray) -> dict[str, Measured]:
-    label = f"Lip opening against the one {against}"
+    label = f"Lip opening against {against}"
     n = int((np.isfinite(opening) & np.isfinite(reference)).sum())
     return {
         f"{key}_correlation": _measured(label, correlation(opening, reference), "r", "higher", n, STILL),

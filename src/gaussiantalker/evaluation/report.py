@@ -24,6 +24,7 @@ TILES = (
     "lmd",
     "lip_exact_correlation",
     "lip_correlation",
+    "driven_sync_correlation",
     "frames_per_second",
     "training_minutes",
 )
@@ -39,7 +40,7 @@ def write_report(folder: Path, result: dict[str, Any], held: HeldOut) -> None:
     page = template.substitute(
         title=escape(f"{result['avatar']}, {result['method']}"),
         tiles=_tiles(result["metrics"]),
-        video=_video(folder / "comparison.mp4"),
+        video=_video(folder / "comparison.mp4", _data(np.concatenate([held.truth[0], held.renders[0]], axis=1))),
         strip=_strip(held, result["per_frame"]),
         lips=_lip_chart(result["per_frame"]),
         quality=_quality_chart(result["per_frame"]),
@@ -60,12 +61,12 @@ def _tiles(metrics: dict[str, Any]) -> str:
     return "".join(tiles)
 
 
-def _video(path: Path) -> str:
+def _video(path: Path, poster: str) -> str:
     data = path.read_bytes()
     source = path.name
     if len(data) <= _LARGEST_EMBEDDED:
         source = "data:video/mp4;base64," + base64.b64encode(data).decode()
-    return f'<video controls loop src="{source}"></video>'
+    return f'<video controls loop poster="{poster}" src="{source}"></video>'
 
 
 def _strip(held: HeldOut, per_frame: dict[str, list[float | None]]) -> str:
@@ -89,14 +90,17 @@ def _strip(held: HeldOut, per_frame: dict[str, list[float | None]]) -> str:
 def _figure(held: HeldOut, k: int, caption: str) -> str:
     truth, render = (resize(np.asarray(p), (_PICTURE_SIDE, _PICTURE_SIDE)) for p in (held.truth[k], held.renders[k]))
     difference = np.abs(truth.astype(int) - render.astype(int)) * _DIFFERENCE_GAIN
-    pictures = "".join(_jpeg(p) for p in (truth, render, np.clip(difference, 0, 255).astype(np.uint8)))
+    pictures = "".join(
+        f'<img alt="" src="{_data(p)}">' for p in (truth, render, np.clip(difference, 0, 255).astype(np.uint8))
+    )
     return f"<figure>{pictures}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
-def _jpeg(picture: np.ndarray) -> str:
+def _data(picture: np.ndarray) -> str:
+    """A picture as the address of itself."""
     data = io.BytesIO()
     Image.fromarray(picture).save(data, "jpeg", quality=92)
-    return f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}">'
+    return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"
 
 
 def _lip_chart(per_frame: dict[str, list[Any]]) -> str:

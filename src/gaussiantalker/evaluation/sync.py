@@ -8,6 +8,7 @@ from gaussiantalker.timing import FPS
 
 FEWEST = 10  # frames below which a correlation says nothing
 MAX_LAG = 10  # frames
+LEAST_PEAK = 0.3
 _STRENGTHS = np.logspace(1, 6, 11)
 
 
@@ -22,7 +23,8 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float | None:
 
 def lag(late: np.ndarray, reference: np.ndarray, max_lag: int = MAX_LAG) -> float | None:
     """Seconds by which `late` [N] follows `reference` [N]: where their correlation is greatest, between frames by a
-    parabola through the three values about it. None where the correlation has no peak inside +-max_lag frames.
+    parabola through the three values about it. None where the correlation has no peak inside +-max_lag frames, or one
+    below r = 0.3, whose place is chance.
     """
     shifts = np.arange(-max_lag, max_lag + 1)
     n = len(reference)
@@ -32,7 +34,7 @@ def lag(late: np.ndarray, reference: np.ndarray, max_lag: int = MAX_LAG) -> floa
     if any(value is None for value in values):
         return None
     best = int(np.argmax(values))
-    if best in (0, len(shifts) - 1):
+    if best in (0, len(shifts) - 1) or values[best] < LEAST_PEAK:
         return None
     before, peak, after = values[best - 1 : best + 2]
     bend = before - 2 * peak + after

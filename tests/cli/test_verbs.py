@@ -1,0 +1,80 @@
+"""Every verb meets what is missing or wrong with one sentence, exit code 2 and nothing written."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gaussiantalker.cli.main import main
+from gaussiantalker.media.audio import write_wav
+from gaussiantalker.media.video import write_video
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a text that calls itself a video, a sound, and videos with and without a face or sound."""
+    write_wav(tmp_path / "tone.wav", np.sin(np.arange(16000) / 10).astype(np.float32))
+    (tmp_path / "text.mp4").write_text("This is no video.")
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "folder").mkdir()
+    write_video(tmp_path / "faceless.mp4", [np.zeros((128, 128, 3), np.uint8)] * 12, np.zeros(7680, np.float32))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "capture missing.mp4 --out new",
+        "capture text.mp4 --out new",
+        "capture empty.mp4 --out new",
+        "capture folder --out new",
+        "capture faceless.mp4 --out new --size 7",
+        "capture faceless.mp4 --out tone.wav",
+        "train missing --out new",
+        "train tone.wav --out new",
+        "train folder --out new",
+        "train folder --out new --method gaussiantaker",
+        "train folder --out new --schedule forever",
+        "speak missing tone.wav --out new.mp4",
+        "speak folder tone.wav --out new.mp4",
+        "speak folder missing.wav --out new.mp4",
+        "evaluate missing",
+        "evaluate folder",
+        "evaluate tone.wav",
+        "models fetch no-such-model",
+    ],
+)
+def test_bad_input(line: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(place.rglob("*"))
+    assert main(line.split()) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert len(told.err.strip().splitlines()) == 1, told.err
+    assert len(told.err.split()) >= 5
+    assert "Traceback" not in told.err
+    assert sorted(place.rglob("*")) == before
+
+
+def test_a_video_without_a_face_is_said_so(place: Path, model: object, capsys: pytest.CaptureFixture[str]) -> None:
+    model("face-landmarker"), model("face-parser")
+    assert main(["capture", "faceless.mp4", "--out", "new"]) == 2
+    assert "face" in capsys.readouterr().err.splitlines()[-1]
+    assert not (place / "new" / "capture.json").exists()
+
+
+def test_an_unknown_method_is_answered_with_the_known_ones(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "folder", "--method", "gaussiantaker"]) == 2
+    assert "gaussiantalker-star" in capsys.readouterr().err
+
+
+def test_models_are_listed_with_their_licences(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("face-landmarker") and "Apache-2.0" in line for line in lines)
+
+
+def test_the_doctor_tells_what_a_report_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    told = capsys.readouterr().out
+    assert all(word in told for word in ("processor", "python", "torch", "gaussiantalker", "face-landmarker"))
