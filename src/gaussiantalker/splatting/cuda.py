@@ -66,10 +66,9 @@ def _rasterization(device: torch.device) -> Callable:
             "Rendering on an NVIDIA GPU needs gsplat: pip install 'gaussiantalker[gsplat]'"
             f" (importing it failed with: {error})."
         ) from error
-    one, camera = torch.ones(1, 3, device=device), torch.eye(4, device=device)[None]
-    quat = torch.eye(4, device=device)[:1]
     try:
-        rasterization(one, quat, one, one[:, 0], one, camera, camera[:, :3, :3], 16, 16, packed=False)
+        one, eye = torch.ones(1, 3, device=device), torch.eye(4, device=device)
+        rasterization(one, eye[:1], one, one[:, 0], one, eye[None], eye[None, :3, :3], 16, 16, packed=False)
     except Exception as error:  # its build fails in as many ways as there are compilers
         raise GaussianTalkerError(
             "gsplat is installed but cannot be built for this GPU; install a CUDA toolkit (nvcc) of the version"

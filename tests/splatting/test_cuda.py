@@ -1,0 +1,57 @@
+"""gsplat itself needs a GPU; here its documented shapes are held against a stand-in, and its absence against words."""
+
+import sys
+from types import ModuleType
+
+import pytest
+import torch
+from gaussian_scenes import cameras, scene
+
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.splatting import cuda, rasterize, reference
+
+
+def stand_in(means, quats, scales, opacities, colors, viewmats, Ks, width, height, *, packed, **options):
+    """`gsplat.rasterization`: attributes [..., N, C], cameras [..., C, 4, 4], pictures [..., C, H, W, 3]."""
+    assert not packed
+    if means.ndim == 2:
+        attributes = [values[None] for values in (means, quats, scales, opacities, colors)]
+        return reference.rasterize(*attributes, viewmats, Ks, width, height, backgrounds=None, **options)
+    assert viewmats.shape == (len(means), 1, 4, 4)
+    attributes = (means, quats, scales, opacities, colors)
+    image, alpha, info = reference.rasterize(
+        *attributes, viewmats[:, 0], Ks[:, 0], width, height, backgrounds=None, **options
+    )
+    return image[:, None], alpha[:, None], {name: values[:, None] for name, values in info.items()}
+
+
+@pytest.mark.parametrize("sets", [1, 2])
+@pytest.mark.parametrize("background", [(2, 3), (2, 12, 16, 3)])
+def test_frames_cameras_and_backgrounds_are_passed_as_gsplat_wants_them(monkeypatch, sets, background):
+    monkeypatch.setattr(cuda, "_rasterization", lambda device: stand_in)
+    viewmats, Ks = cameras(2, 16, 12)
+    inputs = scene(0, 20, 1, sets, frozenset()) | {"backgrounds": torch.rand(background)}
+    size = {"viewmats": viewmats, "Ks": Ks, "width": 16, "height": 12, "sh_degree": 1}
+    image, alpha, info = rasterize(**inputs, **size, backend="gsplat")
+    expected, covered, _ = rasterize(**inputs, **size, backend="reference")
+    torch.testing.assert_close(image, expected)
+    torch.testing.assert_close(alpha, covered)
+    assert info["radii"].reshape(2, -1, 2).shape == (2, 20, 2)
+
+
+def test_without_gsplat_the_remedy_is_said(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gsplat", None)
+    with pytest.raises(GaussianTalkerError, match=r"pip install 'gaussiantalker\[gsplat\]'"):
+        cuda._rasterization(torch.device("cuda"))
+
+
+def test_a_build_that_fails_is_said(monkeypatch):
+    def fails(*_, **__):
+        raise RuntimeError("ninja: build stopped\nand a hundred lines more")
+
+    module = ModuleType("gsplat")
+    module.rasterization = fails
+    monkeypatch.setitem(sys.modules, "gsplat", module)
+    with pytest.raises(GaussianTalkerError, match="CUDA toolkit") as caught:
+        cuda._rasterization(torch.device("cuda"))
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from gaussiantalker.splatting import simd
+from gaussiantalker.splatting.threads import compiled
+
+f4 = np.float32
+_ramp = simd.constant(range(16))
+
+
+@compiled
+def arithmetic(a, b, scalar, out):
+    x, y = simd.load(a, 0), simd.load(b, 0)
+    simd.store(out, 0, x + y * scalar)
+    simd.store(out, 16, (scalar - x) / y)
+    simd.store(out, 32, -x)
+    simd.store(out, 48, simd.minimum(x, y))
+    simd.store(out, 64, simd.maximum(scalar, y))
+    simd.store(out, 80, simd.sqrt(y))
+    simd.store(out, 96, simd.select((x < y) & (y >= scalar), x, f4(7)))
+    simd.store(out, 112, simd.select((x > y) | (y <= scalar), scalar, y))
+    simd.store(out, 128, _ramp() + simd.splat(scalar))
+    x += y
+    x *= scalar
+    x -= y
+    x /= scalar
+    simd.store(out, 144, x)
+
+
+def test_arithmetic_is_numpy_s():
+    rng = np.random.default_rng(0)
+    a, b, s = rng.normal(size=16).astype(f4), (rng.random(16) + 0.1).astype(f4), f4(0.6)
+    out = np.empty((10, 16), f4)
+    arithmetic(a, b, s, out)
+    expected = [a + b * s, (s - a) / b, -a, np.minimum(a, b), np.maximum(s, b), np.sqrt(b)]
+    expected += [np.where((a < b) & (b >= s), a, 7), np.where((a > b) | (b <= s), s, b), np.arange(16) + s]
+    expected += [((a + b) * s - b) / s]
+    np.testing.assert_allclose(out, np.stack(expected), rtol=3e-6, atol=1e-6)
+
+
+@compiled
+def powers(a, out):
+    for i in range(0, len(a), 16):
+        simd.store(out, i, simd.exp2(simd.load(a, i)))
+
+
+def test_powers_of_two():
+    a = np.linspace(-125.9, 125.9, 16 * 500).astype(f4)
+    out = np.empty_like(a)
+    powers(a, out)
+    np.testing.assert_allclose(out, np.exp2(a.astype(float)), rtol=3e-7)
+
+
+@compiled
+def movement(a, table, out):
+    simd.store(out, 0, simd.gather(a, 3, 5))
+    simd.scatter(out, 16, 2, simd.load(a, 0))
+    simd.store(out, 64, simd.column(table, 2, 1))
+    simd.put_column(table, 4, 0, simd.load(a, 16))
+    rows = (simd.load(a, 0), simd.load(a, 16), simd.load(a, 32))
+    simd.store(out, 80, simd.lane_sums(rows))
+    return simd.bits(simd.load(a, 0) < f4(3)), simd.lowest_bit(simd.bits(simd.load(a, 0) > f4(4)))
+
+
+def test_loads_stores_and_sums():
+    a, table, out = np.arange(100, dtype=f4), np.arange(60, dtype=f4).reshape(20, 3), np.zeros(96, f4)
+    before = table.copy()
+    mask, lowest = movement(a, table, out)
+    np.testing.assert_array_equal(out[:16], a[3 : 3 + 80 : 5])
+    np.testing.assert_array_equal(out[16:48:2], a[:16])
+    np.testing.assert_array_equal(out[64:80], before[2:18, 1])
+    np.testing.assert_array_equal(table[4:20, 0], a[16:32])
+    np.testing.assert_array_equal(table[:4], before[:4])
+    np.testing.assert_array_equal(table[4:, 1:], before[4:, 1:])
+    np.testing.assert_allclose(out[80:], [a[:16].sum(), a[16:32].sum(), a[32:48].sum(), *[0] * 13])
+    assert (mask, lowest) == (0b111, 5)
+
+
+def test_vectors_do_not_mix_with_doubles():
+    @compiled
+    def wrong(a):
+        return simd.bits(simd.load(a, 0) < 0.5)
+
+    with pytest.raises(Exception, match="float64"):
+        wrong(np.zeros(16, f4))

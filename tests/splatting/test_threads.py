@@ -1,0 +1,85 @@
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from gaussiantalker.splatting import threads
+from gaussiantalker.splatting.threads import compiled, for_each, helper, pool
+
+
+@helper
+def mark(i, counts, squares, names):
+    counts[i] += 1
+    squares[i] = i * i
+    names[i] = threads_seen(names, i)
+
+
+@helper
+def threads_seen(names, i):
+    return names[i] + 1
+
+
+@compiled
+def mark_all(pool, counts, squares, names):
+    for_each(pool, len(counts), mark, (counts, squares, names))
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 1000])
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_every_index_comes_exactly_once(count, workers):
+    counts, squares, names = (np.zeros(count, np.int64) for _ in range(3))
+    mark_all((pool()[0], workers), counts, squares, names)
+    np.testing.assert_array_equal(counts, 1)
+    np.testing.assert_array_equal(squares, np.arange(count) ** 2)
+
+
+def test_the_pool_is_as_large_as_torch_s():
+    for count in (1, 2):
+        torch.set_num_threads(count)
+        assert pool()[1] == count
+
+
+def test_many_python_threads_at_once():
+    results = [np.zeros(500, np.int64) for _ in range(8)]
+
+    def work(counts):
+        for _ in range(20):
+            mark_all(pool(), counts, np.zeros(500, np.int64), np.zeros(500, np.int64))
+
+    workers = [threading.Thread(target=work, args=(counts,)) for counts in results]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    np.testing.assert_array_equal(np.stack(results), 20)
+
+
+def test_a_body_that_returns_something_is_refused():
+    @helper
+    def answer(i, numbers):
+        return numbers[i]
+
+    @compiled
+    def wrong(pool, numbers):
+        for_each(pool, len(numbers), answer, (numbers,))
+
+    with pytest.raises(Exception, match="must return nothing"):
+        wrong(pool(), np.zeros(3))
+
+
+def test_torch_is_quieted_once_and_goes_on_working():
+    pool()
+    parked = [thread for thread in threading.enumerate() if thread.name == "parked OpenMP team"]
+    pool()
+    threads.quiet_torch()
+    assert [thread for thread in threading.enumerate() if thread.name == "parked OpenMP team"] == parked
+    a = torch.rand(300, 300)
+    torch.testing.assert_close(a @ torch.eye(300), a)
+
+
+def test_the_user_s_own_waiting_policy_is_left_alone(monkeypatch):
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    before = threading.active_count()
+    threads.quiet_torch.__wrapped__()
+    assert threading.active_count() == before
