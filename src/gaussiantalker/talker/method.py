@@ -3,7 +3,7 @@
 A new paper is a new value here and, at most, one new part.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gaussiantalker.errors import GaussianTalkerError
 
@@ -48,12 +48,61 @@ METHODS = {
 }
 
 
+_STAR = METHODS["gaussiantalker-star"]
+
+# The paper's ablations (its Tables 3, 4 and 5), each one change to GaussianTalker*.
+ABLATIONS = {
+    method.name: method
+    for method in (
+        replace(
+            _STAR,
+            name="gaussiantalker-star/predict-all",
+            title="scale, rotation, colour and opacity from the triplane",
+            predicted=("scales", "quats", "sh", "opacity"),
+        ),
+        replace(
+            _STAR,
+            name="gaussiantalker-star/predict-shape",
+            title="scale and rotation from the triplane",
+            predicted=("scales", "quats"),
+        ),
+        replace(
+            _STAR,
+            name="gaussiantalker-star/predict-nothing",
+            title="no attribute from the triplane in the canonical stage",
+            predicted=(),
+        ),
+        replace(
+            _STAR,
+            name="gaussiantalker-star/deform-colour",
+            title="colour and opacity deformed",
+            deformed=("opacity", "sh"),
+        ),
+        replace(
+            _STAR,
+            name="gaussiantalker-star/deform-shape",
+            title="position, scale and rotation deformed",
+            deformed=("means", "scales", "quats"),
+        ),
+        *(
+            replace(
+                _STAR,
+                name=f"gaussiantalker-star/without-{left_out}",
+                title=f"without the {left_out} token",
+                conditions=tuple(name for name in _STAR.conditions if name != left_out),
+            )
+            for left_out in ("eye", "camera", "null")
+        ),
+    )
+}
+
+
 def find_method(name: str) -> Method:
-    """The method of this name.
+    """The method or ablation of this name.
 
     Raises:
         GaussianTalkerError: there is none; the sentence lists those there are.
     """
-    if name not in METHODS:
+    if name not in METHODS | ABLATIONS:
         raise GaussianTalkerError(f"There is no method {name!r}: choose one of {', '.join(METHODS)}.")
-    return METHODS[name]
+    return (METHODS | ABLATIONS)[name]

@@ -13,12 +13,14 @@ def attribute_sizes(names: tuple[str, ...], sh_degree: int) -> dict[str, int]:
 class Regressors(nn.Module):
     """One two-layer head per attribute, all first layers computed as one product.
 
-    The last layers start at zero: offsets begin as the identity.
+    The last layers start at zero: offsets begin as the identity. Without outputs it says nothing and has no weights.
     """
 
     def __init__(self, inputs: int, width: int, outputs: dict[str, int]):
         super().__init__()
         self.names = tuple(outputs)
+        if not outputs:
+            return
         self.first = nn.Linear(inputs, width * len(outputs))
         self.last = nn.ModuleDict({name: nn.Linear(width, size) for name, size in outputs.items()})
         nn.init.xavier_uniform_(self.first.weight)
@@ -29,6 +31,8 @@ class Regressors(nn.Module):
 
     def forward(self, feature: Tensor) -> dict[str, Tensor]:
         """[..., inputs] to {name: [..., size]}."""
+        if not self.names:
+            return {}
         hidden = F.relu(self.first(F.relu(feature))).chunk(len(self.names), dim=-1)
         return {name: self.last[name](part) for name, part in zip(self.names, hidden, strict=True)}
 

@@ -16,7 +16,7 @@ from gaussiantalker.talker import Footage, Listener, Talker, find_method
 from gaussiantalker.timing import SAMPLES_PER_FRAME
 from gaussiantalker.training.card import model_card
 from gaussiantalker.training.initialise import initial_gaussians
-from gaussiantalker.training.schedule import find_schedule
+from gaussiantalker.training.schedule import Schedule, find_schedule
 from gaussiantalker.training.trainer import Trainer
 
 ENCODER = "whisper"
@@ -29,7 +29,7 @@ def train(
     out: str | Path,
     *,
     method: str = "gaussiantalker-star",
-    schedule: str = "standard",
+    schedule: str | Schedule = "standard",
     seed: int = 0,
     progress: Progress = SILENT,
 ) -> Path:
@@ -41,7 +41,8 @@ def train(
         GaussianTalkerError: an unknown method or schedule, no capture, a capture without sound, or a folder `out`
             that holds an avatar trained otherwise.
     """
-    parts, plan, out = find_method(method), find_schedule(schedule), Path(out)
+    plan = schedule if isinstance(schedule, Schedule) else find_schedule(schedule)
+    parts, out = find_method(method), Path(out)
     source = Capture.load(capture)
     recipe = {"method": method, "schedule": asdict(plan), "seed": seed, "capture": source.fingerprint}
     if _finished(out, recipe):
