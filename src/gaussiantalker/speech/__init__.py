@@ -7,7 +7,7 @@ from gaussiantalker.speech.projection import Projection
 from gaussiantalker.speech.silence import Gate, voiced
 from gaussiantalker.speech.windows import contexts, windows
 
-ENCODERS = ("whisper", "logmel")
+ENCODERS = ("whisper", "logmel", "phones", "hubert", "wav2vec2")
 
 __all__ = ["ENCODERS", "Encoder", "FeatureStream", "Gate", "Projection", "contexts", "load", "voiced", "windows"]
 
@@ -15,7 +15,7 @@ __all__ = ["ENCODERS", "Encoder", "FeatureStream", "Gate", "Projection", "contex
 def load(name: str = "whisper", progress: Progress = SILENT) -> Encoder:
     """The encoder of this name; pretrained weights are fetched at first use.
 
-    Raises GaussianTalkerError for an unknown name, and when the weights cannot be had.
+    Raises GaussianTalkerError for an unknown name, and when the weights or the package of an extra cannot be had.
     """
     if name == "logmel":
         from gaussiantalker.speech.logmel import LogMel
@@ -26,4 +26,12 @@ def load(name: str = "whisper", progress: Progress = SILENT) -> Encoder:
         from gaussiantalker.speech.whisper import Whisper
 
         return Whisper.read(pretrained.path("whisper-tiny-en", progress))
+    if name == "phones":
+        from gaussiantalker.speech.phones import Phones
+
+        return Phones()
+    if name in ("hubert", "wav2vec2"):
+        from gaussiantalker.speech.hubert import SelfSupervised
+
+        return SelfSupervised.read(name)
     raise GaussianTalkerError(f"There is no speech encoder '{name}'; choose one of {', '.join(ENCODERS)}.")
