@@ -1,5 +1,6 @@
 import threading
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -83,3 +84,27 @@ def test_the_user_s_own_waiting_policy_is_left_alone(monkeypatch):
     before = threading.active_count()
     threads.quiet_torch.__wrapped__()
     assert threading.active_count() == before
+
+
+def test_kernels_are_cached_under_the_text_of_their_room(monkeypatch, tmp_path):
+    """So that a change in a helper's file is not hidden by an old kernel."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    mark_again = compiled(mark_all.py_func)
+    counts, squares, names = (np.zeros(3, np.int64) for _ in range(3))
+    mark_again(pool(), counts, squares, names)
+    (folder,) = tmp_path.iterdir()
+    assert folder.name == f"kernels-{threads._sources()}"
+    assert list(folder.rglob("*.nbc"))
+    assert numba.config.CACHE_DIR == str(tmp_path)
+
+
+def test_without_a_place_to_write_kernels_still_compile(monkeypatch):
+    def refuses(**options):
+        if options.get("cache"):
+            raise RuntimeError("no locator available")
+        return numba.njit(**options)
+
+    monkeypatch.setattr(threads, "njit", refuses)
+    counts, squares, names = (np.zeros(3, np.int64) for _ in range(3))
+    compiled(mark_all.py_func)(pool(), counts, squares, names)
+    np.testing.assert_array_equal(counts, 1)

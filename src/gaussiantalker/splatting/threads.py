@@ -11,6 +11,7 @@ Two traps are avoided here, both measured by benchmarks/threads.py:
 """
 
 import ctypes
+import hashlib
 import itertools
 import os
 import threading
@@ -21,7 +22,7 @@ from pathlib import Path
 
 import torch
 from llvmlite import ir
-from numba import njit, types
+from numba import config, njit, types
 from numba.extending import intrinsic
 
 _FASTMATH = {"contract", "nsz", "nnan", "ninf", "arcp"}
@@ -33,7 +34,22 @@ def compiled(function: Callable) -> Callable:
 
     Division by zero gives infinity; but not-a-number and infinity are assumed away, so nothing may test for them.
     """
-    return njit(nogil=True, cache=True, error_model="numpy", fastmath=_FASTMATH)(function)
+    folder = config.CACHE_DIR
+    # numba looks only at the file a kernel stands in. Its helpers are here, so their text names the cache.
+    config.CACHE_DIR = str(Path(folder or Path(__file__).parent / "__pycache__") / f"kernels-{_sources()}")
+    try:
+        return njit(nogil=True, cache=True, error_model="numpy", fastmath=_FASTMATH)(function)
+    except RuntimeError:  # there is no place to write to
+        return njit(nogil=True, error_model="numpy", fastmath=_FASTMATH)(function)
+    finally:
+        config.CACHE_DIR = folder
+
+
+@cache
+def _sources() -> str:
+    """A name for the present text of this room."""
+    texts = (path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    return hashlib.sha256(b"".join(texts)).hexdigest()[:16]
 
 
 def helper(function: Callable) -> Callable:
