@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from gaussiantalker.training.trainer import Trainer
 
 SIZE, FRAMES, CHANNELS = 40, 30, 4
 TINY = replace(
-    find_schedule("demo"), canonical_steps=40, deformation_steps=60, sh_degree_every=20, checkpoint_every=15, batch=2
+    find_schedule("demo"), listening_steps=20, canonical_steps=40, deformation_steps=60, sh_degree_every=20, checkpoint_every=15, batch=2
 )
 
 
@@ -30,6 +31,9 @@ class Ball:
         self.viewmats[:, 2, 3] = 8
         self.viewmats[:, 0, 3] = torch.linspace(-0.2, 0.2, FRAMES)
         self.opening = torch.from_numpy(np.random.default_rng(3).random(FRAMES)).float()
+        self.contexts = self.opening.view(-1, 1, 1, 1).expand(-1, 8, 16, CHANNELS).numpy()
+        tracking = SimpleNamespace(lip_opening=self.opening.numpy(), blendshapes=np.zeros((FRAMES, 52)))
+        self.capture = SimpleNamespace(tracking=tracking)
 
     def shots(self, frames: np.ndarray) -> Shots:
         y, x = torch.meshgrid(torch.arange(SIZE) + 0.5, torch.arange(SIZE) + 0.5, indexing="ij")
@@ -41,8 +45,7 @@ class Ball:
             images.append((head * ~mouth)[..., None] * torch.tensor([0.9, 0.7, 0.6]) + 0.1)
             heads.append(head)
             lips.append([int(middle) - 5, 20, int(middle) + 5, 30])
-        contexts = self.opening[frames].view(-1, 1, 1, 1).expand(-1, 8, 16, CHANNELS)
-        drive = Drive(contexts, torch.zeros(len(frames)), self.viewmats[frames])
+        drive = Drive(torch.from_numpy(self.contexts[frames]), torch.zeros(len(frames)), self.viewmats[frames])
         plate = torch.full((len(frames), SIZE, SIZE, 3), 0.1)
         return Shots(torch.stack(images), plate, torch.stack(heads), torch.tensor(lips), drive)
 

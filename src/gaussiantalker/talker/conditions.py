@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from gaussiantalker.talker.audio import SpeechNet
+from gaussiantalker.talker.audio import SpeechNet, keep_variance
 
 EYE_OCTAVES = 4
 
@@ -21,7 +21,9 @@ def eye_encoding(blink: Tensor) -> Tensor:
 
 
 def _mlp(inputs: int, width: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(inputs, width, bias=False), nn.ReLU(), nn.Linear(width, width, bias=False))
+    network = nn.Sequential(nn.Linear(inputs, width, bias=False), nn.ReLU(), nn.Linear(width, width, bias=False))
+    keep_variance(network)
+    return network
 
 
 class Conditions(nn.Module):

@@ -14,6 +14,8 @@ class Schedule:
     """
 
     name: str
+    listening_steps: int
+    """Steps in which the speech network learns from the tracked mouth alone; none in the papers."""
     canonical_steps: int
     deformation_steps: int
     batch: int
@@ -44,6 +46,7 @@ SCHEDULES = {
     for schedule in (
         Schedule(
             name="demo",
+            listening_steps=500,
             canonical_steps=1_500,
             deformation_steps=2_500,
             batch=1,
@@ -54,6 +57,7 @@ SCHEDULES = {
         ),
         Schedule(
             name="standard",
+            listening_steps=1_000,
             canonical_steps=8_000,
             deformation_steps=10_000,
             batch=4,

@@ -15,6 +15,7 @@ from gaussiantalker.splatting.densify import CloneSplitPrune
 from gaussiantalker.talker import Footage, Shots, Splats, Talker, fast_products, render
 from gaussiantalker.talker.talker import RAW_NAMES
 from gaussiantalker.training.checkpoint import optimizer_tensors, read_checkpoint, restore_optimizers, write_checkpoint
+from gaussiantalker.training.listening import learn_to_listen, mouth_targets
 from gaussiantalker.training.losses import head_psnr, photometric_loss
 from gaussiantalker.training.schedule import Schedule
 
@@ -46,6 +47,8 @@ class Trainer:
         self.recipe = recipe
         if checkpoint.is_file():
             self._restore(checkpoint)
+        else:
+            self._listen(progress)
         try:
             while self.stage < len(STAGES):
                 self._run_stage(checkpoint, progress)
@@ -58,6 +61,17 @@ class Trainer:
         except KeyboardInterrupt:
             self._save(checkpoint)
             raise
+
+    def _listen(self, progress: Progress) -> None:
+        if not self.schedule.listening_steps or "audio" not in self.talker.method.conditions:
+            return
+        progress.stage("listening", 1)
+        started = time.perf_counter()
+        targets = mouth_targets(self.footage.capture.tracking)[self.frames]
+        contexts, steps = self.footage.contexts[self.frames], self.schedule.listening_steps
+        learn_to_listen(self.talker.conditions.speech, contexts, targets, steps, self.seed)
+        self.seconds += time.perf_counter() - started
+        progress.update(1)
 
     def _run_stage(self, checkpoint: Path, progress: Progress) -> None:
         progress.stage(STAGES[self.stage], self.steps[self.stage])
