@@ -42,6 +42,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "evaluate missing",
         "evaluate folder",
         "evaluate tone.wav",
+        "compare folder",
+        "compare folder missing",
+        "reproduce 9 folder",
+        "reproduce 1 missing",
+        "reproduce 2 folder",
         "models fetch no-such-model",
     ],
 )

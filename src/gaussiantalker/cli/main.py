@@ -14,16 +14,18 @@ import tyro
 from rich.console import Console
 
 from gaussiantalker.cli.capture import Capture
+from gaussiantalker.cli.compare import Compare
 from gaussiantalker.cli.console import shown_progress
 from gaussiantalker.cli.demo import Demo
 from gaussiantalker.cli.doctor import Doctor
 from gaussiantalker.cli.evaluate import Evaluate
 from gaussiantalker.cli.models import Models
+from gaussiantalker.cli.reproduce import Reproduce
 from gaussiantalker.cli.speak import Speak
 from gaussiantalker.cli.train import Train
 from gaussiantalker.errors import GaussianTalkerError
 
-Verb = Demo | Capture | Train | Speak | Evaluate | Models | Doctor
+Verb = Demo | Capture | Train | Speak | Evaluate | Compare | Reproduce | Models | Doctor
 VERBS = {verb.__name__.lower(): verb for verb in get_args(Verb)}
 DESCRIPTION = "A portrait video goes in once, an avatar comes out, and the avatar speaks any audio."
 

@@ -62,11 +62,15 @@ def _tiles(metrics: dict[str, Any]) -> str:
 
 
 def _video(path: Path, poster: str) -> str:
+    return f'<video controls loop poster="{poster}" src="{video_source(path)}"></video>'
+
+
+def video_source(path: Path) -> str:
+    """The video itself as an address, or its name when it is too large for that."""
     data = path.read_bytes()
-    source = path.name
-    if len(data) <= _LARGEST_EMBEDDED:
-        source = "data:video/mp4;base64," + base64.b64encode(data).decode()
-    return f'<video controls loop poster="{poster}" src="{source}"></video>'
+    if len(data) > _LARGEST_EMBEDDED:
+        return path.name
+    return "data:video/mp4;base64," + base64.b64encode(data).decode()
 
 
 def _strip(held: HeldOut, per_frame: dict[str, list[float | None]]) -> str:

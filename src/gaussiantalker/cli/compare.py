@@ -1,0 +1,29 @@
+"""The verb `compare`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from gaussiantalker.cli.options import OptionalFile
+from gaussiantalker.progress import Progress
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Put the evaluations of several avatars side by side in one page."""
+
+    avatars: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
+    """Folders that `gaussiantalker evaluate` has measured."""
+    out: OptionalFile = None
+    """The page to write (default: compare.html here)."""
+
+    @property
+    def when_stopped(self) -> str:
+        return "Stopped; nothing was written."
+
+    def run(self, progress: Progress) -> str:
+        from gaussiantalker.evaluation import compare
+
+        return f"Written: {compare(self.avatars, self.out or Path('compare.html'))}"
