@@ -78,7 +78,7 @@ def test_training_reaches_every_parameter() -> None:
     plates = torch.zeros(2, 32, 32, 3)
     stages = {
         "canonical": (talker.canonical(), ("raw.", "triplane", "canonical_heads.heads.last")),
-        "deformation": (talker.deform(drive), ("raw.", "triplane", "conditions", "fusion", "offsets")),
+        "deformation": (talker.deform(drive), ("raw.", "triplane", "place", "conditions", "fusion", "offsets")),
     }
     for stage, (splats, trained) in stages.items():
         talker.zero_grad()

@@ -55,6 +55,8 @@ class Talker(nn.Module):
             method.width, method.regressor_width, attribute_sizes(method.predicted, self.sh_degree)
         )
         self.conditions = Conditions(method.conditions, speech_channels, method.width)
+        # Triplane features are products of three small numbers; unscaled, the tokens would drown where a Gaussian is.
+        self.place = nn.LayerNorm(method.width)
         self.fusion = nn.ModuleList(
             CrossAttention(method.width, method.attention_heads, method.feedforward) for _ in range(method.layers)
         )
@@ -88,7 +90,7 @@ class Talker(nn.Module):
         """The head in B frames (stage 2, eq. 9-14)."""
         pose = (drive.viewmats[:, :3].flatten(1) - self.pose_mean) / self.pose_scale
         tokens = self.conditions(drive.contexts, drive.blink, pose)
-        z = self.triplane(self.raw["means"])[None]
+        z = self.place(self.triplane(self.raw["means"]))[None]
         for layer in self.fusion:
             z = layer(z, tokens)
         return self._activate(self.offsets(z))

@@ -47,13 +47,13 @@ SCHEDULES = {
         Schedule(
             name="demo",
             listening_steps=500,
-            canonical_steps=1_500,
+            canonical_steps=1_000,
             deformation_steps=2_500,
             batch=1,
             points=12_000,
             grow_below=18_000,
             sh_degree=2,
-            sh_degree_every=400,
+            sh_degree_every=250,
         ),
         Schedule(
             name="standard",

@@ -19,6 +19,7 @@ from gaussiantalker.training.listening import learn_to_listen, mouth_targets
 from gaussiantalker.training.losses import head_psnr, photometric_loss
 from gaussiantalker.training.schedule import Schedule
 
+LISTENER_SHARE = 0.1  # of the network's learning rate
 STAGES = ("canonical head", "deformation")
 
 
@@ -103,12 +104,8 @@ class Trainer:
         frozen = {RAW_NAMES.get(name, name) for name in talker.method.predicted} if self.stage == 0 else set()
         for name, parameter in talker.raw.items():
             parameter.requires_grad_(name not in frozen)
-        networks: list[nn.Module] = (
-            [talker.canonical_heads] if self.stage == 0 else [talker.conditions, talker.fusion, talker.offsets]
-        )
-        weights = [parameter for network in networks for parameter in network.parameters()]
         self.optimizers = {name: Adam([talker.raw[name]], rate, eps=1e-15, fused=True) for name, rate in rates.items()}
-        self.optimizers["network"] = Adam(weights, schedule.rate_network, fused=True)
+        self.optimizers["network"] = Adam(self._network_groups(), schedule.rate_network, fused=True)
         self.optimizers["triplane"] = Adam(talker.triplane.parameters(), schedule.rate_triplane, fused=True)
         self.strategy = CloneSplitPrune(
             grow_after=schedule.canonical_steps // 8,
@@ -119,12 +116,23 @@ class Trainer:
         )
         self.density = self.strategy.initialize_state(camera_extent(self.footage.viewmats[self.frames]))
 
+    def _network_groups(self) -> list[dict[str, Any]]:
+        """What the stage trains beside Gaussians and triplane; a speech network that can listen learns slowly."""
+        talker = self.talker
+        if self.stage == 0:
+            return [{"params": list(talker.canonical_heads.parameters()), "share": 1.0}]
+        heard = list(talker.conditions.speech.parameters()) if "audio" in talker.method.conditions else []
+        parts = (talker.place, talker.conditions, talker.fusion, talker.offsets)
+        rest = [p for part in parts for p in part.parameters() if not any(p is other for other in heard)]
+        slowly = LISTENER_SHARE if self.schedule.listening_steps else 1.0
+        return [{"params": rest, "share": 1.0}, {"params": heard, "share": slowly}]
+
     def _set_rates(self) -> None:
         progress = self.step / self.steps[self.stage]
         for name, last in (("means", 0.01), ("network", 0.1), ("triplane", 0.1)):
             rate = getattr(self.schedule, f"rate_{'positions' if name == 'means' else name}")
             for group in self.optimizers[name].param_groups:
-                group["lr"] = rate * last**progress
+                group["lr"] = rate * last**progress * group.get("share", 1.0)
 
     def _pick(self, count: int) -> np.ndarray:
         """The frames of this step: every frame once an epoch, in an order drawn anew each time."""
