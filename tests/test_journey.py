@@ -6,13 +6,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from synthetic_head import render_clip
 
 from gaussiantalker.capture import Capture, capture
 from gaussiantalker.evaluation import evaluate
 from gaussiantalker.media.video import read_frames, write_video
 from gaussiantalker.speaking import Avatar
 from gaussiantalker.training import SCHEDULES, train
-from synthetic_head import render_clip
 
 FRAMES, SIZE = 100, 128
 SHORT = {"canonical_steps": 120, "deformation_steps": 40, "points": 4_000, "sh_degree": 1, "checkpoint_every": 60}

@@ -18,7 +18,13 @@ from gaussiantalker.training.trainer import Trainer
 
 SIZE, FRAMES, CHANNELS = 40, 30, 4
 TINY = replace(
-    find_schedule("demo"), listening_steps=20, canonical_steps=40, deformation_steps=60, sh_degree_every=20, checkpoint_every=15, batch=2
+    find_schedule("demo"),
+    listening_steps=20,
+    canonical_steps=40,
+    deformation_steps=60,
+    sh_degree_every=20,
+    checkpoint_every=15,
+    batch=2,
 )
 
 
