@@ -71,4 +71,5 @@ def yaw_pitch_roll(rotation: np.ndarray) -> np.ndarray:
 def from_yaw_pitch_roll(degrees: np.ndarray) -> np.ndarray:
     """Rotations [..., 3, 3] from yaw, pitch and roll [..., 3] in degrees: the inverse of `yaw_pitch_roll`."""
     degrees = np.asarray(degrees, dtype=float)
-    return Rotation.from_euler("YXZ", degrees.reshape(-1, 3), degrees=True).as_matrix().reshape(*degrees.shape[:-1], 3, 3)
+    rotations = Rotation.from_euler("YXZ", degrees.reshape(-1, 3), degrees=True)
+    return rotations.as_matrix().reshape(*degrees.shape[:-1], 3, 3)
