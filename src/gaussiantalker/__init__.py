@@ -11,6 +11,7 @@ from importlib import import_module
 
 from gaussiantalker.errors import GaussianTalkerError
 
+__version__ = "0.1.0"
 _HOMES = {
     "Avatar": "gaussiantalker.speaking",
     "Capture": "gaussiantalker.capture",
@@ -22,10 +23,6 @@ __all__ = ["Avatar", "Capture", "GaussianTalkerError", "evaluate", "train"]
 
 
 def __getattr__(name: str) -> object:
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("gaussiantalker")
     if name not in _HOMES:
         raise AttributeError(f"module 'gaussiantalker' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
-from gaussiantalker import speech
+from gaussiantalker import __version__, speech
 from gaussiantalker.capture import Capture
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import Camera
@@ -55,15 +56,11 @@ class Avatar:
             speech.load(info["speech"]["encoder"], progress),
             {name.removeprefix("listener."): t.numpy() for name, t in tensors.items() if name.startswith("listener.")},
         )
-        raw = {name.removeprefix("talker.raw."): t for name, t in tensors.items() if name.startswith("talker.raw.")}
-        talker = Talker(find_method(info["method"]), Gaussians.from_dict(raw), listener.channels)
-        talker.load_state_dict(
-            {name.removeprefix("talker."): t for name, t in tensors.items() if name.startswith("talker.")}
-        )
+        talker = _talker(path, info, tensors, listener.channels)
         with np.load(_part(path, "motion.npz")) as arrays:
             motion = Motion(arrays["rotations"], arrays["translations"], arrays["blink"])
         plates = np.stack(list(read_frames(_part(path, "plates.mp4"))))
-        return cls(info, talker.eval().requires_grad_(False), listener, Camera(**info["camera"]), motion, plates)
+        return cls(info, talker, listener, Camera(**info["camera"]), motion, plates)
 
     def save(self, path: str | Path) -> None:
         """Writes the folder; `avatar.json` comes last, so a folder without it is not an avatar yet."""
@@ -76,7 +73,7 @@ class Avatar:
         with atomic_path(path / "motion.npz") as temporary:
             np.savez(temporary, **asdict(self.motion))
         write_video(path / "plates.mp4", self.plates, None, crf=PLATES_CRF)
-        write_json(path / "avatar.json", {"format": FORMAT, **self.info})
+        write_json(path / "avatar.json", {"format": FORMAT, "written_by": __version__, **self.info})
 
     def speak(self, audio: str | Path | np.ndarray) -> Performance:
         """The avatar saying this: a sound file of any common kind, or 16 kHz mono samples [S]."""
@@ -124,11 +121,26 @@ def _read_info(path: Path) -> dict[str, Any]:
         raise GaussianTalkerError(f"{path} is not an avatar (it has no avatar.json): give a folder written by 'train'.")
     info = read_json(path / "avatar.json")
     if info.get("format") != FORMAT:
-        raise GaussianTalkerError(
-            f"{path} was written in format {info.get('format')}; this version reads format {FORMAT}: "
-            "use the version of GaussianTalker that wrote it, or train again."
-        )
+        raise _other_version(path, info)
     return info
+
+
+def _talker(path: Path, info: dict[str, Any], tensors: dict[str, Tensor], speech_channels: int) -> Talker:
+    state = {name.removeprefix("talker."): t for name, t in tensors.items() if name.startswith("talker.")}
+    try:
+        gaussians = Gaussians.from_dict({name.removeprefix("raw."): t for name, t in state.items()})
+        talker = Talker(find_method(info["method"]), gaussians, speech_channels)
+        talker.load_state_dict(state)
+    except (KeyError, RuntimeError):
+        raise _other_version(path, info) from None
+    return talker.eval().requires_grad_(False)
+
+
+def _other_version(path: Path, info: dict[str, Any]) -> GaussianTalkerError:
+    return GaussianTalkerError(
+        f"{path} was written by GaussianTalker {info.get('written_by', 'of another version')} in format "
+        f"{info.get('format')} and cannot be read by {__version__}: use that version, or train again."
+    )
 
 
 def _part(path: Path, name: str) -> Path:
