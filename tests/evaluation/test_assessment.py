@@ -41,7 +41,8 @@ def _no_lpips(net: str, progress: object) -> None:
 
 def test_everything_is_measured_and_written(avatar_folder: Path, openings: np.ndarray, tmp_path: Path) -> None:
     truth, driving = tmp_path / "truth.npz", tmp_path / "driving.wav"
-    np.savez(truth, lip_mm=openings * 40)
+    np.savez(truth, lip_mm=openings * 40, phone=np.where(np.arange(220) % 6 < 3, "aa", "m"))
+    (tmp_path / "driving_phones.csv").write_text("start,end,phone\n" + "0,.1,aa\n.1,.2,p\n" * 3)
     write_wav(driving, np.random.default_rng(1).normal(0, 0.1, 640 * 60).astype(np.float32))
     result = evaluate(avatar_folder, "capture", truth=truth, audio=driving, quick=True)
     metrics = result["metrics"]
@@ -58,6 +59,9 @@ def test_everything_is_measured_and_written(avatar_folder: Path, openings: np.nd
     assert not metrics["fid"]["measured"] and "quick" in metrics["csim"]["note"]
     assert "--syncnet" in metrics["lse_c"]["note"] and not metrics["lse_c"]["measured"]
     assert "driven_sync_correlation" in metrics
+    assert metrics["closure"]["measured"] and "the true video" in metrics["closure"]["note"]
+    assert metrics["driven_closure"]["measured"] and metrics["driven_closure"]["n"] == 3
+    assert not metrics["driven_pause_opening"]["measured"]
     assert len(result["per_frame"]["psnr_head"]) == HELD
     assert "PSNR, head" in headlines(result) and "could not" not in headlines(result)
     info = probe(avatar_folder / "comparison.mp4")

@@ -18,11 +18,14 @@ from gaussiantalker.evaluation.held_out import HeldOut
 from gaussiantalker.evaluation.likeness_scores import likeness_scores
 from gaussiantalker.evaluation.mouth_scores import (
     expectation_of,
+    held_out_phones,
     held_out_sync,
     mouth_scores,
+    phone_scores,
     sound_windows,
     sync_scores,
 )
+from gaussiantalker.evaluation.phones import Phone, phones_of_frames, read_phones
 from gaussiantalker.evaluation.picture_scores import picture_scores
 from gaussiantalker.evaluation.record import Measured, shown
 from gaussiantalker.evaluation.report import write_report
@@ -47,6 +50,8 @@ HEADLINES = (
     "lip_correlation",
     "driven_sync_correlation",
     "driven_silence_motion",
+    "driven_closure",
+    "driven_pause_opening",
     "frames_per_second",
     "latency_p95",
     "training_minutes",
@@ -54,11 +59,20 @@ HEADLINES = (
 
 
 @dataclass(frozen=True)
+class Truth:
+    """What the maker of a generated video knows about every frame."""
+
+    lip_mm: np.ndarray  # [N] opening of the lips
+    phone: np.ndarray | None  # [N] name of what is being said
+
+
+@dataclass(frozen=True)
 class Extras:
     """What an evaluation can use besides the avatar and its capture."""
 
-    lip_mm: np.ndarray | None = None  # [N] exact opening of every frame of the capture
+    truth: Truth | None = None
     driving: np.ndarray | None = None  # [S] sound that is not in the capture
+    driving_phones: list[Phone] | None = None
     syncnet: Path | None = None
     quick: bool = False
 
@@ -87,8 +101,9 @@ def evaluate(
     loaded = Avatar.load(folder, progress)
     source = _capture_of(loaded, capture)
     extras = Extras(
-        lip_mm=None if truth is None else read_truth(truth, source),
+        truth=None if truth is None else read_truth(truth, source),
         driving=None if audio is None else read_audio(audio)[:LONGEST_DRIVING],
+        driving_phones=None if audio is None else _phones_beside(Path(audio)),
         syncnet=None if syncnet is None else existing_file(syncnet, "SyncNet weights"),
         quick=quick,
     )
@@ -114,14 +129,17 @@ def measure(
     progress: Progress,
 ) -> dict[str, Any]:
     """Everything evaluation.json says; docs/evaluation.md explains it."""
-    exact = None if extras.lip_mm is None else extras.lip_mm[held.frames]
+    exact = None if extras.truth is None else extras.truth.lip_mm[held.frames]
+    known = extras.truth is not None and extras.truth.phone is not None
+    phones = phones_of_frames(extras.truth.phone[held.frames]) if known else None
     metrics, per_frame = picture_scores(held, progress)
     metrics |= likeness_scores(held, extras.quick, progress)
     metrics |= syncnet_scores(held, extras.syncnet, progress)
     expectation = expectation_of(held)
     metrics |= mouth_scores(held, exact)
     metrics |= held_out_sync(held, expectation)
-    metrics |= _driven(avatar, extras.driving, expectation, detector, progress)
+    metrics |= held_out_phones(held, phones)
+    metrics |= _driven(avatar, extras, expectation, detector, progress)
     metrics |= cost_scores(avatar, folder, held.audio if extras.driving is None else extras.driving, progress)
     per_frame |= {
         "lip_opening_truth": held.truth_track.lip_opening,
@@ -157,12 +175,13 @@ def headlines(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def read_truth(path: str | Path, capture: Capture) -> np.ndarray:  # [N]
-    """Exact lip openings in mm of every frame of a capture. Raises GaussianTalkerError when the file does not fit."""
+def read_truth(path: str | Path, capture: Capture) -> Truth:
+    """The truth of every frame of a capture. Raises GaussianTalkerError when the file does not fit."""
     path = existing_file(path, "truth")
     try:
         with np.load(path) as arrays:
             opening = np.asarray(arrays["lip_mm"], dtype=float)
+            phone = arrays["phone"] if "phone" in arrays else None
     except (KeyError, ValueError, OSError):
         raise GaussianTalkerError(f"{path} is not an .npz file with lip_mm; give the truth of the video") from None
     if opening.ndim != 1 or abs(len(opening) - capture.frames) > 1:
@@ -170,7 +189,9 @@ def read_truth(path: str | Path, capture: Capture) -> np.ndarray:  # [N]
             f"{path} has lip openings of shape {opening.shape} for a capture of {capture.frames} frames; "
             "give the truth of the captured video"
         )
-    return np.pad(opening, (0, 1), mode="edge")[: capture.frames]
+    # A captured video can be a frame longer or shorter than its frames were rendered.
+    fitted = np.minimum(np.arange(capture.frames), len(opening) - 1)
+    return Truth(opening[fitted], None if phone is None else phone[fitted])
 
 
 def _capture_of(avatar: Avatar, given: str | Path | None) -> Capture:
@@ -188,12 +209,13 @@ def _capture_of(avatar: Avatar, given: str | Path | None) -> Capture:
 
 def _driven(
     avatar: Avatar,
-    driving: np.ndarray | None,
+    extras: Extras,
     expectation: Expectation,
     detector: Callable[[], Detector],
     progress: Progress,
 ) -> dict[str, Measured]:
     """The sync score on sound that is in neither part of the capture."""
+    driving = extras.driving
     if driving is None:
         return {}
     progress.stage("speaking other audio", frame_count(len(driving)))
@@ -205,7 +227,14 @@ def _driven(
 
     opening = track(pictures(), detector()).lip_opening
     expected = expectation.of(sound_windows(driving))
-    return sync_scores("driven_", "other audio", opening, driving, expected)
+    scores = sync_scores("driven_", "other audio", opening, driving, expected)
+    return scores | phone_scores("driven_", "other audio", opening, extras.driving_phones)
+
+
+def _phones_beside(audio: Path) -> list[Phone] | None:
+    """The phones of `NAME.wav` when `NAME_phones.csv` lies beside it."""
+    table = audio.with_name(f"{audio.stem}_phones.csv")
+    return read_phones(table) if table.is_file() else None
 
 
 def _json_list(values: np.ndarray) -> list[float | bool | None]:

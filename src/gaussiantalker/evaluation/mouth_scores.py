@@ -6,6 +6,7 @@ from gaussiantalker import speech
 from gaussiantalker.evaluation.action_units import proxy_error
 from gaussiantalker.evaluation.faces import Track, mouth_distance
 from gaussiantalker.evaluation.held_out import HeldOut
+from gaussiantalker.evaluation.phones import Phone, closure
 from gaussiantalker.evaluation.record import Better, Measured, not_measured
 from gaussiantalker.evaluation.sync import FEWEST, Expectation, correlation, lag, silence_ratio
 from gaussiantalker.timing import SAMPLES_PER_FRAME
@@ -129,6 +130,32 @@ def sync_scores(
         else:
             scores[key + name] = Measured(title, ratio[index], "of that in speech", "lower", LIPS, TRACKER, ratio[2])
     return scores
+
+
+def phone_scores(
+    key: str, where: str, opening: np.ndarray, phones: list[Phone] | None, note: str = ""
+) -> dict[str, Measured]:
+    """Whether an opening [n] shuts for b, m, p and in pauses, over how far it opens for open vowels."""
+    found = None if phones is None else closure(opening, phones)
+    reason = "the phones are not known" if phones is None else "too few of the phones that shut and open a mouth"
+    unit = "of that in open vowels"
+    scores = {}
+    for index, (name, title) in enumerate(
+        {"closure": "Mouth opening in b, m, p", "pause_opening": "Mouth opening in pauses"}.items()
+    ):
+        label = f"{title}, {where}"
+        if found is None or not np.isfinite(found[index]):
+            scores[key + name] = not_measured(label, reason, unit, "lower")
+        else:
+            scores[key + name] = Measured(label, found[index], unit, "lower", LIPS, TRACKER, found[2], note)
+    return scores
+
+
+def held_out_phones(held: HeldOut, phones: list[Phone] | None) -> dict[str, Measured]:
+    """The same for the held-out frames, with what the true video does beside it."""
+    own = None if phones is None else closure(held.truth_track.lip_opening, phones)
+    note = "" if own is None else f"the true video: {own[0]:.2f} in b, m, p and {own[1]:.2f} in pauses"
+    return phone_scores("", "held-out speech", held.render_track.lip_opening, phones, note)
 
 
 def _lag(label: str, opening: np.ndarray, reference: np.ndarray, n: int) -> Measured:
