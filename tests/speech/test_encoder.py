@@ -115,3 +115,18 @@ def test_integers_are_the_same_sound(babble):
 def test_an_unknown_encoder_is_refused_with_the_choice():
     with pytest.raises(GaussianTalkerError, match="whisper, logmel"):
         speech.load("deepspeak")
+
+
+def test_a_stream_keeps_no_more_than_one_block(tiny, babble):
+    stage = tiny.stage()
+    for _ in range(5):
+        stage.push(babble)
+        assert len(stage._items) < 2 * tiny.blocks.rows
+        assert len(stage._front.__self__._pending) < 400
+
+
+def test_pieces_are_the_features(encoder, babble):
+    long = np.tile(babble, 7)
+    pieces = list(encoder.pieces(long))
+    assert len(pieces) == 3
+    assert np.array_equal(np.concatenate(pieces), encoder.features(long))
