@@ -73,6 +73,15 @@ def test_expectation_finds_what_the_sound_determines_and_nothing_else() -> None:
     assert abs(correlation(by_chance.of(windows[500:]), unrelated[500:]) or 0.0) < 0.4
 
 
+def test_both_forms_of_the_regression_agree() -> None:
+    """Features that are all there twice ask for the other system, and weigh as much as with a penalty of half."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(40, 30)), rng.normal(size=40)
+    by_feature = Expectation._solve(x, y, 2.0)
+    by_frame = Expectation._solve(np.concatenate([x, x], axis=1), y, 4.0)
+    assert by_frame.of(np.concatenate([x, x], axis=1)) == pytest.approx(by_feature.of(x))
+
+
 def test_silence_ratio_of_a_still_and_of_a_restless_mouth() -> None:
     rng = np.random.default_rng(0)
     voiced = np.arange(200) % 50 < 30

@@ -154,7 +154,8 @@ def phone_scores(
 def held_out_phones(held: HeldOut, phones: list[Phone] | None) -> dict[str, Measured]:
     """The same for the held-out frames, with what the true video does beside it."""
     own = None if phones is None else closure(held.truth_track.lip_opening, phones)
-    note = "" if own is None else f"the true video: {own[0]:.2f} in b, m, p and {own[1]:.2f} in pauses"
+    note = "" if own is None else f"the true video: {own[0]:.2f} in b, m, p"
+    note += "" if own is None or not np.isfinite(own[1]) else f" and {own[1]:.2f} in pauses"
     return phone_scores("", "held-out speech", held.render_track.lip_opening, phones, note)
 
 

@@ -69,10 +69,14 @@ class Expectation:
 
     @classmethod
     def _solve(cls, x: np.ndarray, y: np.ndarray, strength: float) -> "Expectation":
-        """Ridge regression in its dual form, for there are fewer frames than features."""
+        """Ridge regression, by the smaller of its two systems: one unknown per feature or one per frame."""
         mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-6
         z = (x - mean) / scale
-        weights = z.T @ np.linalg.solve(z @ z.T + strength * np.eye(len(z)), y - y.mean())
+        frames, features = z.shape
+        if frames > features:
+            weights = np.linalg.solve(z.T @ z + strength * np.eye(features), z.T @ (y - y.mean()))
+        else:
+            weights = z.T @ np.linalg.solve(z @ z.T + strength * np.eye(frames), y - y.mean())
         return cls(mean, scale, weights, float(y.mean()))
 
     def of(self, windows: np.ndarray) -> np.ndarray:  # [F]
