@@ -73,13 +73,14 @@ def test_expectation_finds_what_the_sound_determines_and_nothing_else() -> None:
     assert abs(correlation(by_chance.of(windows[500:]), unrelated[500:]) or 0.0) < 0.4
 
 
-def test_both_forms_of_the_regression_agree() -> None:
-    """Features that are all there twice ask for the other system, and weigh as much as with a penalty of half."""
+@pytest.mark.parametrize("features", [8, 60])
+def test_the_regression_is_that_of_the_normal_equations(features: int) -> None:
     rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(40, 30)), rng.normal(size=40)
-    by_feature = Expectation._solve(x, y, 2.0)
-    by_frame = Expectation._solve(np.concatenate([x, x], axis=1), y, 4.0)
-    assert by_frame.of(np.concatenate([x, x], axis=1)) == pytest.approx(by_feature.of(x))
+    x, y = rng.normal(size=(40, features)), rng.normal(size=40)
+    (found,) = Expectation._of_strengths(x, y, np.array([2.0]))
+    z = (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-6)
+    weights = np.linalg.solve(z.T @ z + 2.0 * np.eye(features), z.T @ (y - y.mean()))
+    assert found.weights == pytest.approx(weights)
 
 
 def test_silence_ratio_of_a_still_and_of_a_restless_mouth() -> None:

@@ -1,5 +1,6 @@
 """How well a mouth follows the sound."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,20 +65,21 @@ class Expectation:
         known = np.isfinite(opening)
         x, y = windows[known].reshape(known.sum(), -1).astype(np.float64), opening[known]
         cut = len(y) * 4 // 5
-        scores = [_score(cls._solve(x[:cut], y[:cut], strength), x[cut:], y[cut:]) for strength in _STRENGTHS]
-        return cls._solve(x, y, _STRENGTHS[int(np.argmax(scores))])
+        scores = [_score(candidate, x[cut:], y[cut:]) for candidate in cls._of_strengths(x[:cut], y[:cut], _STRENGTHS)]
+        return next(cls._of_strengths(x, y, _STRENGTHS[[int(np.argmax(scores))]]))
 
     @classmethod
-    def _solve(cls, x: np.ndarray, y: np.ndarray, strength: float) -> "Expectation":
-        """Ridge regression, by the smaller of its two systems: one unknown per feature or one per frame."""
+    def _of_strengths(cls, x: np.ndarray, y: np.ndarray, strengths: np.ndarray) -> Iterator["Expectation"]:
+        """Ridge regressions [D] of different strength, all from one decomposition of the smaller of the two systems:
+        one unknown per feature, or one per frame."""
         mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-6
-        z = (x - mean) / scale
-        frames, features = z.shape
-        if frames > features:
-            weights = np.linalg.solve(z.T @ z + strength * np.eye(features), z.T @ (y - y.mean()))
-        else:
-            weights = z.T @ np.linalg.solve(z @ z.T + strength * np.eye(frames), y - y.mean())
-        return cls(mean, scale, weights, float(y.mean()))
+        z, target = (x - mean) / scale, y - y.mean()
+        by_feature = len(z) > z.shape[1]
+        values, vectors = np.linalg.eigh(z.T @ z if by_feature else z @ z.T)
+        turned = vectors.T @ (z.T @ target if by_feature else target)
+        for strength in strengths:
+            solved = vectors @ (turned / (np.maximum(values, 0) + strength))
+            yield cls(mean, scale, solved if by_feature else z.T @ solved, float(y.mean()))
 
     def of(self, windows: np.ndarray) -> np.ndarray:  # [F]
         return (windows.reshape(len(windows), -1) - self.mean) / self.scale @ self.weights + self.level
