@@ -1,4 +1,4 @@
-"""The talker's ear: sound to the few channels it was trained on, with silence made one and the same."""
+"""The talker's ear: sound to the few channels it was trained on, silence being zero."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,11 @@ ROWS_PER_FRAME = 2
 
 @dataclass(frozen=True)
 class Listener:
-    """An encoder, the projection fitted on the training clip, and the row that stands for silence.
+    """An encoder, the projection fitted on the training clip, and what silence becomes under it.
 
-    Rows in frames that hold no speech are replaced by the silent row, in training and in speaking alike, so that room
-    noise the encoder never met cannot make the mouth mumble.
+    Rows are counted from silence, and rows in frames that hold no speech are set to it, in training and in speaking
+    alike. So room noise the encoder never met cannot make the mouth mumble, and the zeros that the papers put before
+    and after the sound are silence too.
     """
 
     encoder: speech.Encoder
@@ -74,6 +75,6 @@ class ListenerStream:
         self._rows = np.concatenate([self._rows, self._listener.projection.apply(features)])
         self._marks = np.concatenate([self._marks, np.repeat(marks, ROWS_PER_FRAME)])
         ready = min(len(self._rows), len(self._marks))
-        rows = np.where(self._marks[:ready, None], self._rows[:ready], self._listener.silence)
+        rows = np.where(self._marks[:ready, None], self._rows[:ready] - self._listener.silence, np.float32(0))
         self._rows, self._marks = self._rows[ready:], self._marks[ready:]
         return rows
