@@ -99,7 +99,7 @@ def evaluate(
     """
     folder = Path(avatar)
     loaded = Avatar.load(folder, progress)
-    source = _capture_of(loaded, capture)
+    source = _capture_of(loaded, folder, capture)
     extras = Extras(
         truth=None if truth is None else read_truth(truth, source),
         driving=None if audio is None else read_audio(audio)[:LONGEST_DRIVING],
@@ -194,8 +194,8 @@ def read_truth(path: str | Path, capture: Capture) -> Truth:
     return Truth(opening[fitted], None if phone is None else phone[fitted])
 
 
-def _capture_of(avatar: Avatar, given: str | Path | None) -> Capture:
-    path = given or avatar.info.get("capture")
+def _capture_of(avatar: Avatar, folder: Path, given: str | Path | None) -> Capture:
+    path = given or (folder / avatar.info["capture"] if "capture" in avatar.info else None)
     if path is None:
         raise GaussianTalkerError("The avatar does not say what it was trained on: name its capture with --capture.")
     capture = Capture.load(path)

@@ -1,5 +1,6 @@
 """From a capture to an avatar."""
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ def _write_avatar(
         "gaussians": len(talker.raw["means"]),
         "training": {"seconds": round(trainer.seconds, 1), "steps": sum(trainer.steps), "curve": trainer.curve},
         "recipe": recipe,
-        "capture": str(capture.path.resolve()),
+        "capture": os.path.relpath(capture.path, out),
         "synthetic": "Everything this avatar shows and says is generated.",
     }
     avatar = Avatar(
