@@ -90,7 +90,7 @@ def _run(stages: Stages, source: Path, out: Path, size: int, progress: Progress)
 
     video = {"sha256": digest_file(source), "size": size}
     stages.run("ingest", 1, video, [], ["frames.npy", "faces.npz", "audio.wav"], ingest)
-    stages.run("tracking", 2, {}, ["ingest"], ["tracking.npz"], tracking)
+    stages.run("tracking", 3, {}, ["ingest"], ["tracking.npz"], tracking)
     stages.run("labels", 1, {}, ["ingest"], ["labels.npy"], labels)
     stages.run("plates", 3, {}, ["ingest", "labels"], ["background.png", "plates.npy"], plates)
     stages.run("points", 2, {}, ["tracking", "labels"], ["points.npz"], points)

@@ -15,6 +15,7 @@ from scipy.sparse.linalg import spsolve
 from scipy.spatial import cKDTree
 
 from gaussiantalker.capture.arrays import ArrayReader, spread
+from gaussiantalker.capture.surface import on_mesh, on_sphere
 from gaussiantalker.geometry import Camera, project, rigid
 from gaussiantalker.progress import Progress
 
@@ -44,7 +45,7 @@ def make_points(folder: Path, camera: dict[str, Any], progress: Progress) -> dic
     progress.update(1)
     shell, normals = _shell(vertices, triangles, view)
     progress.update(2)
-    face, face_normals = _on_mesh(vertices, triangles, FACE_POINTS)
+    face, face_normals = on_mesh(vertices, triangles, FACE_POINTS)
     points = np.concatenate([face, shell])
     progress.update(3)
     pictures = np.stack([frames[int(k)] for k in chosen])
@@ -95,7 +96,7 @@ class Views:
 
 def _shell(vertices: np.ndarray, triangles: np.ndarray, view: Views) -> tuple[np.ndarray, np.ndarray]:
     """Points and outward normals [P, 3] of the head beside the face."""
-    coarse = sphere(_DIRECTIONS)
+    coarse = on_sphere(_DIRECTIONS)
     hull = _hull_radius(coarse, view)
     face = _face_radius(vertices)
     on_face = face(coarse)
@@ -105,7 +106,7 @@ def _shell(vertices: np.ndarray, triangles: np.ndarray, view: Views) -> tuple[np
     weight = np.where(np.isnan(on_face), np.where(rim, 0.3, 0.003), 3.0)
     radius = _smoothest(coarse, target, weight)
     radius = np.where(np.isnan(on_face), np.minimum(radius, hull), radius)
-    fine = sphere(2 * SHELL_POINTS)
+    fine = on_sphere(2 * SHELL_POINTS)
     fine = fine[(fine[:, 2] < _BACK) & np.isnan(face(fine))]
     distance, near = cKDTree(coarse).query(fine, k=5)
     share = 1 / (distance + 1e-3)
@@ -113,14 +114,6 @@ def _shell(vertices: np.ndarray, triangles: np.ndarray, view: Views) -> tuple[np
     points = _CENTRE + fine * reach[:, None]
     keep = view.outside(points) <= _ALLOWED_OUTSIDE
     return points[keep], fine[keep]
-
-
-def sphere(count: int) -> np.ndarray:  # [count, 3]
-    """Unit vectors spread evenly (Fibonacci lattice)."""
-    k = np.arange(count) + 0.5
-    z, angle = 1 - 2 * k / count, np.pi * (1 + 5**0.5) * k
-    ring = np.sqrt(1 - z**2)
-    return np.stack([ring * np.cos(angle), ring * np.sin(angle), z], axis=1)
 
 
 def _hull_radius(directions: np.ndarray, view: Views) -> np.ndarray:
@@ -155,17 +148,3 @@ def _smoothest(directions: np.ndarray, target: np.ndarray, weight: np.ndarray) -
     bend = sparse.identity(count) - graph
     system = bend.T @ bend * 4.0 + sparse.diags(weight)
     return spsolve(system.tocsc(), weight * target)
-
-
-def _on_mesh(vertices: np.ndarray, triangles: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points spread evenly over triangles, with the triangles' normals."""
-    corners = vertices[triangles]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    areas = np.linalg.norm(normals, axis=-1)
-    rng = np.random.default_rng(0)
-    chosen = np.searchsorted(np.cumsum(areas) / areas.sum(), (np.arange(count) + 0.5) / count)
-    a, b = rng.random((2, count))
-    a, b = np.where(a + b > 1, 1 - a, a), np.where(a + b > 1, 1 - b, b)
-    picked = corners[chosen]
-    points = picked[:, 0] + a[:, None] * (picked[:, 1] - picked[:, 0]) + b[:, None] * (picked[:, 2] - picked[:, 0])
-    return points, normals[chosen] / areas[chosen, None]

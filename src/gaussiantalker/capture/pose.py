@@ -156,13 +156,13 @@ class _Solver:
             turned, camera, residual, robust = self._project(frames, self.used)
             weight = robust * self.point_weight[self.used] / self.sigma**2
             by_camera = self._derivative(camera)
-            by_turn = -by_camera @ _skew(turned) @ _left_jacobian(self.pose[frames, :3])[:, None]
+            by_turn = -by_camera @ skew(turned) @ left_jacobian(self.pose[frames, :3])[:, None]
             jacobian = np.concatenate([by_turn, by_camera], axis=-1)
             weighted = jacobian * weight[..., None, None]
             flat = (len(residual), -1, _PARAMETERS)
             normal[frames] = np.swapaxes(weighted.reshape(flat), 1, 2) @ jacobian.reshape(flat)
             right[frames] = -np.einsum("npki,npk->ni", weighted, residual)
-        self.pose += _smooth_solve(normal, right, self.pose, self._stiffness())
+        self.pose += smooth_solve(normal, right, self.pose, self._stiffness())
 
     def _stiffness(self) -> np.ndarray:  # [6]
         p = self.prior
@@ -217,20 +217,20 @@ class _Solver:
         return Motion(self.focal, shape, rotations, translations, np.concatenate(residuals))
 
 
-def _skew(v: np.ndarray) -> np.ndarray:  # [..., 3] -> [..., 3, 3]
+def skew(v: np.ndarray) -> np.ndarray:  # [..., 3] -> [..., 3, 3]
     out = np.zeros((*v.shape, 3))
     out[..., 0, 1], out[..., 0, 2], out[..., 1, 2] = -v[..., 2], v[..., 1], -v[..., 0]
     return out - np.swapaxes(out, -1, -2)
 
 
-def _left_jacobian(r: np.ndarray) -> np.ndarray:  # [N, 3] -> [N, 3, 3]
+def left_jacobian(r: np.ndarray) -> np.ndarray:  # [N, 3] -> [N, 3, 3]
     """How a rotation moves when its rotation vector does: d exp(r) = [J dr]x exp(r)."""
     angle = np.linalg.norm(r, axis=-1)[:, None, None] + 1e-9
-    cross = _skew(r)
+    cross = skew(r)
     return np.eye(3) + (1 - np.cos(angle)) / angle**2 * cross + (angle - np.sin(angle)) / angle**3 * cross @ cross
 
 
-def _smooth_solve(normal: np.ndarray, right: np.ndarray, pose: np.ndarray, stiffness: np.ndarray) -> np.ndarray:
+def smooth_solve(normal: np.ndarray, right: np.ndarray, pose: np.ndarray, stiffness: np.ndarray) -> np.ndarray:
     """Steps [N, 6] that solve normal equations [N, 6, 6] with second differences of pose + step held small."""
     count = len(pose)
     band = np.zeros((2 * _PARAMETERS + 1, count, _PARAMETERS))  # the k-th diagonal below the main one, by column

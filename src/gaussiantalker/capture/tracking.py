@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from gaussiantalker import pretrained
+from gaussiantalker.capture.alignment import align_motion
+from gaussiantalker.capture.arrays import ArrayReader
 from gaussiantalker.capture.blendshapes import NAMES
 from gaussiantalker.capture.face_mesh import EYES, INNER_LIPS, OUTER_EYE_CORNERS, load_face_mesh
 from gaussiantalker.capture.pose import Motion, fit_motion
@@ -19,7 +21,7 @@ _THIRD_DIFFERENCE = np.array([-1, 3, -3, 1])
 
 
 def track(folder: Path, size: int, progress: Progress) -> dict:
-    """Reads faces.npz, writes tracking.npz (see `Tracking`). Returns the camera and how steady the result is."""
+    """Reads faces.npz and frames.npy, writes tracking.npz (see `Tracking`). Returns the camera and how steady it is."""
     progress.stage("head pose", 3)
     with np.load(folder / "faces.npz") as faces:
         points, scores, found = faces["points"], faces["scores"], faces["found"]
@@ -29,6 +31,7 @@ def track(folder: Path, size: int, progress: Progress) -> dict:
     mesh = load_face_mesh(pretrained.path("face-landmarker"))
     motion = fit_motion(smooth, found, mesh, size)
     progress.update(2)
+    motion, alignment = align_motion(ArrayReader(folder / "frames.npy"), found, motion, mesh)
     np.savez(
         folder / "tracking.npz",
         landmarks=smooth,
@@ -42,7 +45,7 @@ def track(folder: Path, size: int, progress: Progress) -> dict:
         triangles=mesh.triangles,
     )
     progress.update(3)
-    return _facts(points, smooth, scores, found, motion, size)
+    return _facts(points, smooth, scores, found, motion, size) | {"alignment": alignment}
 
 
 def bridge(values: np.ndarray, found: np.ndarray) -> np.ndarray:
