@@ -6,7 +6,7 @@ import numpy as np
 
 from gaussiantalker.errors import GaussianTalkerError
 
-_FLOOR = 1e-3  # smallest deviation divided by, relative to the largest: directions that never varied stay small
+_FLOOR = 0.01  # of the largest deviation: a direction that varied less was not heard, and is left out
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Projection:
     """Centred, rotated and whitened: (x - mean) @ basis / scale."""
 
     mean: np.ndarray  # [C]
-    basis: np.ndarray  # [C, k], orthonormal columns
+    basis: np.ndarray  # [C, k], orthonormal columns, or zero
     scale: np.ndarray  # [k]
 
     def apply(self, features: np.ndarray) -> np.ndarray:
@@ -25,6 +25,8 @@ class Projection:
 def fit(features: np.ndarray, channels: int = 32) -> Projection:
     """The directions in which rows [N, C] vary most, strongest first, each scaled to unit variance.
 
+    Components beyond those in which the rows vary at all are zero, for these rows and for any others: scaled up, what
+    another voice does there would drown the rest.
     Raises GaussianTalkerError when there are fewer than two rows or fewer channels than asked for.
     """
     rows, width = features.shape
@@ -36,8 +38,9 @@ def fit(features: np.ndarray, channels: int = 32) -> Projection:
     variance, vectors = variance[::-1][:channels], vectors[:, ::-1][:, :channels]
     strongest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0)[None], axis=0)
     deviation = np.sqrt(np.maximum(variance, 0))
-    scale = np.maximum(deviation, max(_FLOOR * deviation[0], 1e-6))
-    return Projection(*(x.astype(np.float32) for x in (mean, vectors * np.sign(strongest), scale)))
+    heard = deviation > max(_FLOOR * deviation[0], 1e-6)
+    basis = vectors * np.sign(strongest) * heard
+    return Projection(*(x.astype(np.float32) for x in (mean, basis, np.where(heard, deviation, 1))))
 
 
 def _covariance(features: np.ndarray, mean: np.ndarray) -> np.ndarray:
