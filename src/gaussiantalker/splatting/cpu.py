@@ -5,8 +5,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.splatting import compositing, harmonics, projection
-from gaussiantalker.splatting.threads import pool
+from gaussiantalker.splatting.ssim import blur
+from gaussiantalker.splatting.threads import kernel_folder, pool
 
 
 def rasterize(
@@ -41,6 +43,23 @@ def rasterize(
     splats = means2d, covariances, determinants, depths, opacities, colors
     image, alpha, radii = _Composite.apply(*splats, backgrounds, width, height, near_plane, far_plane)
     return image, alpha, {"means2d": means2d, "radii": radii, "depths": depths}
+
+
+def prepare(progress: Progress = SILENT) -> None:
+    """Compiles every kernel of the CPU rasterizer now, not during the first picture.
+
+    That takes about ten seconds once per machine and version, and says so; afterwards they are read from disk in a
+    fraction of a second.
+    """
+    if not any(kernel_folder().rglob("compositing.backward*")):
+        progress.note("Compiling the rasterizer for this processor, once; it takes about ten seconds.")
+    one = torch.zeros(1, 1, 3, requires_grad=True)
+    sh, opacities = torch.zeros(1, 1, 1, 3), torch.ones(1, 1)
+    view, K = torch.eye(4)[None], torch.eye(3)[None]
+    options = {"sh_degree": 0, "near_plane": 1.0, "far_plane": 2.0, "eps2d": 0.3, "backgrounds": None}
+    image, _, _ = rasterize(one, torch.zeros(1, 1, 4), one, opacities, sh, view, K, 1, 1, **options)
+    image.sum().backward()
+    blur(torch.zeros(1, 1, 1))
 
 
 def _array(tensor: Tensor) -> np.ndarray:

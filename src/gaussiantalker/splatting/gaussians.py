@@ -5,7 +5,6 @@ from typing import Self
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 SH_DC = 0.28209479177387814  # the constant harmonic: colour = 0.5 + SH_DC * sh[0]
@@ -58,6 +57,8 @@ class Gaussians:
 
         (Kerbl et al. 2023, section 5.1; GaussianTalker starts the same way from the tracked head's vertices.)
         """
+        from scipy.spatial import cKDTree  # a quarter of a second that those who only load Gaussians are spared
+
         points = np.asarray(points, dtype=np.float64)
         count = len(points)
         neighbours = min(3, count - 1)

@@ -35,14 +35,22 @@ def compiled(function: Callable) -> Callable:
     Division by zero gives infinity; but not-a-number and infinity are assumed away, so nothing may test for them.
     """
     folder = config.CACHE_DIR
-    # numba looks only at the file a kernel stands in. Its helpers are here, so their text names the cache.
-    config.CACHE_DIR = str(Path(folder or Path(__file__).parent / "__pycache__") / f"kernels-{_sources()}")
+    config.CACHE_DIR = str(kernel_folder())
     try:
         return njit(nogil=True, cache=True, error_model="numpy", fastmath=_FASTMATH)(function)
     except RuntimeError:  # there is no place to write to
         return njit(nogil=True, error_model="numpy", fastmath=_FASTMATH)(function)
     finally:
         config.CACHE_DIR = folder
+
+
+def kernel_folder() -> Path:
+    """Where compiled kernels are kept.
+
+    numba looks only at the file that a kernel stands in, but its helpers are in this room, so the room's text names
+    the folder.
+    """
+    return Path(config.CACHE_DIR or Path(__file__).parent / "__pycache__") / f"kernels-{_sources()}"
 
 
 @cache
