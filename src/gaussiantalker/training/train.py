@@ -48,6 +48,7 @@ def train(
     recipe = {"method": method, "schedule": asdict(plan), "seed": seed, "capture": source.fingerprint}
     if _finished(out, recipe):
         return out
+    progress.stage("preparing", 1)
     heard = source.audio[: source.train_frames * SAMPLES_PER_FRAME]
     listener = Listener.fit(speech.load(ENCODER, progress), heard)
     footage = Footage(source, listener)
@@ -55,6 +56,7 @@ def train(
     talker = Talker(parts, initial_gaussians(source, plan.points, plan.sh_degree, seed), listener.channels)
     talker.fit_pose(footage.viewmats[frames])
     trainer = Trainer(talker, footage, frames, plan, seed)
+    progress.update(1)
     out.mkdir(parents=True, exist_ok=True)
     trainer.run(out / CHECKPOINT, recipe, progress)
     _write_avatar(out, trainer, source, listener, recipe, progress)
