@@ -115,6 +115,18 @@ def test_a_truth_that_does_not_fit_is_refused(
     assert not (avatar_folder / "evaluation.json").exists()
 
 
+def test_a_capture_that_is_gone_is_asked_for(
+    avatar_folder: Path, performer: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    avatar = performer()
+    monkeypatch.setattr(assessment.Avatar, "load", lambda path, progress: avatar)
+    with pytest.raises(GaussianTalkerError, match="name its capture with --capture"):
+        evaluate(avatar_folder)
+    avatar.info["capture"] = "../gone"
+    with pytest.raises(GaussianTalkerError, match="is not there: name its place with --capture"):
+        evaluate(avatar_folder)
+
+
 def test_a_capture_of_another_size_is_refused(avatar_folder: Path, capture: SimpleNamespace) -> None:
     capture.size = 64
     with pytest.raises(GaussianTalkerError, match="64 pixels and the avatar of 48"):

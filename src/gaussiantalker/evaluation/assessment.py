@@ -198,6 +198,10 @@ def _capture_of(avatar: Avatar, folder: Path, given: str | Path | None) -> Captu
     path = given or (folder / avatar.info["capture"] if "capture" in avatar.info else None)
     if path is None:
         raise GaussianTalkerError("The avatar does not say what it was trained on: name its capture with --capture.")
+    if given is None and not Path(path).is_dir():
+        raise GaussianTalkerError(
+            f"{path}, which the avatar was trained on, is not there: name its place with --capture."
+        )
     capture = Capture.load(path)
     if capture.size != avatar.camera.width:
         raise GaussianTalkerError(
