@@ -154,6 +154,13 @@ def test_bad_videos_are_one_sentence(film: Path, model: object, tmp_path: Path) 
         capture(film, tmp_path, size=128)
 
 
+def test_a_film_with_a_cut_is_refused(clip: SyntheticClip, model: object, tmp_path: Path) -> None:
+    model("face-landmarker")
+    video.write_video(tmp_path / "cut.mp4", np.concatenate([clip.video, np.roll(clip.video, 40, axis=2)[:, ::-1]]))
+    with pytest.raises(GaussianTalkerError, match=r"another picture at 0:02\.40;"):
+        capture(tmp_path / "cut.mp4", tmp_path / "out", size=128)
+
+
 def test_landmarks_move_and_grow_with_the_picture(clip: SyntheticClip, model: object) -> None:
     model("face-landmarker")
     landmarker = Landmarker()

@@ -20,10 +20,11 @@ class Landmarks:
     centres: list[tuple[float, float] | None]
     height: float
 
-    def detect(self, image: np.ndarray) -> Face | None:
+    def detect_all(self, image: np.ndarray) -> list[Face]:
         centre = self.centres.pop(0)
-        if centre is None:
-            return None
+        return [] if centre is None else [self.face(centre)]
+
+    def face(self, centre: tuple[float, float]) -> Face:
         points = np.tile([*centre, 0.0], (478, 1)).astype(np.float32)
         points[10, 1] -= self.height / 2
         points[152, 1] += self.height / 2
@@ -47,7 +48,7 @@ def blank(width: int, height: int, count: int) -> list[np.ndarray]:
 def test_crop_holds_the_face(width: int, height: int, x: float, y: float, size: float, sway: float) -> None:
     face = max(size * 0.4 * min(width, height), 49.0)
     centres = [(width * (x + s), height * y) for s in (-sway, 0, sway)]
-    crop = choose_crop(blank(width, height, 3), Path("clip"), Landmarks(list(centres), face))
+    crop = choose_crop(blank(width, height, 3), Path("clip"), Landmarks(list(centres), face)).crop
     assert 0 <= crop.left and crop.left + crop.side <= width
     assert 0 <= crop.top and crop.top + crop.side <= height
     assert crop.of(np.zeros((height, width, 3))).shape == (crop.side, crop.side, 3)
@@ -57,12 +58,12 @@ def test_crop_holds_the_face(width: int, height: int, x: float, y: float, size: 
 
 
 def test_portrait_that_is_already_square_is_kept_whole() -> None:
-    crop = choose_crop(blank(512, 512, 2), Path("clip"), Landmarks([(256, 260)] * 2, 230))
+    crop = choose_crop(blank(512, 512, 2), Path("clip"), Landmarks([(256, 260)] * 2, 230)).crop
     assert (crop.left, crop.top, crop.side) == (0, 0, 512)
 
 
 def test_waist_up_is_cut_to_head_and_shoulders() -> None:
-    crop = choose_crop(blank(1080, 1920, 2), Path("clip"), Landmarks([(540, 500)] * 2, 240))
+    crop = choose_crop(blank(1080, 1920, 2), Path("clip"), Landmarks([(540, 500)] * 2, 240)).crop
     assert 500 < crop.side < 700 and abs(crop.left + crop.side / 2 - 540) < 2
     assert crop.top + 0.35 * crop.side < 500 < crop.top + 0.6 * crop.side
 
@@ -72,3 +73,14 @@ def test_faceless_and_far_videos_are_refused() -> None:
         choose_crop(blank(300, 300, 2), Path("clip"), Landmarks([None, None], 100))
     with pytest.raises(GaussianTalkerError, match="only 20 pixels"):
         choose_crop(blank(300, 300, 1), Path("clip"), Landmarks([(150, 150)], 20))
+
+
+def test_the_larger_and_longer_person_is_framed() -> None:
+    class Two(Landmarks):
+        def detect_all(self, image: np.ndarray) -> list[Face]:
+            guest = Landmarks([], 0.7 * self.height).face((300, 300))
+            return [guest, *super().detect_all(image)]
+
+    framing = choose_crop(blank(1920, 1080, 3), Path("clip"), Two([(1300, 500)] * 3, 300))
+    assert framing.others == 1
+    assert framing.crop.left < 1300 < framing.crop.left + framing.crop.side

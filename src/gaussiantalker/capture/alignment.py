@@ -51,7 +51,11 @@ def align_motion(frames: ArrayReader, found: np.ndarray, motion: Motion, mesh: F
     aligned += smooth_solve(normal, right, aligned, stiffness)
     rotations = Rotation.from_rotvec(aligned[:, :3]).as_matrix()
     turned = np.degrees(np.abs(aligned[:, :3] - pose[:, :3])).mean()
-    facts = {"texture_blur": blur, "mean_turn_degrees": round(float(turned), 3), "frames_not_aligned": int(wild.sum())}
+    facts = {
+        "texture_blur": blur,
+        "mean_turn_degrees": round(float(turned), 3),
+        "frames_not_aligned": np.flatnonzero(wild).tolist(),
+    }
     return replace(motion, rotations=rotations, translations=aligned[:, 3:]), facts
 
 

@@ -1,12 +1,12 @@
 """From a video file to square pictures at 25 fps, the face in each, and the sound beside them."""
 
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from gaussiantalker.capture.arrays import ArrayWriter
+from gaussiantalker.capture.cuts import find_cuts, thumbnail
 from gaussiantalker.capture.framing import Crop, choose_crop
 from gaussiantalker.capture.landmarker import POINTS, Landmarker
 from gaussiantalker.errors import GaussianTalkerError
@@ -31,9 +31,13 @@ def ingest(source: Path, folder: Path, size: int, progress: Progress) -> dict:
             f"{source} lasts {info.duration:.1f} s; at least {_MIN_SECONDS} s are needed, better 180"
         )
     progress.stage("find the speaker", expected)
-    every = max(expected // _LOOKS, 1)
-    landmarker = Landmarker(progress=progress)
-    crop = choose_crop(_every(source, every, progress), source, landmarker)
+    changes: list[float] = []
+    looks = _looks(source, max(expected // _LOOKS, 1), changes, progress)
+    framing = choose_crop(looks, source, Landmarker(progress=progress))
+    crop = framing.crop
+    if framing.others:
+        progress.note(f"{framing.others + 1} people are seen in {source.name}; the one largest and longest is followed")
+    _refuse_cuts(source, find_cuts(np.array(changes)))
     if crop.side < size:
         progress.note(f"the head and shoulders are {crop.side} pixels wide in {source.name} and are enlarged to {size}")
     frames, found = _write_frames(source, folder, crop, size, expected, progress)
@@ -56,14 +60,29 @@ def ingest(source: Path, folder: Path, size: int, progress: Progress) -> dict:
         "source_size": [info.width, info.height],
         "source_fps": round(info.fps, 4),
         "crop": [crop.left, crop.top, crop.side],
+        "other_people": framing.others,
     }
 
 
-def _every(source: Path, step: int, progress: Progress) -> Iterator[np.ndarray]:
-    """Every `step`-th picture, with progress told on the way."""
-    for k, frame in enumerate(islice(video.read_frames(source), 0, None, step)):
-        progress.update(k * step)
-        yield frame
+def _looks(source: Path, step: int, changes: list[float], progress: Progress) -> Iterator[np.ndarray]:
+    """Every `step`-th picture; how much each picture of the film differs from the one before goes into `changes`."""
+    before = None
+    for k, frame in enumerate(video.read_frames(source)):
+        small = thumbnail(frame)
+        if before is not None:
+            changes.append(float(np.abs(small - before).mean()))
+        before = small
+        if k % step == 0:
+            progress.update(k)
+            yield frame
+
+
+def _refuse_cuts(source: Path, cuts: list[float]) -> None:
+    if cuts:
+        times = ", ".join(f"{int(t // 60)}:{t % 60:05.2f}" for t in cuts[:4]) + (", ..." if len(cuts) > 4 else "")
+        raise GaussianTalkerError(
+            f"{source} jumps to another picture at {times}; give one uncut shot, such as the longest between the cuts"
+        )
 
 
 def _write_frames(

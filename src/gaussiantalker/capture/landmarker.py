@@ -32,6 +32,11 @@ class Face:
     blendshapes: np.ndarray  # [52] in [0, 1], in the order of `blendshapes.NAMES`
     presence: float  # [0, 1], how sure the network is that there is a face
 
+    @property
+    def extent(self) -> float:
+        """The longer side of the box around the landmarks, in pixels."""
+        return float(np.ptp(self.points[:, :2], axis=0).max())
+
 
 @dataclass(frozen=True)
 class Region:
@@ -50,7 +55,7 @@ class Region:
 
 
 class Landmarker:
-    """The largest face of a picture, or with `track` the face of the picture before, in a video."""
+    """The largest face of a picture, or with `track` the same face from picture to picture of a video."""
 
     def __init__(self, *, track: bool = False, progress: Progress = SILENT) -> None:
         """`track` looks first where the face was in the last picture, which is faster and steadier.
@@ -63,30 +68,32 @@ class Landmarker:
         self._scores = Network(models["face_blendshapes.tflite"], threads=1)
         self._track = track
         self._last: Face | None = None
+        self._lost = False
 
     def detect(self, image: np.ndarray) -> Face | None:
-        """The face in uint8 [H, W, 3], or None."""
+        """The face in uint8 [H, W, 3], or None. A tracked face that was lost is looked for where it was last seen."""
         face = None
-        if self._track and self._last is not None:
+        if self._track and self._last is not None and not self._lost:
             face = self.in_region(image, region_of_points(self._last.points))
         if face is None:
-            faces = self._detector.detect(image)
-            if faces:
-                best = max(faces, key=lambda d: d.size * d.score)
-                face = self.in_region(image, region_of_detection(best))
-                # A second look, cut by the landmarks of the first, is as exact as in the middle of a video.
-                face = face and (self.in_region(image, region_of_points(face.points)) or face)
-        self._last = face
+            face = min(self.detect_all(image), key=self._strangeness, default=None)
+        self._last, self._lost = face or self._last, face is None
         return face
 
-    def detect_all(self, image: np.ndarray) -> list[Detection]:
-        """Boxes of all faces, for choosing whom to follow."""
-        return self._detector.detect(image)
+    def _strangeness(self, face: Face) -> float:
+        """Least for the largest face, or when one was tracked, for the nearest to it."""
+        if self._track and self._last is not None:
+            return float(np.linalg.norm(face.points[:, :2].mean(0) - self._last.points[:, :2].mean(0)))
+        return -face.extent
 
-    def follow(self, image: np.ndarray, detection: Detection) -> Face | None:
-        """The face at a detection of this picture; tracking goes on from it."""
-        self._last = self.in_region(image, region_of_detection(detection))
-        return self._last
+    def detect_all(self, image: np.ndarray) -> list[Face]:
+        """All faces, best detection first. A second look, cut by the landmarks of the first, makes each exact."""
+        faces = []
+        for detection in self._detector.detect(image):
+            rough = self.in_region(image, region_of_detection(detection))
+            if rough is not None:
+                faces.append(self.in_region(image, region_of_points(rough.points)) or rough)
+        return faces
 
     def in_region(self, image: np.ndarray, region: Region) -> Face | None:
         """The face inside one region, or None when the network sees none there."""

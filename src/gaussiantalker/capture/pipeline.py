@@ -89,8 +89,8 @@ def _run(stages: Stages, source: Path, out: Path, size: int, progress: Progress)
         return make_points(out, stages.record["stages"]["tracking"]["facts"]["camera"], progress)
 
     video = {"sha256": digest_file(source), "size": size}
-    stages.run("ingest", 1, video, [], ["frames.npy", "faces.npz", "audio.wav"], ingest)
-    stages.run("tracking", 3, {}, ["ingest"], ["tracking.npz"], tracking)
+    stages.run("ingest", 2, video, [], ["frames.npy", "faces.npz", "audio.wav"], ingest)
+    stages.run("tracking", 4, {}, ["ingest"], ["tracking.npz"], tracking)
     stages.run("labels", 1, {}, ["ingest"], ["labels.npy"], labels)
     stages.run("plates", 3, {}, ["ingest", "labels"], ["background.png", "plates.npy"], plates)
     stages.run("points", 2, {}, ["tracking", "labels"], ["points.npz"], points)
