@@ -29,7 +29,7 @@ from truth import clip_truth
 
 FEATHER_PX = 14
 MIN_PAUSE_S = 0.35
-SILENCE_KEPT_S = 0.5
+SILENCE_KEPT_S = 0.8
 AUDIO_BIT_RATE = 96_000
 
 log = logging.getLogger("encode")
