@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialize
 from torch import Tensor
 
 from gaussiantalker import __version__, speech
@@ -69,7 +69,7 @@ class Avatar:
         tensors = {f"talker.{name}": t.contiguous() for name, t in self.talker.state_dict().items()}
         tensors |= {f"listener.{name}": torch.from_numpy(a).contiguous() for name, a in self.listener.arrays().items()}
         with atomic_path(path / "model.safetensors") as temporary:
-            save_file(tensors, temporary)
+            temporary.write_bytes(serialize(tensors))  # safetensors' own writer would make the file private
         with atomic_path(path / "motion.npz") as temporary:
             np.savez(temporary, **asdict(self.motion))
         write_video(path / "plates.mp4", self.plates, None, crf=PLATES_CRF)

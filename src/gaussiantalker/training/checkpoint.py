@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialize
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -16,9 +16,8 @@ from gaussiantalker.media.files import atomic_path
 def write_checkpoint(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
     """Tensors, and whatever JSON can hold, in one safetensors file."""
     with atomic_path(path) as temporary:
-        save_file(
-            {name: t.detach().contiguous() for name, t in tensors.items()}, temporary, {"facts": json.dumps(facts)}
-        )
+        plain = {name: t.detach().contiguous() for name, t in tensors.items()}
+        temporary.write_bytes(serialize(plain, {"facts": json.dumps(facts)}))
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
