@@ -101,7 +101,16 @@ def test_record_says_what_was_done(captured: Capture) -> None:
     record = json.loads((captured.path / "capture.json").read_text())
     assert (record["format"], record["fps"], record["size"], record["frames"]) == (1, 25, SIZE, FRAMES)
     assert record["source"] == "speaker.mp4" and "Apache" in record["models"]["face-landmarker"]
-    assert list(record["stages"]) == ["ingest", "tracking", "labels", "plates", "points"]
+    assert list(record["stages"]) == ["ingest", "tracking", "labels", "plates", "points", "report"]
+
+
+def test_report_stands_alone_and_judges(captured: Capture) -> None:
+    page = (captured.path / "report.html").read_text()
+    assert "This capture is" in page and "drawn by a test" in page and "nan" not in page
+    assert page.count("data:image/jpeg;base64,") == 3 * 7 and page.count("<svg") == 2
+    assert "http" not in page and "$" not in page
+    verdict = captured.record["stages"]["report"]["facts"]
+    assert verdict["verdict"].startswith("usable") and "little" in verdict["findings"][0]["text"]
 
 
 def test_broken_folders_are_named(captured: Capture, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.timing import FPS
 
 MIN_SIZE, MAX_SIZE = 128, 1024
+NO_CONSENT = "not recorded"
 _MODELS = ("face-landmarker", "face-parser")
 
 
@@ -32,11 +33,13 @@ def capture(
     probe(source)  # What is no video is refused before anything is written.
     stages = Stages(out / RECORD, _record(out, source, size, consent))
     _run(stages, source, out, size, progress)
-    if consent is None and "consent" not in stages.record:
-        progress.note("consent: not recorded; say who is seen here and that they agreed (consent=...)")
-    stages.record["consent"] = consent or stages.record.get("consent", "not recorded")
     stages.record["frames"] = stages.record["stages"]["ingest"]["facts"]["frames"]
     stages.save()
+    if stages.ran:
+        verdict = stages.record["stages"]["report"]["facts"]["verdict"]
+        progress.note(f"the capture is {verdict}; see {out / 'report.html'}")
+    if stages.record["consent"] == NO_CONSENT:
+        progress.note("consent: not recorded; say who is seen here and that they agreed (consent=...)")
     return Capture.load(out)
 
 
@@ -54,6 +57,7 @@ def _record(out: Path, source: Path, size: int, consent: str | None) -> dict[str
         record = {"format": FORMAT}
     licences = {name: pretrained.MODELS[name].licence for name in _MODELS}
     record.update(source=source.name, size=size, fps=FPS, models=licences)
+    record["consent"] = consent or record.get("consent", NO_CONSENT)
     return record
 
 
@@ -88,9 +92,16 @@ def _run(stages: Stages, source: Path, out: Path, size: int, progress: Progress)
 
         return make_points(out, stages.record["stages"]["tracking"]["facts"]["camera"], progress)
 
+    def report() -> dict[str, Any]:
+        from gaussiantalker.capture.report import make_report
+
+        return make_report(out, stages.record, progress)
+
     video = {"sha256": digest_file(source), "size": size}
     stages.run("ingest", 2, video, [], ["frames.npy", "faces.npz", "audio.wav"], ingest)
     stages.run("tracking", 4, {}, ["ingest"], ["tracking.npz"], tracking)
-    stages.run("labels", 1, {}, ["ingest"], ["labels.npy"], labels)
+    stages.run("labels", 2, {}, ["ingest"], ["labels.npy"], labels)
     stages.run("plates", 3, {}, ["ingest", "labels"], ["background.png", "plates.npy"], plates)
     stages.run("points", 2, {}, ["tracking", "labels"], ["points.npz"], points)
+    told = {key: stages.record[key] for key in ("source", "consent")}
+    stages.run("report", 1, told, ["ingest", "tracking", "labels", "plates"], ["report.html"], report)

@@ -1,0 +1,163 @@
+"""report.html of a capture: one file that shows what was found and says how good it is."""
+
+import base64
+import io
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from gaussiantalker.capture.arrays import ArrayReader, spread
+from gaussiantalker.capture.face_mesh import LIDS, OUTER_LIPS, OUTLINE
+from gaussiantalker.capture.verdict import judge
+from gaussiantalker.geometry import Camera, project, rigid, yaw_pitch_roll
+from gaussiantalker.media import audio
+from gaussiantalker.media.files import atomic_path
+from gaussiantalker.media.image import resize
+from gaussiantalker.progress import Progress
+from gaussiantalker.speech.silence import voiced
+from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME
+
+_COLUMNS, _TILE = 7, 150
+_TINTS = np.array([[255, 255, 255], [231, 111, 81], [42, 157, 143], [38, 70, 140]], np.float32)
+_COLOURS = ("#e76f51", "#2a9d8f", "#577590")
+_WIDTH, _HEIGHT, _LEFT = 1000, 170, 46
+_CURVE_POINTS = 1200
+_LISTED = 40
+
+
+def make_report(folder: Path, record: dict[str, Any], progress: Progress) -> dict:
+    """Writes report.html from the other stages' files and facts. Returns the verdict."""
+    progress.stage("report", 1)
+    facts = {name: stage["facts"] for name, stage in record["stages"].items()}
+    with np.load(folder / "tracking.npz") as file:
+        tracking = dict(file)
+    sound = audio.read_audio(folder / "audio.wav") if (folder / "audio.wav").exists() else None
+    spoken = None if sound is None else float(voiced(sound).mean())
+    overall, findings = judge(facts, tracking["lip_opening"], spoken)
+    template = Template((Path(__file__).parent / "report.html").read_text(encoding="utf-8"))
+    page = template.substitute(
+        source=escape(record["source"]),
+        overall=escape(overall),
+        findings="".join(f'<li class="{f.level}">{escape(f.text)}</li>' for f in findings),
+        sheet=_sheet(folder, tracking, Camera(**facts["tracking"]["camera"])),
+        pose=_pose_chart(tracking),
+        speech=_speech_chart(tracking, sound),
+        bad=escape(_bad_frames(facts["tracking"])),
+        details=_details(record, facts),
+    )
+    with atomic_path(folder / "report.html") as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    progress.update(1)
+    return {"verdict": overall, "findings": [{"level": f.level, "text": f.text} for f in findings]}
+
+
+def _sheet(folder: Path, tracking: dict[str, np.ndarray], camera: Camera) -> str:
+    """Frames from the whole clip: as they are with the tracked face, with their masks, and without the head."""
+    frames, labels, plates = (ArrayReader(folder / f"{name}.npy") for name in ("frames", "labels", "plates"))
+    chosen = spread(len(frames), _COLUMNS)
+    poses = rigid(tracking["rotations"][chosen], tracking["translations"][chosen])
+    mesh = project(tracking["vertices"].astype(float), poses, camera.K)
+    rows: dict[str, list[str]] = {"landmarks and mesh": [], "masks": [], "behind the head": []}
+    for column, k in enumerate(chosen):
+        picture = frames[int(k)]
+        drawn = _drawn(picture, tracking["landmarks"][k], mesh[column], tracking["triangles"])
+        tinted = 0.6 * picture + 0.4 * _TINTS[labels[int(k)]]
+        for row, image in zip(rows.values(), (drawn, tinted.astype(np.uint8), plates[int(k)]), strict=True):
+            row.append(f'<td><img alt="frame {k}" src="{_jpeg(resize(image, (2 * _TILE, 2 * _TILE)))}"></td>')
+    times = "".join(f"<td><small>{k / FPS:.1f} s</small></td>" for k in chosen)
+    body = "".join(f"<tr><th>{name}</th>{''.join(cells)}</tr>" for name, cells in rows.items())
+    return f"<tr><th></th>{times}</tr>{body}"
+
+
+def _drawn(picture: np.ndarray, points: np.ndarray, mesh: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """The fitted mesh as a faint net and the landmarks of outline, eyes and lips as dots, at twice the size."""
+    size = 2 * len(picture)
+    image = Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC).convert("RGBA")
+    layer = Image.new("RGBA", image.size)
+    draw = ImageDraw.Draw(layer)
+    for corners in 2 * mesh[triangles]:
+        draw.polygon([tuple(corner) for corner in corners], outline=(255, 255, 255, 45))
+    for x, y in 2 * points[[*OUTLINE, *OUTER_LIPS, *np.ravel(LIDS)]]:
+        draw.ellipse((x - 1.5, y - 1.5, x + 1.5, y + 1.5), fill=(70, 255, 120, 230))
+    return np.asarray(Image.alpha_composite(image, layer).convert("RGB"))
+
+
+def _jpeg(image: np.ndarray) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=82)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _pose_chart(tracking: dict[str, np.ndarray]) -> str:
+    angles = yaw_pitch_roll(tracking["rotations"])
+    return _chart(dict(zip(("yaw", "pitch", "roll"), angles.T, strict=True)), "degrees")
+
+
+def _speech_chart(tracking: dict[str, np.ndarray], sound: np.ndarray | None) -> str:
+    lips = tracking["lip_opening"] / max(float(np.percentile(tracking["lip_opening"], 99)), 1e-6)
+    curves = {"blink": tracking["blink"], "lip opening": lips}
+    loudness = None
+    if sound is not None:
+        frames = sound[: len(lips) * SAMPLES_PER_FRAME].reshape(-1, SAMPLES_PER_FRAME)
+        loudness = np.sqrt((frames**2).mean(1))
+        loudness = loudness / max(float(loudness.max()), 1e-6)
+    return _chart(curves, "share of the most", behind=loudness)
+
+
+def _chart(curves: dict[str, np.ndarray], unit: str, behind: np.ndarray | None = None) -> str:
+    """Curves over time as an SVG picture, with a filled one behind them."""
+    count = len(next(iter(curves.values())))
+    low = min(float(np.nanmin(c)) for c in curves.values())
+    high = max(max(float(np.nanmax(c)) for c in curves.values()), low + 1e-6)
+    at = spread(count, _CURVE_POINTS)
+    x = _LEFT + (_WIDTH - _LEFT) * at / max(count - 1, 1)
+
+    def points(values: np.ndarray, bottom: float, top: float) -> str:
+        y = 10 + (_HEIGHT - 40) * (1 - (values[at] - bottom) / (top - bottom))
+        return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+
+    base = _HEIGHT - 30
+    parts = [f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">']
+    if behind is not None:
+        parts.append(f'<polygon fill="#e4e7eb" points="{_LEFT},{base} {points(behind, 0, 1)} {_WIDTH},{base}"/>')
+    for k, (name, values) in enumerate(curves.items()):
+        parts.append(
+            f'<polyline fill="none" stroke="{_COLOURS[k]}" stroke-width="1.3" points="{points(values, low, high)}"/>'
+            f'<text x="{_LEFT + 90 * k}" y="{_HEIGHT - 4}" style="fill:{_COLOURS[k]}">{name}</text>'
+        )
+    parts.append(f'<text x="0" y="16">{high:.3g}</text><text x="0" y="{base}">{low:.3g}</text>')
+    ends = f"{unit}, over {count / FPS:.0f} s"
+    return "".join(parts) + f'<text x="{_WIDTH}" y="{_HEIGHT - 4}" text-anchor="end">{ends}</text></svg>'
+
+
+def _bad_frames(tracking: dict[str, Any]) -> str:
+    sentences = []
+    for name, frames in (
+        ("No face", tracking["missing_frames"]),
+        ("Something hides the face", tracking["alignment"]["frames_not_aligned"]),
+    ):
+        if frames:
+            listed = ", ".join(map(str, frames[:_LISTED])) + (", ..." if len(frames) > _LISTED else "")
+            sentences.append(f"{name} in frame {listed}.")
+    return " ".join(sentences) or "None."
+
+
+def _details(record: dict[str, Any], facts: dict[str, dict[str, Any]]) -> str:
+    ingest, tracking = facts["ingest"], facts["tracking"]
+    left, top, side = ingest["crop"]
+    jitter = tracking["landmark_jitter_px"]
+    rows = {
+        "consent": record.get("consent", "not recorded"),
+        "frames": f"{ingest['frames']} at {FPS} a second, from {ingest['source_fps']:g} a second",
+        "picture": f"{record['size']} pixels, from a square of {side} at ({left}, {top}) of {ingest['source_size']}",
+        "focal length": f"{tracking['camera']['focal']:.0f} pixels",
+        "landmarks against the rigid face": f"{tracking['reprojection_px']} pixels (root mean square)",
+        "landmark jitter": f"{jitter['raw']} pixels, {jitter['smoothed']} after smoothing",
+        "background seen": f"{facts['plates']['background_seen']:.0%} of the picture, the rest is filled",
+        **{f"model {name}": licence for name, licence in record["models"].items()},
+    }
+    return "".join(f"<dt>{escape(k)}</dt><dd>{escape(str(v))}</dd>" for k, v in rows.items())

@@ -1,0 +1,129 @@
+"""Says in words how good a capture is, and what would make it better."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from gaussiantalker.timing import FPS
+
+Level = Literal["good", "limit", "problem"]
+_SHORT, _ENOUGH = 30, 120  # seconds
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing about a capture: what was measured, and what to do about it."""
+
+    level: Level
+    text: str
+
+
+def judge(facts: dict[str, dict[str, Any]], lip_opening: np.ndarray, voiced: float | None) -> tuple[str, list[Finding]]:
+    """An overall sentence and the findings behind it.
+
+    `facts` are those of the stages in capture.json; `voiced` is the share of frames with speech, None without sound.
+    """
+    ingest, tracking = facts["ingest"], facts["tracking"]
+    findings = [
+        _length(ingest["frames"] / FPS),
+        _speech(lip_opening, voiced),
+        _missing(tracking["missing_frames"], ingest["frames"]),
+        _turns(tracking["yaw_pitch_roll_ranges"]),
+        _steadiness(tracking, ingest["frames"]),
+        _eyes(tracking),
+        _resolution(ingest, tracking["camera"]["width"]),
+        _framing(facts["labels"]["mean_shares"]),
+        _company(ingest.get("other_people", 0)),
+    ]
+    kept = [finding for finding in findings if finding is not None]
+    problems, limits = (sum(f.level == level for f in kept) for level in ("problem", "limit"))
+    overall = "usable, with nothing to complain of" if not limits else f"usable, with {_count(limits, 'limit')}"
+    if problems:
+        overall = f"hardly usable: {_count(problems, 'problem')}"
+    return overall, sorted(kept, key=lambda f: ("problem", "limit", "good").index(f.level))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"one {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _length(seconds: float) -> Finding:
+    if seconds < _SHORT:
+        return Finding("limit", f"{seconds:.0f} s are little; the mouth will know few sounds. Film 3 to 5 minutes.")
+    if seconds < _ENOUGH:
+        return Finding("limit", f"{seconds:.0f} s will do for a first try; 3 to 5 minutes make the mouth more exact.")
+    return Finding("good", f"{seconds / 60:.1f} minutes long.")
+
+
+def _speech(lip_opening: np.ndarray, voiced: float | None) -> Finding:
+    movement = float(np.subtract(*np.percentile(lip_opening, [95, 5])))
+    if voiced is None:
+        return Finding("problem", "There is no sound, so nothing can be learned of how this person speaks.")
+    if voiced < 0.2:
+        return Finding("problem", f"Speech is heard in only {voiced:.0%} of the time. Film somebody who speaks.")
+    if movement < 0.03:
+        return Finding("problem", "The lips hardly move. Is this the person who is heard?")
+    text = f"Speech in {voiced:.0%} of the time; the lips open up to {movement:.2f} of the distance between the eyes."
+    return Finding("good" if voiced > 0.4 else "limit", text)
+
+
+def _missing(missing: list[int], frames: int) -> Finding:
+    if not missing:
+        return Finding("good", "The face was found in every frame.")
+    longest = max(len(run) for run in np.split(np.array(missing), np.flatnonzero(np.diff(missing) > 1) + 1)) / FPS
+    text = f"No face in {len(missing)} frames ({len(missing) / frames:.1%}), at most {longest:.1f} s in one go"
+    if longest > 1 or len(missing) > 0.05 * frames:
+        return Finding("limit", f"{text}. Cut these parts from the film.")
+    return Finding("good", f"{text}; bridged.")
+
+
+def _turns(ranges: dict[str, list[float]]) -> Finding:
+    yaw, pitch = ranges["yaw"], ranges["pitch"]
+    text = f"The head turns from {yaw[0]:+.0f}° to {yaw[1]:+.0f}° and nods from {pitch[0]:+.0f}° to {pitch[1]:+.0f}°"
+    if yaw[1] - yaw[0] > 90 or max(map(abs, yaw)) > 55:
+        return Finding("limit", f"{text}. Profiles are tracked badly; face the camera more.")
+    if yaw[1] - yaw[0] < 6:
+        return Finding("limit", f"{text}. Turning it a little more would show its shape.")
+    return Finding("good", f"{text}.")
+
+
+def _steadiness(tracking: dict[str, Any], frames: int) -> Finding:
+    degrees, pixels = tracking["pose_jitter"]["degrees"], tracking["pose_jitter"]["px"]
+    wild = len(tracking.get("alignment", {}).get("frames_not_aligned", []))
+    text = f"The tracked head trembles by {degrees:.2f}° and {pixels:.2f} pixels from frame to frame"
+    if wild > 0.05 * frames:
+        return Finding("limit", f"{text}; in {wild} frames something hides the face. Keep hands and hair away from it.")
+    if degrees > 0.4:
+        return Finding("limit", f"{text}: more than a head does. Film with more light or a faster shutter.")
+    return Finding("good", f"{text}.")
+
+
+def _eyes(tracking: dict[str, Any]) -> Finding:
+    blinks, agreement = tracking["blinks_per_minute"], tracking["blink_agreement"]
+    if blinks < 3:
+        return Finding("limit", f"{blinks:.0f} blinks a minute: too few to learn how the eyes close.")
+    if agreement < 0.6:
+        return Finding("limit", f"Blinks are uncertain: two ways to see them agree only to {agreement:.2f}. Glasses?")
+    return Finding("good", f"{blinks:.0f} blinks a minute, seen alike by two measures (r = {agreement:.2f}).")
+
+
+def _resolution(ingest: dict[str, Any], size: int) -> Finding | None:
+    side = ingest["crop"][2]
+    if side < 0.75 * size:
+        return Finding("limit", f"Head and shoulders have only {side} pixels and were enlarged to {size}. Film closer.")
+    return None
+
+
+def _framing(shares: dict[str, float]) -> Finding | None:
+    if shares["torso"] + shares["neck"] < 0.03:
+        return Finding("limit", "Almost nothing is seen below the chin. Leave room for the shoulders.")
+    if shares["head"] < 0.08:
+        return Finding("limit", f"The head fills only {shares['head']:.0%} of the picture. Film closer.")
+    return None
+
+
+def _company(others: int) -> Finding | None:
+    if others:
+        return Finding("limit", f"{others + 1} people are seen. Is the one who is followed the one who speaks?")
+    return None

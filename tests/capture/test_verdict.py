@@ -1,0 +1,69 @@
+"""Every fault of a capture is told, with what to do about it; a good one is called good."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from gaussiantalker.capture.verdict import judge
+
+GOOD = {
+    "ingest": {"frames": 5000, "crop": [0, 0, 600], "other_people": 0},
+    "tracking": {
+        "camera": {"width": 512},
+        "missing_frames": [],
+        "yaw_pitch_roll_ranges": {"yaw": [-18, 15], "pitch": [-8, 9], "roll": [-3, 3]},
+        "pose_jitter": {"degrees": 0.06, "px": 0.2},
+        "alignment": {"frames_not_aligned": []},
+        "blinks_per_minute": 15,
+        "blink_agreement": 0.95,
+    },
+    "labels": {"mean_shares": {"background": 0.5, "head": 0.3, "neck": 0.05, "torso": 0.15}},
+}
+LIPS = np.abs(np.sin(np.arange(500))) * 0.2
+
+
+def test_a_good_capture_is_good() -> None:
+    overall, findings = judge(GOOD, LIPS, 0.8)
+    assert overall == "usable, with nothing to complain of"
+    assert {f.level for f in findings} == {"good"}
+
+
+@pytest.mark.parametrize(
+    ("stage", "key", "value", "words"),
+    [
+        ("ingest", "frames", 300, "12 s are little"),
+        ("ingest", "frames", 1500, "60 s will do for a first try"),
+        ("ingest", "crop", [0, 0, 200], "Film closer"),
+        ("ingest", "other_people", 1, "2 people are seen"),
+        ("tracking", "missing_frames", list(range(40, 80)), "at most 1.6 s"),
+        ("tracking", "yaw_pitch_roll_ranges", {"yaw": [-70, 15], "pitch": [0, 5], "roll": [0, 0]}, "Profiles"),
+        ("tracking", "yaw_pitch_roll_ranges", {"yaw": [-1, 2], "pitch": [0, 5], "roll": [0, 0]}, "show its shape"),
+        ("tracking", "pose_jitter", {"degrees": 0.6, "px": 2}, "more light"),
+        ("tracking", "alignment", {"frames_not_aligned": list(range(900))}, "hides the face"),
+        ("tracking", "blinks_per_minute", 1, "too few"),
+        ("tracking", "blink_agreement", 0.3, "Glasses"),
+        ("labels", "mean_shares", {"background": 0.6, "head": 0.4, "neck": 0.01, "torso": 0.0}, "shoulders"),
+    ],
+)
+def test_faults_are_told(stage: str, key: str, value: object, words: str) -> None:
+    facts = copy.deepcopy(GOOD)
+    facts[stage][key] = value
+    overall, findings = judge(facts, LIPS, 0.8)
+    assert overall == "usable, with one limit"
+    assert findings[0].level == "limit" and words in findings[0].text
+
+
+@pytest.mark.parametrize(
+    ("lips", "voiced", "words"), [(LIPS, None, "no sound"), (LIPS, 0.05, "5%"), (0 * LIPS, 0.8, "lips")]
+)
+def test_without_speech_it_is_hardly_usable(lips: np.ndarray, voiced: float | None, words: str) -> None:
+    overall, findings = judge(GOOD, lips, voiced)
+    assert overall == "hardly usable: one problem" and findings[0].level == "problem" and words in findings[0].text
+
+
+def test_short_gaps_are_bridged_without_complaint() -> None:
+    facts = copy.deepcopy(GOOD)
+    facts["tracking"]["missing_frames"] = [5, 6, 300]
+    overall, findings = judge(facts, LIPS, 0.8)
+    assert "nothing" in overall and any("bridged" in f.text for f in findings)
