@@ -1,7 +1,6 @@
 import numba
 
-from gaussiantalker.splatting import compositing, cpu, harmonics, projection
-from gaussiantalker.splatting.blur_kernel import blur_planes
+from gaussiantalker.splatting import compositing, cpu, harmonics, projection, ssim_kernel
 
 
 class Notes:
@@ -19,7 +18,8 @@ class Notes:
 def test_kernels_are_compiled_beforehand_and_the_wait_is_announced(monkeypatch, tmp_path):
     cpu.prepare()
     kernels = [compositing.forward, compositing.backward, projection.project, projection.project_gradient]
-    kernels += [harmonics.shade, harmonics.shade_gradient, blur_planes]
+    kernels += [harmonics.shade, harmonics.shade_gradient]
+    kernels += [ssim_kernel.forward, ssim_kernel.backward]
     assert all(len(kernel.signatures) == 1 for kernel in kernels)
     second = Notes()
     cpu.prepare(second)

@@ -7,7 +7,7 @@ from torch.autograd.function import once_differentiable
 
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.splatting import compositing, harmonics, projection
-from gaussiantalker.splatting.ssim import blur
+from gaussiantalker.splatting.ssim import ssim
 from gaussiantalker.splatting.threads import kernel_folder, pool
 
 
@@ -46,7 +46,7 @@ def rasterize(
 
 
 def prepare(progress: Progress = SILENT) -> None:
-    """Compiles every kernel of the CPU rasterizer now, not during the first picture.
+    """Compiles the kernels of the CPU rasterizer and of SSIM now, not during the first picture.
 
     That takes about ten seconds once per machine and version, and says so; afterwards they are read from disk in a
     fraction of a second.
@@ -58,8 +58,7 @@ def prepare(progress: Progress = SILENT) -> None:
     view, K = torch.eye(4)[None], torch.eye(3)[None]
     options = {"sh_degree": 0, "near_plane": 1.0, "far_plane": 2.0, "eps2d": 0.3, "backgrounds": None}
     image, _, _ = rasterize(one, torch.zeros(1, 1, 4), one, opacities, sh, view, K, 1, 1, **options)
-    image.sum().backward()
-    blur(torch.zeros(1, 1, 1))
+    (image.sum() + ssim(image, image.detach()).sum()).backward()
 
 
 def _array(tensor: Tensor) -> np.ndarray:

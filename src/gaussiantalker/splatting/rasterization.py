@@ -50,7 +50,7 @@ def rasterize(
     name = backend or _backend_for(means)
     cameras = viewmats, Ks.expand(frames, 3, 3)
     image, alpha, info = _renderer(name)(*spread, *cameras, width, height, **options)
-    return image, alpha, info | {"width": width, "height": height, "n_cameras": frames}
+    return image, alpha, info | {"width": width, "height": height, "n_cameras": frames, "gaussian_ids": None}
 
 
 def _per_frame(name: str, tensor: Tensor, dims: int, count: int, frames: int) -> Tensor:

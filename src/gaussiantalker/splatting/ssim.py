@@ -1,8 +1,9 @@
-"""Structural similarity over an 11-tap Gaussian window (Wang et al. 2004), with a fast blur and gradient on CPU."""
+"""Structural similarity over an 11-tap Gaussian window (Wang et al. 2004), with a fast gradient on CPU."""
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 TAPS, SIGMA = 11, 1.5
@@ -19,37 +20,53 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
 
     Any number of channels and any size will do.
     """
-    size = a.shape[-2:]
-    x, y = a.reshape(-1, *size), b.expand_as(a).reshape(-1, *size)
-    mean_x, mean_y, xx, yy, xy = blur(torch.cat([x, y, x * x, y * y, x * y])).chunk(5)
+    b = b.expand_as(a)
+    planes = a.reshape(-1, *a.shape[-2:]), b.reshape(-1, *a.shape[-2:])
+    fast = all(p.device.type == "cpu" and p.dtype == torch.float32 for p in planes)
+    values = _Ssim.apply(*planes) if fast else _by_convolution(*planes)
+    return values.reshape(a.shape[:-2]).mean(-1)
+
+
+def _by_convolution(x: Tensor, y: Tensor) -> Tensor:
+    """Means [C] over planes [C, H, W], in any float type and on any device."""
+    window = torch.tensor(window_weights(), dtype=x.dtype, device=x.device)
+    stack = torch.cat([x, y, x * x, y * y, x * y])[:, None]
+    stack = F.conv2d(stack, window.view(1, 1, TAPS, 1), padding=(TAPS // 2, 0))
+    stack = F.conv2d(stack, window.view(1, 1, 1, TAPS), padding=(0, TAPS // 2))[:, 0]
+    mean_x, mean_y, xx, yy, xy = stack.chunk(5)
     between, mean_squares = mean_x * mean_y, mean_x * mean_x + mean_y * mean_y
     numerator = (2 * between + C1) * (2 * (xy - between) + C2)
     denominator = (mean_squares + C1) * (xx + yy - mean_squares + C2)
-    return (numerator / denominator).reshape(a.shape).mean((-3, -2, -1))
+    return (numerator / denominator).mean((-2, -1))
 
 
-def blur(planes: Tensor) -> Tensor:
-    """Each plane of [C, H, W] under the window, zeros beyond the border."""
-    if planes.device.type == "cpu" and planes.dtype == torch.float32:
-        return _Blur.apply(planes)
-    window = torch.tensor(window_weights(), dtype=planes.dtype, device=planes.device)
-    planes = F.conv2d(planes[:, None], window.view(1, 1, TAPS, 1), padding=(TAPS // 2, 0))
-    return F.conv2d(planes, window.view(1, 1, 1, TAPS), padding=(0, TAPS // 2))[:, 0]
-
-
-class _Blur(torch.autograd.Function):
-    """The window is symmetric, so the blur is its own adjoint."""
+class _Ssim(torch.autograd.Function):
+    """`ssim_kernel` on planes [C, H, W], padded with zeros to whole vectors."""
 
     @staticmethod
-    def forward(ctx, planes):
-        from gaussiantalker.splatting.blur_kernel import blur_planes
+    def forward(ctx, x, y):
+        from gaussiantalker.splatting import ssim_kernel
         from gaussiantalker.splatting.threads import pool
 
-        source = planes.detach().contiguous()
-        result = torch.empty_like(source)
-        blur_planes(pool(), source.numpy(), result.numpy())
-        return result
+        width = x.shape[2]
+        padding = -width % ssim_kernel.LANES
+        x, y = (F.pad(p.detach(), (0, padding)).contiguous().numpy() for p in (x, y))
+        sums, maps = ssim_kernel.forward(pool(), x, y, width, ctx.needs_input_grad[0])
+        ctx.width, ctx.saved = width, [(x, y, maps), None]
+        if ctx.needs_input_grad[1]:  # the kernel knows the derivatives to its first picture only
+            ctx.saved[1] = y, x, ssim_kernel.forward(pool(), y, x, width, True)[1]
+        return torch.from_numpy((sums.sum(1) / (x.shape[1] * width)).astype(np.float32))
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad):
-        return _Blur.apply(grad)
+        from gaussiantalker.splatting import ssim_kernel
+        from gaussiantalker.splatting.threads import pool
+
+        gradients = [None, None]
+        for k in range(2):
+            if ctx.needs_input_grad[k]:
+                pixels = ctx.saved[k][0].shape[1] * ctx.width
+                padded = ssim_kernel.backward(pool(), *ctx.saved[k], (grad / pixels).contiguous().numpy())
+                gradients[k] = torch.from_numpy(padded)[..., : ctx.width]
+        return tuple(gradients)
