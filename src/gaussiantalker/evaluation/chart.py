@@ -25,7 +25,8 @@ def chart(x: np.ndarray, lines: Sequence[Line], x_label: str, y_label: str, shad
     """An SVG picture of lines over x [N], with the stretches where bool `shaded` [N] holds in grey."""
     known = np.concatenate([line.values[np.isfinite(line.values)] for line in lines])
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
-    high = high if high > low else low + 1.0
+    # A difference that rounding could make is none.
+    high = high if high - low > 1e-9 * max(1.0, abs(low), abs(high)) else low + 1.0
     right = float(x[-1]) if x[-1] > x[0] else float(x[0]) + 1.0
 
     def across(value: np.ndarray | float) -> np.ndarray | float:
