@@ -1,4 +1,7 @@
+import os
+import signal
 import threading
+import time
 
 import numba
 import numpy as np
@@ -54,6 +57,23 @@ def test_many_python_threads_at_once():
     for worker in workers:
         worker.join()
     np.testing.assert_array_equal(np.stack(results), 20)
+
+
+@pytest.mark.parametrize("delay", [0.001, 0.005, 0.02])
+@pytest.mark.skipif(os.name != "posix", reason="signals to oneself")
+def test_control_c_ends_the_loop_around_kernels_and_nothing_else(delay):
+    counts, squares, names = (np.zeros(300, np.int64) for _ in range(3))
+    mark_all(pool(), counts, squares, names)
+    for _ in range(10):
+        interrupt = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            interrupt.start()
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline:
+                mark_all(pool(), counts, squares, names)
+        interrupt.join()
+    assert len(np.unique(counts)) == 1
+    assert counts[0] > 10
 
 
 def test_a_body_that_returns_something_is_refused():

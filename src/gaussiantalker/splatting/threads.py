@@ -15,10 +15,11 @@ import hashlib
 import itertools
 import os
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from queue import SimpleQueue
 
 import torch
 from llvmlite import ir
@@ -114,20 +115,78 @@ def _nothing(data: int | None) -> None:
     pass
 
 
+class _Shared:
+    """A running loop that helpers may join until it is closed."""
+
+    def __init__(self, loop: int, data: int) -> None:
+        self.run, self.data = _Loop(loop), data
+        self.lock, self.open, self.helping, self.over = threading.Lock(), True, 0, False
+
+    def help(self) -> None:
+        with self.lock:
+            if not self.open:
+                return
+            self.helping += 1
+        try:
+            self.run(self.data)
+        finally:
+            with self.lock:
+                self.helping -= 1
+
+    def close(self) -> None:
+        """Waits for those who help, and lets no one in any more: the loop's memory is about to go."""
+        while True:
+            with self.lock:
+                self.open, self.over = False, not self.helping
+            if self.over:
+                return
+            time.sleep(2e-5)
+
+
+class _Helpers:
+    """Threads that wait for loops. SimpleQueue and Lock are C, so a signal cannot leave them half changed."""
+
+    def __init__(self) -> None:
+        self.loops: SimpleQueue[_Shared] = SimpleQueue()
+        self.count = 0
+
+    def invite(self, shared: _Shared, wanted: int) -> None:
+        while self.count < wanted:
+            self.count += 1
+            threading.Thread(target=self._wait, name="splatting", daemon=True).start()
+        for _ in range(wanted):
+            self.loops.put(shared)
+
+    def _wait(self) -> None:
+        while True:
+            self.loops.get().help()
+
+
 @cache
-def _executor() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=64, thread_name_prefix="splatting")
+def _helpers(process: int) -> _Helpers:
+    """By process, because threads do not survive a fork."""
+    return _Helpers()
 
 
 @ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
 def _start(loop: int, data: int, threads: int) -> None:
-    """Runs the loop here and on helpers. It shares its work out itself, so a helper that comes late is not missed."""
-    run = _Loop(loop)
-    helpers = [_executor().submit(run, data) for _ in range(threads - 1)]
-    run(data)
-    for helper in helpers:
-        if not helper.cancel():
-            helper.result()
+    """Runs the loop here and on helpers. It shares its work out itself, so a helper that comes late is not missed.
+
+    A signal's exception (Ctrl-C above all) would be lost in a callback and leave helpers with memory that is gone,
+    so the loop is brought to its end first and the exception raised a moment later. Running a loop again does no
+    harm: there is nothing left to take.
+    """
+    shared, error = _Shared(loop, data), None
+    while not shared.over:
+        try:
+            _helpers(os.getpid()).invite(shared, threads - 1)
+            shared.run(data)
+            shared.close()
+        except BaseException as raised:
+            error = raised
+    if error is not None:
+        thread, kind = ctypes.c_ulong(threading.get_ident()), ctypes.py_object(type(error))
+        threading.Timer(1e-3, ctypes.pythonapi.PyThreadState_SetAsyncExc, (thread, kind)).start()
 
 
 @intrinsic
