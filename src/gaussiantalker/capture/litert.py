@@ -1,5 +1,9 @@
 """One TensorFlow Lite network on the CPU."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 
@@ -9,8 +13,9 @@ class Network:
     def __init__(self, model: bytes, threads: int = 2) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        self._interpreter = Interpreter(model_content=model, num_threads=threads)
-        self._interpreter.allocate_tensors()
+        with _without_announcements():
+            self._interpreter = Interpreter(model_content=model, num_threads=threads)
+            self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._outputs = {d["name"]: d["index"] for d in self._interpreter.get_output_details()}
 
@@ -19,3 +24,19 @@ class Network:
         self._interpreter.set_tensor(self._input, tensor)
         self._interpreter.invoke()
         return {name: self._interpreter.get_tensor(index) for name, index in self._outputs.items()}
+
+
+@contextmanager
+def _without_announcements() -> Iterator[None]:
+    """The runtime tells stderr which delegate it took, in the midst of our progress, and has no setting against it.
+
+    What goes wrong is raised as an exception and so is not lost.
+    """
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
