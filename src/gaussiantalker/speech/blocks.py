@@ -5,6 +5,7 @@ future after the rows that are kept. Every block has the same length, so a posit
 rows are stationary up to the hop. That scheme is the definition of the features, offline too.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -40,9 +41,9 @@ class BlockEncoder(Encoder):
         """A fresh function from samples as they arrive to the items they complete; samples themselves by default."""
         return lambda samples: samples
 
+    @abstractmethod
     def encode(self, blocks: np.ndarray) -> np.ndarray:
         """Blocks [B, items, ...] to the rows they are for [B, hop, channels]."""
-        raise NotImplementedError
 
     def stage(self) -> "BlockStage":
         return BlockStage(self, samples_more=self.more_items)

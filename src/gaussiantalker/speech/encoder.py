@@ -1,5 +1,6 @@
 """What every encoder is: sound in, feature rows at 50 Hz out, the same whether the sound comes whole or in pieces."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -53,14 +54,15 @@ class FeatureStream:
         return rows
 
 
-class Encoder:
+class Encoder(ABC):
     """Base of the encoders. Row r belongs to frame r // 2; live it comes out at most `lookahead_ms` after its sound."""
 
     name: str
     channels: int
 
+    @abstractmethod
     def stage(self) -> Stage:
-        raise NotImplementedError
+        """What one run of sound passes through."""
 
     @property
     def lookahead_ms(self) -> float:
