@@ -1,9 +1,11 @@
 """Signals from landmarks: noise goes, motion stays."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gaussiantalker.capture import tracking
 from gaussiantalker.capture.blendshapes import INPUT_POINTS, NAMES
 from gaussiantalker.capture.face_mesh import EYES, INNER_LIPS, OUTER_EYE_CORNERS
 from gaussiantalker.capture.tracking import blink, bridge, eye_opening, jitter, lip_opening, steady
@@ -44,6 +46,15 @@ def test_steady_removes_jitter_but_no_motion() -> None:
     assert jitter(smooth) < 0.6 * jitter(noisy)
     assert np.abs(smooth - path).mean() < 0.85 * np.abs(noisy - path).mean()
     assert np.abs(steady(path) - path).max() < 0.3
+
+
+def test_steady_in_portions_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = np.cumsum(np.random.default_rng(0).normal(0, 1, (101, 478, 2)), axis=0)
+    whole = steady(path)
+    monkeypatch.setattr(tracking, "_PORTION", 100)
+    assert np.allclose(steady(path)[:, 0], whole[:, 0], atol=0.2)
+    monkeypatch.setattr(tracking, "_some", lambda points: points)
+    assert np.allclose(steady(path), whole)
 
 
 def test_steady_keeps_a_blink() -> None:

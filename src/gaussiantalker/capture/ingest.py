@@ -20,7 +20,7 @@ _MIN_FOUND = 0.5
 
 
 def ingest(source: Path, folder: Path, size: int, progress: Progress) -> dict:
-    """Writes frames.npy, faces.npz and, when there is sound, audio.wav. Returns facts about the source.
+    """Writes frames.npy, landmarks.npy, faces.npz and, when there is sound, audio.wav. Returns facts about the source.
 
     Raises GaussianTalkerError for files that are no video, too short, or show no face most of the time.
     """
@@ -91,15 +91,19 @@ def _write_frames(
     """Pictures and landmarks in one pass, so that landmarks come from the source's own resolution."""
     progress.stage("landmarks", expected)
     landmarker = Landmarker(track=True)
-    points, scores, found = [], [], []
-    with ArrayWriter(folder / "frames.npy", (size, size, 3)) as writer:
+    scores, found = [], []
+    with (
+        ArrayWriter(folder / "frames.npy", (size, size, 3)) as writer,
+        ArrayWriter(folder / "landmarks.npy", (POINTS, 2), np.float32) as points,
+    ):
         for k, frame in enumerate(video.read_frames(source)):
             square = crop.of(frame)
             writer.append(image.resize(square, (size, size))[None])
             face = landmarker.detect(square)
             found.append(face is not None)
-            points.append(face.points[:, :2] * (size / crop.side) if face else np.full((POINTS, 2), np.nan, np.float32))
+            seen = face.points[:, :2] * (size / crop.side) if face else np.full((POINTS, 2), np.nan)
+            points.append(seen[None])
             scores.append(face.blendshapes if face else np.full(52, np.nan, np.float32))
             progress.update(k + 1)
-    np.savez(folder / "faces.npz", points=np.array(points, np.float32), scores=np.array(scores), found=np.array(found))
+    np.savez(folder / "faces.npz", scores=np.array(scores), found=np.array(found))
     return len(found), float(np.mean(found)) if found else 0.0

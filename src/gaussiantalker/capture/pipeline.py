@@ -98,7 +98,7 @@ def _run(stages: Stages, source: Path, out: Path, size: int, progress: Progress)
         return make_report(out, stages.record, progress)
 
     video = {"sha256": digest_file(source), "size": size}
-    stages.run("ingest", 2, video, [], ["frames.npy", "faces.npz", "audio.wav"], ingest)
+    stages.run("ingest", 3, video, [], ["frames.npy", "landmarks.npy", "faces.npz", "audio.wav"], ingest)
     stages.run("tracking", 4, {}, ["ingest"], ["tracking.npz"], tracking)
     stages.run("labels", 2, {}, ["ingest"], ["labels.npy"], labels)
     stages.run("plates", 3, {}, ["ingest", "labels"], ["background.png", "plates.npy"], plates)

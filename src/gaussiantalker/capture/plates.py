@@ -4,6 +4,7 @@ After AD-NeRF's preprocessing (Guo et al. 2021), with robust medians instead of 
 smooth fill instead of copied columns, so that what shows when the chin is raised neither streaks nor flickers.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy import ndimage
 
 from gaussiantalker.capture.arrays import ArrayReader, ArrayWriter
 from gaussiantalker.capture.fill import pull_push
+from gaussiantalker.capture.parallel import in_order
 from gaussiantalker.media.image import write_image
 from gaussiantalker.progress import Progress
 
@@ -34,9 +36,9 @@ def make_plates(folder: Path, progress: Progress) -> dict:
     write_image(folder / "background.png", background)
     behind = background.astype(np.float32)
     with ArrayWriter(folder / "plates.npy", (size, size, 3)) as writer:
-        for k in range(count):
-            writer.append(plate(frames[k], labels[k], behind)[None])
-            progress.update(k + 1)
+        for result in in_order(lambda k: plate(frames[k], labels[k], behind), range(count), os.cpu_count() or 1):
+            writer.append(result[None])
+            progress.update(writer.rows)
     return {"background_seen": round(float(seen.mean()), 4)}
 
 

@@ -6,6 +6,7 @@ small to be a part of the person go to the class that comes next.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gaussiantalker.capture.arrays import ArrayReader, ArrayWriter
+from gaussiantalker.capture.parallel import in_order
 from gaussiantalker.capture.parser import BiSeNet
 from gaussiantalker.progress import Progress
 
 BACKGROUND, HEAD, NECK, TORSO = range(4)
 STEP = 3
 _INPUT = 512
-_BATCH = 4
 # CelebAMask-HQ classes: 0 background, 1-13 face parts, 14 neck, 15 necklace, 16 cloth, 17 hair, 18 hat.
 _MEMBERS = ([0], [*range(1, 14), 17, 18], [14, 15], [16])
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -46,7 +47,8 @@ def segment(frames: Path, target: Path, net: BiSeNet, progress: Progress) -> dic
                 shares += np.bincount(labels.ravel(), minlength=4) / labels.size
                 writer.append(labels[None])
             progress.update(writer.rows)
-    return {"mean_shares": dict(zip(("background", "head", "neck", "torso"), (shares / count).round(4), strict=True))}
+    names = ("background", "head", "neck", "torso")
+    return {"mean_shares": dict(zip(names, (shares / count).round(4).tolist(), strict=True))}
 
 
 def _native_bfloat16() -> bool:
@@ -60,17 +62,29 @@ def key_frames(count: int) -> list[int]:
 
 
 def _key_scores(pictures: ArrayReader, net: BiSeNet) -> Iterator[Tensor]:
-    """Log scores [4, h, w] of the keyframes."""
-    keys = key_frames(len(pictures))
+    """Log scores [4, h, w] of the keyframes, in order.
+
+    One frame per thread: threads that share a frame wait for each other at every layer, and on a busy machine take
+    more than twice the time.
+    """
+    workers = torch.get_num_threads()
+    try:
+        keys = key_frames(len(pictures))
+        yield from in_order(partial(_scores, net, pictures), keys, workers, partial(torch.set_num_threads, 1))
+    finally:
+        # Threads made later take the last number that any thread was given.
+        torch.set_num_threads(workers)
+
+
+@torch.inference_mode()
+def _scores(net: BiSeNet, pictures: ArrayReader, k: int) -> Tensor:  # [4, h, w]
     mean, std = torch.tensor(_MEAN).view(3, 1, 1), torch.tensor(_STD).view(3, 1, 1)
+    x = torch.from_numpy(pictures[k]).permute(2, 0, 1)[None].float() / 255
+    x = F.interpolate(x, (_INPUT, _INPUT), mode="bilinear", antialias=True, align_corners=False)
     dtype = next(net.parameters()).dtype
-    for start in range(0, len(keys), _BATCH):
-        batch = torch.from_numpy(np.stack([pictures[k] for k in keys[start : start + _BATCH]]))
-        x = batch.permute(0, 3, 1, 2).float() / 255
-        x = F.interpolate(x, (_INPUT, _INPUT), mode="bilinear", antialias=True, align_corners=False)
-        x = ((x - mean) / std).to(dtype).contiguous(memory_format=torch.channels_last)
-        scores = net(x).float().log_softmax(1)
-        yield from torch.stack([scores[:, members].logsumexp(1) for members in _MEMBERS], dim=1)
+    x = ((x - mean) / std).to(dtype).contiguous(memory_format=torch.channels_last)
+    scores = net(x)[0].float().log_softmax(0)
+    return torch.stack([scores[members].logsumexp(0) for members in _MEMBERS])
 
 
 def _steadied(scores: Iterator[Tensor]) -> Iterator[Tensor]:

@@ -17,16 +17,19 @@ from gaussiantalker.timing import FPS
 _BLINKS = (NAMES.index("eyeBlinkLeft"), NAMES.index("eyeBlinkRight"))
 # Savitzky-Golay, 5 points, quadratic: keeps a parabola, and so the speed and the depth of a blink.
 _SMOOTHER = np.array([-3, 12, 17, 12, -3]) / 35
+_PORTION = 4000
 _THIRD_DIFFERENCE = np.array([-1, 3, -3, 1])
 
 
 def track(folder: Path, size: int, progress: Progress) -> dict:
-    """Reads faces.npz and frames.npy, writes tracking.npz (see `Tracking`). Returns the camera and how steady it is."""
+    """Reads what `ingest` wrote, writes tracking.npz (see `Tracking`). Returns the camera and how steady it is."""
     progress.stage("head pose", 3)
     with np.load(folder / "faces.npz") as faces:
-        points, scores, found = faces["points"], faces["scores"], faces["found"]
-    points, scores = bridge(points, found), bridge(scores, found)
+        scores, found = faces["scores"], faces["found"]
+    points, scores = bridge(np.load(folder / "landmarks.npy"), found), bridge(scores, found)
     smooth = steady(points)
+    trembling = {"raw": round(jitter(_some(points)), 3), "smoothed": round(jitter(_some(smooth)), 3)}
+    del points
     progress.update(1)
     mesh = load_face_mesh(pretrained.path("face-landmarker"))
     motion = fit_motion(smooth, found, mesh, size)
@@ -45,7 +48,7 @@ def track(folder: Path, size: int, progress: Progress) -> dict:
         triangles=mesh.triangles,
     )
     progress.update(3)
-    return _facts(points, smooth, scores, found, motion, size) | {"alignment": alignment}
+    return _facts(smooth, scores, found, motion, size) | {"landmark_jitter_px": trembling, "alignment": alignment}
 
 
 def bridge(values: np.ndarray, found: np.ndarray) -> np.ndarray:
@@ -71,15 +74,29 @@ def steady(points: np.ndarray) -> np.ndarray:  # [N, P, 2]
     The noise of each point is told from its third differences, in which slow motion vanishes; a blink or a closing
     lip exceeds it and is left as it was.
     """
-    if len(points) < 5:
+    count = len(points)
+    if count < 5:
         return points
-    padded = np.concatenate([points[2:0:-1], points, points[-2:-4:-1]])
-    smooth = sum(w * padded[k : k + len(points)] for k, w in enumerate(_SMOOTHER)).astype(points.dtype)
-    third = sum(w * points[k : len(points) - 3 + k] for k, w in enumerate(_THIRD_DIFFERENCE))
+    some = _some(points)
+    third = sum(float(w) * some[k : len(some) - 3 + k] for k, w in enumerate(_THIRD_DIFFERENCE))
     noise = np.median(np.abs(third), axis=(0, 2)) / 0.6745 / np.sqrt((_THIRD_DIFFERENCE**2).sum())
-    away = points - smooth
-    square = (away**2).sum(-1, keepdims=True)
-    return (smooth + away * (square / (square + (2.5 * noise[:, None]) ** 2 + 1e-12))).astype(points.dtype)
+    out = np.empty_like(points)
+    for start in range(0, count, _PORTION):
+        here = points[start : start + _PORTION]
+        # The ends are mirrored; in between, portions see two frames of their neighbours.
+        index = np.abs(np.arange(start - 2, start + len(here) + 2))
+        around = points[np.minimum(index, 2 * (count - 1) - index)]
+        smooth = sum(float(w) * around[k : k + len(here)] for k, w in enumerate(_SMOOTHER))
+        away = here - smooth
+        square = (away**2).sum(-1, keepdims=True)
+        out[start : start + len(here)] = smooth + away * (square / (square + (2.5 * noise[:, None]) ** 2 + 1e-12))
+    return out
+
+
+def _some(points: np.ndarray) -> np.ndarray:
+    """A stretch from the middle, long enough to know the noise by and short enough to hold in memory twice."""
+    first = max(len(points) // 2 - _PORTION // 2, 0)
+    return points[first : first + _PORTION]
 
 
 def eye_opening(points: np.ndarray) -> np.ndarray:  # [N, 2]
@@ -120,9 +137,7 @@ def jitter(values: np.ndarray) -> float:
     return float(np.median(np.linalg.norm(np.diff(values, 2, axis=0), axis=-1))) if len(values) > 2 else 0.0
 
 
-def _facts(
-    raw: np.ndarray, smooth: np.ndarray, scores: np.ndarray, found: np.ndarray, motion: Motion, size: int
-) -> dict:
+def _facts(smooth: np.ndarray, scores: np.ndarray, found: np.ndarray, motion: Motion, size: int) -> dict:
     angles = yaw_pitch_roll(motion.rotations)
     openness = eye_opening(smooth).mean(1)
     score = scores[:, _BLINKS].mean(1)
@@ -134,7 +149,6 @@ def _facts(
         "camera": {"focal": motion.focal, "cx": size / 2, "cy": size / 2, "width": size, "height": size},
         "missing_frames": np.flatnonzero(~found).tolist(),
         "reprojection_px": round(float(motion.residual.mean()), 3),
-        "landmark_jitter_px": {"raw": round(jitter(raw), 3), "smoothed": round(jitter(smooth), 3)},
         "pose_jitter": {"degrees": round(jitter(angles), 4), "px": round(jitter(pixels), 4)},
         "yaw_pitch_roll_ranges": dict(zip(("yaw", "pitch", "roll"), ranges, strict=True)),
         "blinks_per_minute": round(float((np.diff(blinks.astype(int)) > 0).sum() * 60 * FPS / len(blinks)), 1),
