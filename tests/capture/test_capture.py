@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -161,6 +162,15 @@ def test_bad_videos_are_one_sentence(film: Path, model: object, tmp_path: Path) 
         capture(film, tmp_path / "out", size=127)
     with pytest.raises(GaussianTalkerError, match="holds other files"):
         capture(film, tmp_path, size=128)
+
+
+def test_a_full_disk_is_told_before_work_begins(
+    film: Path, model: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model("face-landmarker")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1_000_000))
+    with pytest.raises(GaussianTalkerError, match=r"needs about 0.0 GB .* make room"):
+        capture(film, tmp_path / "out", size=128)
 
 
 def test_a_film_with_a_cut_is_refused(clip: SyntheticClip, model: object, tmp_path: Path) -> None:

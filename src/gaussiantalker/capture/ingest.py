@@ -1,5 +1,6 @@
 """From a video file to square pictures at 25 fps, the face in each, and the sound beside them."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME
 _MIN_SECONDS = 2
 _LOOKS = 60
 _MIN_FOUND = 0.5
+_BYTES_PER_PIXEL = 7.1  # picture, plate and label
 
 
 def ingest(source: Path, folder: Path, size: int, progress: Progress) -> dict:
@@ -30,6 +32,7 @@ def ingest(source: Path, folder: Path, size: int, progress: Progress) -> dict:
         raise GaussianTalkerError(
             f"{source} lasts {info.duration:.1f} s; at least {_MIN_SECONDS} s are needed, better 180"
         )
+    _refuse_full_disk(folder, expected * size**2 * _BYTES_PER_PIXEL)
     progress.stage("find the speaker", expected)
     changes: list[float] = []
     looks = _looks(source, max(expected // _LOOKS, 1), changes, progress)
@@ -75,6 +78,15 @@ def _looks(source: Path, step: int, changes: list[float], progress: Progress) ->
         if k % step == 0:
             progress.update(k)
             yield frame
+
+
+def _refuse_full_disk(folder: Path, needed: float) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise GaussianTalkerError(
+            f"the capture needs about {needed / 1e9:.1f} GB in {folder}, where {free / 1e9:.1f} GB are free; "
+            "make room, choose another folder, or a smaller --size"
+        )
 
 
 def _refuse_cuts(source: Path, cuts: list[float]) -> None:
