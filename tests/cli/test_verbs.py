@@ -17,6 +17,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "text.mp4").write_text("This is no video.")
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "folder").mkdir()
+    write_video(tmp_path / "mute.mp4", [np.zeros((32, 32, 3), np.uint8)] * 3)
     write_video(tmp_path / "faceless.mp4", [np.zeros((128, 128, 3), np.uint8)] * 12, np.zeros(7680, np.float32))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -47,6 +48,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "reproduce 9 folder",
         "reproduce 1 missing",
         "reproduce 2 folder",
+        "speech missing.wav",
+        "speech text.mp4 --out new.png",
+        "speech empty.mp4",
+        "speech folder",
+        "speech mute.mp4",
+        "speech tone.wav --out new.wav",
         "models fetch no-such-model",
     ],
 )

@@ -34,6 +34,20 @@ def read_audio(path: str | Path, sample_rate: int = SAMPLE_RATE) -> np.ndarray: 
     return np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)
 
 
+def language(path: str | Path) -> str | None:
+    """The language that a file says its sound is in, mostly as three letters (ISO 639-2); None where it says nothing.
+
+    Raises GaussianTalkerError when the file cannot be opened.
+    """
+    path = existing_file(path, "audio or video")
+    try:
+        with av.open(str(path), metadata_errors="ignore") as container:
+            said = [stream.metadata.get("language") for stream in container.streams.audio]
+    except av.FFmpegError as error:
+        raise GaussianTalkerError(f"{path} is not sound that can be read ({error.strerror})") from None
+    return said[0] if said and said[0] not in ("", "und", "mis", "zxx") else None
+
+
 def _picture_start(container: av.container.InputContainer) -> float | None:
     """Seconds of the first picture on the container's clock; cover art of a song is no picture in this sense."""
     videos = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]

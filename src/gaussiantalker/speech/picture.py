@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from gaussiantalker.speech.mel import HOP, MelStream
+from gaussiantalker.speech.mel import HOP, WINDOW, log_mel
 from gaussiantalker.speech.phones import SILENCE, VISEME_OF, VISEMES, Phone
 from gaussiantalker.speech.silence import voiced
 from gaussiantalker.timing import FPS, SAMPLE_RATE
@@ -14,6 +14,8 @@ _PIXELS_PER_SECOND = 100
 _WIDEST = 3_000  # pixels: longer sound is drawn at fewer pixels a second
 _WAVE, _PHONE, _FEATURE = 90, 22, 6  # heights in pixels: of the waveform, of the phones, of a feature channel
 _GAP = 6
+_FAINT = -3.0  # log10 power: silence is not made as bright as speech
+_FRAMES = 2_000  # mel frames computed at a time: hours of sound need little memory
 _INK, _PAPER, _SILENT = (35, 60, 110), (255, 255, 255), (232, 232, 232)
 _HEAT = np.array([(8, 8, 30), (85, 20, 110), (190, 55, 85), (250, 140, 40), (252, 250, 190)], float)
 _COOL = np.array([(40, 80, 170), (245, 245, 245), (180, 50, 40)], float)
@@ -50,9 +52,22 @@ def _waveform(audio: np.ndarray, width: int, seconds: float) -> np.ndarray:
 
 
 def _spectrogram(audio: np.ndarray, width: int) -> np.ndarray:
-    spectra = MelStream().push(np.pad(audio, (0, HOP * 2)))
-    top = spectra.max()
+    spectra = _mel(audio)
+    top = max(spectra.max(), _FAINT)
     return _coloured(np.repeat(_columns(np.clip((spectra - top) / 6 + 1, 0, 1), width).T[::-1], 2, axis=0), _HEAT)
+
+
+def _mel(audio: np.ndarray) -> np.ndarray:
+    """Log-mel frames [T, 80] from the first sample on; of long sound, their means, so that T stays in the thousands."""
+    group = max(1, len(audio) // (4 * _WIDEST * HOP))
+    step, parts = group * max(1, _FRAMES // group) * HOP, []
+    for start in range(0, max(len(audio), 1), step):
+        piece = audio[start : start + step + WINDOW - HOP]
+        groups = max(1, -(-min(step, len(audio) - start) // (group * HOP)))
+        whole = groups * group * HOP + WINDOW - HOP
+        frames = log_mel(np.pad(piece, (0, max(0, whole - len(piece))))[:whole])
+        parts.append(frames.reshape(groups, group, -1).mean(axis=1))
+    return np.concatenate(parts)
 
 
 def _phone_row(phones: Sequence[Phone], width: int, seconds: float) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 
 from gaussiantalker.speech.mel import BANDS, HOP, MelStream, band_power
 from gaussiantalker.speech.samples import checked
-from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME, frame_count
+from gaussiantalker.timing import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, frame_count
 
 _BANDS_HZ = ((100, 2_500), (2_500, 7_500))
 _OPEN, _STAY = 9.0, 6.0  # dB above the floor that open the gate, and that keep it open
@@ -25,6 +25,7 @@ _DROPOUTS = 3  # the floor is this lowest level of the last seconds: a click of 
 _MEMORY = 3 * FPS  # frames: longer than speech goes without a dip
 _EARLY, _HOLD, _SHORTEST = 2, 3, 3  # frames: opens early, closes late, and a silence lasts at least so long
 _MEL_FRAMES = SAMPLES_PER_FRAME // HOP
+_PIECE = 20 * SAMPLE_RATE  # hours of sound are heard in pieces of 20 s, so that spectra do not fill the memory
 
 
 class Gate:
@@ -85,5 +86,5 @@ class Gate:
 
 def voiced(audio: np.ndarray) -> np.ndarray:
     """bool [F]: True where 16 kHz sound [S] holds speech (or any sound that stands out), False in silence."""
-    gate = Gate()
-    return np.concatenate([gate.push(audio), gate.finish()])
+    gate, pieces = Gate(), range(0, len(audio), _PIECE)
+    return np.concatenate([*(gate.push(audio[start : start + _PIECE]) for start in pieces), gate.finish()])
