@@ -5,11 +5,22 @@ from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.speech.encoder import Encoder, FeatureStream
 from gaussiantalker.speech.projection import Projection
 from gaussiantalker.speech.silence import Gate, voiced
-from gaussiantalker.speech.windows import contexts, windows
+from gaussiantalker.speech.windows import contexts, contexts_of, windows
 
 ENCODERS = ("whisper", "logmel", "phones", "hubert", "wav2vec2")
 
-__all__ = ["ENCODERS", "Encoder", "FeatureStream", "Gate", "Projection", "contexts", "load", "voiced", "windows"]
+__all__ = [
+    "ENCODERS",
+    "Encoder",
+    "FeatureStream",
+    "Gate",
+    "Projection",
+    "contexts",
+    "contexts_of",
+    "load",
+    "voiced",
+    "windows",
+]
 
 
 def load(name: str = "whisper", progress: Progress = SILENT) -> Encoder:
