@@ -23,6 +23,7 @@ from gaussiantalker.speaking.motion import Motion
 from gaussiantalker.speaking.performance import Performance
 from gaussiantalker.speaking.stream import AvatarStream, AvFrame
 from gaussiantalker.splatting.gaussians import Gaussians
+from gaussiantalker.splatting.memory import keep_memory
 from gaussiantalker.talker import Drive, Footage, Listener, Talker, fast_products, find_method, render
 
 FORMAT = 1
@@ -45,11 +46,15 @@ class Avatar:
     def load(cls, path: str | Path, progress: Progress = SILENT) -> "Avatar":
         """Reads an avatar's folder.
 
+        From here on the process keeps the memory it frees (`splatting.memory`), which makes pictures come twice as
+        fast.
+
         Raises:
             GaussianTalkerError: it is no avatar, a file is missing, or a newer version wrote it.
         """
         path = Path(path)
         info = _read_info(path)
+        keep_memory()
         with safe_open(_part(path, "model.safetensors"), framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         listener = Listener.from_arrays(

@@ -13,6 +13,7 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import atomic_path, read_json
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.speaking import Avatar, Motion, calm_stretch
+from gaussiantalker.splatting.memory import keep_memory
 from gaussiantalker.talker import Footage, Listener, Talker, find_method
 from gaussiantalker.timing import SAMPLES_PER_FRAME
 from gaussiantalker.training.card import model_card
@@ -36,7 +37,8 @@ def train(
 ) -> Path:
     """Trains an avatar on a capture's folder and writes its folder `out`, which is returned.
 
-    An interrupted run goes on from its last checkpoint; a finished one is left as it is.
+    An interrupted run goes on from its last checkpoint; a finished one is left as it is. The process keeps the memory
+    it frees (`splatting.memory`), without which a step takes nearly twice as long.
 
     Raises:
         GaussianTalkerError: an unknown method or schedule, no capture, a capture without sound, or a folder `out`
@@ -48,6 +50,7 @@ def train(
     recipe = {"method": method, "schedule": asdict(plan), "seed": seed, "capture": source.fingerprint}
     if _finished(out, recipe):
         return out
+    keep_memory()
     progress.stage("preparing", 1)
     heard = source.audio[: source.train_frames * SAMPLES_PER_FRAME]
     listener = Listener.fit(speech.load(ENCODER, progress), heard)
