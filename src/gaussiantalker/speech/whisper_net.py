@@ -2,13 +2,15 @@
 
 import re
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gaussiantalker.speech.ctranslate2 import read_tensors
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.speech import ctranslate2, ggml
 
 
 class Attention(nn.Module):
@@ -62,7 +64,7 @@ class WhisperNet(nn.Module):
     @classmethod
     def read(cls, path: Path) -> "WhisperNet":
         """The pretrained encoder of a CTranslate2 `model.bin` of any size."""
-        tensors = read_tensors(path, "encoder/")
+        tensors = ctranslate2.read_tensors(path, "encoder/")
         positions = tensors.pop("encoder/position_encodings/encodings")
         heads = int(tensors.pop("encoder/num_heads"))
         state = {_module_name(name): torch.from_numpy(np.array(array)) for name, array in tensors.items()}
@@ -70,6 +72,17 @@ class WhisperNet(nn.Module):
         layers = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("layers."))
         net = cls(positions.shape[1], heads, layers, len(positions))
         net.load_state_dict(state)
+        return net.eval()
+
+    @classmethod
+    def read_ggml(cls, path: Path) -> "WhisperNet":
+        """The pretrained encoder of a ggml model of any size. Raises GaussianTalkerError when it holds another net."""
+        header, tensors = ggml.read_tensors(path, "encoder.")
+        net = cls(header.channels, header.heads, header.layers, header.positions)
+        try:
+            net.load_state_dict(_renamed({name: torch.from_numpy(array) for name, array in tensors.items()}))
+        except (RuntimeError, KeyError) as error:
+            raise GaussianTalkerError(f"{path} holds no encoder of Whisper; fetch it again.") from error
         return net.eval()
 
     def hidden(self, mel: Tensor, last: int) -> list[Tensor]:
@@ -86,3 +99,33 @@ class WhisperNet(nn.Module):
 def _module_name(tensor: str) -> str:
     name = re.sub(r"^layer_(\d+)", r"layers.\1", tensor.removeprefix("encoder/"))
     return name.replace("gamma", "weight").replace("beta", "bias").replace("/", ".")
+
+
+_OURS = MappingProxyType(
+    {
+        "blocks": "layers",
+        "attn_ln": "self_attention.layer_norm",
+        "attn.out": "self_attention.linear_1",
+        "mlp_ln": "ffn.layer_norm",
+        "mlp.0": "ffn.linear_0",
+        "mlp.2": "ffn.linear_1",
+        "ln_post": "layer_norm",
+        "positional_embedding": "positions",
+    }
+)
+
+
+def _renamed(published: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights under the names of OpenAI's module, which ggml files keep, under those of this one."""
+    state = {}
+    for name, weight in published.items():
+        name = name.removeprefix("encoder.")
+        for theirs, ours in _OURS.items():
+            name = name.replace(theirs, ours)
+        state[name] = weight.flatten() if name.endswith("bias") else weight
+    for layer in {name.split(".attn.")[0] for name in state if ".attn." in name}:
+        query, key, value = (state.pop(f"{layer}.attn.{part}.weight") for part in ("query", "key", "value"))
+        state[f"{layer}.self_attention.linear_0.weight"] = torch.cat([query, key, value])
+        query, value = (state.pop(f"{layer}.attn.{part}.bias") for part in ("query", "value"))
+        state[f"{layer}.self_attention.linear_0.bias"] = torch.cat([query, torch.zeros_like(query), value])
+    return state
