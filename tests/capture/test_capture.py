@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
-from synthetic_head import SyntheticClip, render_clip
+from synthetic_head import SyntheticClip
 
 from gaussiantalker.capture import Capture, capture
 from gaussiantalker.capture.landmarker import Landmarker
@@ -16,35 +16,16 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import project, rigid
 from gaussiantalker.media import video
 
-FRAMES, SIZE = 60, 128
 
-
-@pytest.fixture(scope="module")
-def clip() -> SyntheticClip:
-    return render_clip(frames=FRAMES, size=SIZE, seed=3, pose="wide")
-
-
-@pytest.fixture(scope="module")
-def film(clip: SyntheticClip, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("film") / "speaker.mp4"
-    video.write_video(path, clip.video, clip.audio)
-    return path
-
-
-@pytest.fixture(scope="module")
-def captured(film: Path, model: object, tmp_path_factory: pytest.TempPathFactory) -> Capture:
-    model("face-landmarker"), model("face-parser")
-    return capture(film, tmp_path_factory.mktemp("out") / "cap", size=SIZE, consent="drawn by a test")
-
-
-def test_every_array_has_one_row_per_frame(captured: Capture) -> None:
-    assert captured.frames == FRAMES and captured.size == SIZE
-    assert captured.train_frames == FRAMES - FRAMES // 11
+def test_every_array_has_one_row_per_frame(captured: Capture, clip: SyntheticClip) -> None:
+    frames, size = clip.video.shape[:2]
+    assert captured.frames == frames and captured.size == size
+    assert captured.train_frames == frames - frames // 11
     for rows in (captured.images, captured.labels, captured.plates):
-        assert rows.shape[:3] == (FRAMES, SIZE, SIZE) and rows.dtype == np.uint8
+        assert rows.shape[:3] == (frames, size, size) and rows.dtype == np.uint8
     tracking = captured.tracking
-    assert tracking.landmarks.shape == (FRAMES, 478, 2) and tracking.blendshapes.shape == (FRAMES, 52)
-    assert len(captured.audio) == FRAMES * 640
+    assert tracking.landmarks.shape == (frames, 478, 2) and tracking.blendshapes.shape == (frames, 52)
+    assert len(captured.audio) == frames * 640
     assert tracking.found.all()
 
 
@@ -92,7 +73,7 @@ def test_cloud_covers_the_head_and_nothing_else(captured: Capture) -> None:
 
 def test_second_run_changes_nothing(captured: Capture, film: Path) -> None:
     before = {p.name: (p.stat().st_mtime_ns, p.stat().st_ino) for p in captured.path.glob("*.np?")}
-    again = capture(film, captured.path, size=SIZE)
+    again = capture(film, captured.path, size=captured.size)
     assert {p.name: (p.stat().st_mtime_ns, p.stat().st_ino) for p in captured.path.glob("*.np?")} == before
     assert again.record["consent"] == "drawn by a test"
     assert again.fingerprint == captured.fingerprint
@@ -100,7 +81,8 @@ def test_second_run_changes_nothing(captured: Capture, film: Path) -> None:
 
 def test_record_says_what_was_done(captured: Capture) -> None:
     record = json.loads((captured.path / "capture.json").read_text())
-    assert (record["format"], record["fps"], record["size"], record["frames"]) == (1, 25, SIZE, FRAMES)
+    assert (record["format"], record["fps"]) == (1, 25)
+    assert (record["size"], record["frames"]) == (captured.size, captured.frames)
     assert record["source"] == "speaker.mp4" and "Apache" in record["models"]["face-landmarker"]
     assert list(record["stages"]) == ["ingest", "tracking", "labels", "plates", "points", "report"]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gaussiantalker.capture import tracking
 from gaussiantalker.capture.blendshapes import INPUT_POINTS, NAMES
 from gaussiantalker.capture.face_mesh import EYES, INNER_LIPS, OUTER_EYE_CORNERS
-from gaussiantalker.capture.tracking import blink, bridge, eye_opening, jitter, lip_opening, steady
+from gaussiantalker.capture.tracking import blink_of, bridge, eye_opening, jitter, lip_opening, steady
 
 
 def eyes(opening: np.ndarray, scale: float = 1.0) -> np.ndarray:
@@ -71,7 +71,7 @@ def test_blink_spans_zero_to_one() -> None:
     shut[[50, 51, 52, 120, 121, 122]] = [0.5, 1, 0.5, 0.6, 1, 0.4]
     scores = np.zeros((200, 52))
     scores[:, NAMES.index("eyeBlinkLeft")] = scores[:, NAMES.index("eyeBlinkRight")] = 0.05 + 0.7 * shut
-    value = blink(eyes(0.3 * (1 - 0.9 * shut)), scores)
+    value = blink_of(eyes(0.3 * (1 - 0.9 * shut)), scores)
     assert value.dtype == np.float32 and value.min() == 0 and value[51] > 0.95
     assert np.corrcoef(value, shut)[0, 1] > 0.98
 
@@ -79,7 +79,7 @@ def test_blink_spans_zero_to_one() -> None:
 def test_open_eyes_that_never_blink_stay_open() -> None:
     rng = np.random.default_rng(0)
     scores = np.full((200, 52), 0.06) + rng.normal(0, 0.01, (200, 52))
-    assert blink(eyes(0.3 + rng.normal(0, 0.004, 200)), scores).max() < 0.1
+    assert blink_of(eyes(0.3 + rng.normal(0, 0.004, 200)), scores).max() < 0.1
 
 
 def test_openings_do_not_depend_on_size() -> None:

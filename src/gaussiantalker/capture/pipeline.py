@@ -5,10 +5,10 @@ from typing import Any
 
 from gaussiantalker import pretrained
 from gaussiantalker.capture.folder import FORMAT, RECORD, Capture
-from gaussiantalker.capture.stages import Stages, digest_file
+from gaussiantalker.capture.sources import Film, Source, open_source
+from gaussiantalker.capture.stages import Stages
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.media.files import existing_file, read_json
-from gaussiantalker.media.video import probe
+from gaussiantalker.media.files import read_json
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.timing import FPS
 
@@ -22,16 +22,17 @@ def capture(
 ) -> Capture:
     """Turns a portrait video into the folder `out` of square pictures of `size` pixels with all that is known of them.
 
+    A folder in AD-NeRF's dataset layout may stand in place of the video; its poses and masks are then used.
     What was done before with the same video and settings is kept. `consent` says who agreed to be captured, and how.
     Raises GaussianTalkerError when the video cannot be used, with the reason.
     """
-    source, out = existing_file(video, "video"), Path(out)
+    out = Path(out)
     if not MIN_SIZE <= size <= MAX_SIZE or size % 2:
         raise GaussianTalkerError(f"the size {size} cannot be used; give an even number from {MIN_SIZE} to {MAX_SIZE}")
     if out.is_file():
         raise GaussianTalkerError(f"{out} is a file; name a folder to write the capture to")
-    probe(source)  # What is no video is refused before anything is written.
-    stages = Stages(out / RECORD, _record(out, source, size, consent))
+    source = open_source(video)
+    stages = Stages(out / RECORD, _record(out, source.path, size, consent))
     _run(stages, source, out, size, progress)
     stages.record["frames"] = stages.record["stages"]["ingest"]["facts"]["frames"]
     stages.save()
@@ -61,26 +62,8 @@ def _record(out: Path, source: Path, size: int, consent: str | None) -> dict[str
     return record
 
 
-def _run(stages: Stages, source: Path, out: Path, size: int, progress: Progress) -> None:
-    """Each stage imports what it needs when it is run, not when it is skipped."""
+def _run(stages: Stages, source: Source, out: Path, size: int, progress: Progress) -> None:
     out.mkdir(parents=True, exist_ok=True)
-
-    def ingest() -> dict[str, Any]:
-        from gaussiantalker.capture.ingest import ingest
-
-        return ingest(source, out, size, progress)
-
-    def tracking() -> dict[str, Any]:
-        from gaussiantalker.capture.tracking import track
-
-        return track(out, size, progress)
-
-    def labels() -> dict[str, Any]:
-        from gaussiantalker.capture.parser import load_parser
-        from gaussiantalker.capture.segmentation import segment
-
-        net = load_parser(pretrained.path("face-parser", progress))
-        return segment(out / "frames.npy", out / "labels.npy", net, progress)
 
     def plates() -> dict[str, Any]:
         from gaussiantalker.capture.plates import make_plates
@@ -90,17 +73,24 @@ def _run(stages: Stages, source: Path, out: Path, size: int, progress: Progress)
     def points() -> dict[str, Any]:
         from gaussiantalker.capture.points import make_points
 
-        return make_points(out, stages.record["stages"]["tracking"]["facts"]["camera"], progress)
+        return make_points(out, tracked["camera"], progress)
 
     def report() -> dict[str, Any]:
         from gaussiantalker.capture.report import make_report
 
         return make_report(out, stages.record, progress)
 
-    video = {"sha256": digest_file(source), "size": size}
-    stages.run("ingest", 3, video, [], ["frames.npy", "landmarks.npy", "faces.npz", "audio.wav"], ingest)
-    stages.run("tracking", 4, {}, ["ingest"], ["tracking.npz"], tracking)
-    stages.run("labels", 2, {}, ["ingest"], ["labels.npy"], labels)
+    identity = source.identity()
+    read = ["frames.npy", "landmarks.npy", "faces.npz", "audio.wav"]
+    ingested = stages.run(
+        "ingest", 3, identity | {"size": size}, [], read, lambda: source.ingest(out, size, progress)
+    )
+    # A film's later stages depend on what was read from it, a dataset's also on its own poses and masks.
+    own = {} if isinstance(source, Film) else identity
+    tracked = stages.run(
+        "tracking", 4, own, ["ingest"], ["tracking.npz"], lambda: source.track(out, size, ingested, progress)
+    )
+    stages.run("labels", 2, own, ["ingest"], ["labels.npy"], lambda: source.label(out, ingested, progress))
     stages.run("plates", 3, {}, ["ingest", "labels"], ["background.png", "plates.npy"], plates)
     stages.run("points", 2, {}, ["tracking", "labels"], ["points.npz"], points)
     told = {key: stages.record[key] for key in ("source", "consent")}

@@ -67,6 +67,27 @@ def fit_motion(landmarks: np.ndarray, found: np.ndarray, mesh: FaceMesh, size: i
     return solver.motion()
 
 
+def place_shape(given: Motion, landmarks: np.ndarray, found: np.ndarray, mesh: FaceMesh, size: int) -> Motion:
+    """The given poses and focal length, in the unit, origin and front of this package's head.
+
+    The shape is triangulated from the landmarks under the given poses, and turned the way the canonical face looks.
+    """
+    solver = _Solver(landmarks, found, mesh, size, given.focal, replace(Prior(), shape=10.0))
+    scale = given.focal / solver.unit / float(np.median(given.translations[found, 2]))
+    solver.pose = np.c_[Rotation.from_matrix(given.rotations).as_rotvec(), given.translations * scale]
+    solver.pose[~found] = solver.pose[found][0]
+    solver.complete(rounds=8)
+    weight = mesh.rigid + 1e-3
+    shape, usual = (v - np.average(v, axis=0, weights=weight) for v in (solver.shape, mesh.vertices))
+    turn, _ = Rotation.align_vectors(usual, shape, weight)
+    solver.shape = turn.apply(solver.shape)
+    rotations = given.rotations @ turn.as_matrix().T
+    index, seen = np.arange(len(found)), np.flatnonzero(found)
+    vectors = np.c_[Rotation.from_matrix(rotations).as_rotvec(), given.translations * scale]
+    solver.pose = np.stack([np.interp(index, seen, column[seen]) for column in vectors.T], axis=1)
+    return solver.motion()
+
+
 def _focal_from(costs: np.ndarray) -> float:
     """The focal ratio of least cost, drawn to the usual one as far as the costs do not tell them apart."""
     ratios = np.log(_FOCAL_RATIOS)
@@ -123,9 +144,9 @@ class _Solver:
                 self._weigh_points()
         self._solve_poses()
 
-    def complete(self) -> None:
+    def complete(self, rounds: int = 3) -> None:
         """The shape of all points, also those that had no say about the poses."""
-        for _ in range(3):
+        for _ in range(rounds):
             self._solve_shape(np.arange(MESH_POINTS))
 
     def _frames(self) -> Iterator[slice]:

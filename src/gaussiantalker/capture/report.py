@@ -138,7 +138,7 @@ def _bad_frames(tracking: dict[str, Any]) -> str:
     sentences = []
     for name, frames in (
         ("No face", tracking["missing_frames"]),
-        ("Something hides the face", tracking["alignment"]["frames_not_aligned"]),
+        ("Something hides the face", tracking.get("alignment", {}).get("frames_not_aligned", [])),
     ):
         if frames:
             listed = ", ".join(map(str, frames[:_LISTED])) + (", ..." if len(frames) > _LISTED else "")

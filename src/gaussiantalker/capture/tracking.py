@@ -8,7 +8,7 @@ from gaussiantalker import pretrained
 from gaussiantalker.capture.alignment import align_motion
 from gaussiantalker.capture.arrays import ArrayReader
 from gaussiantalker.capture.blendshapes import NAMES
-from gaussiantalker.capture.face_mesh import EYES, INNER_LIPS, OUTER_EYE_CORNERS, load_face_mesh
+from gaussiantalker.capture.face_mesh import EYES, INNER_LIPS, OUTER_EYE_CORNERS, FaceMesh, load_face_mesh
 from gaussiantalker.capture.pose import Motion, fit_motion
 from gaussiantalker.geometry import yaw_pitch_roll
 from gaussiantalker.progress import Progress
@@ -25,30 +25,47 @@ def track(folder: Path, size: int, progress: Progress) -> dict:
     """Reads what `ingest` wrote, writes tracking.npz (see `Tracking`). Returns the camera and how steady it is."""
     progress.stage("head pose", 3)
     with np.load(folder / "faces.npz") as faces:
-        scores, found = faces["scores"], faces["found"]
-    points, scores = bridge(np.load(folder / "landmarks.npy"), found), bridge(scores, found)
-    smooth = steady(points)
-    trembling = {"raw": round(jitter(_some(points)), 3), "smoothed": round(jitter(_some(smooth)), 3)}
-    del points
+        found = faces["found"]
+    landmarks = steady(bridge(np.load(folder / "landmarks.npy"), found))
     progress.update(1)
     mesh = load_face_mesh(pretrained.path("face-landmarker"))
-    motion = fit_motion(smooth, found, mesh, size)
+    motion = fit_motion(landmarks, found, mesh, size)
     progress.update(2)
     motion, alignment = align_motion(ArrayReader(folder / "frames.npy"), found, motion, mesh)
+    facts = save_tracking(folder, motion, mesh, size, landmarks)
+    progress.update(3)
+    return facts | {"alignment": alignment}
+
+
+def save_tracking(
+    folder: Path,
+    motion: Motion,
+    mesh: FaceMesh,
+    size: int,
+    landmarks: np.ndarray | None = None,
+    blink: np.ndarray | None = None,
+) -> dict:
+    """Writes tracking.npz for a motion; `landmarks` that are steady and `blink` are made here when not given."""
+    with np.load(folder / "faces.npz") as faces:
+        scores, found = bridge(faces["scores"], faces["found"]), faces["found"]
+    raw = np.load(folder / "landmarks.npy", mmap_mode="r")
+    if landmarks is None:
+        landmarks = steady(bridge(np.asarray(raw), found))
+    blink = blink_of(landmarks, scores) if blink is None else blink
     np.savez(
         folder / "tracking.npz",
-        landmarks=smooth,
+        landmarks=landmarks,
         found=found,
         blendshapes=scores,
-        blink=blink(smooth, scores),
-        lip_opening=lip_opening(smooth),
+        blink=blink,
+        lip_opening=lip_opening(landmarks),
         rotations=motion.rotations,
         translations=motion.translations,
         vertices=motion.shape.astype(np.float32),
         triangles=mesh.triangles,
     )
-    progress.update(3)
-    return _facts(smooth, scores, found, motion, size) | {"landmark_jitter_px": trembling, "alignment": alignment}
+    trembling = {name: round(jitter(_some(points)), 3) for name, points in (("raw", raw), ("smoothed", landmarks))}
+    return _facts(landmarks, scores, found, blink, motion, size) | {"landmark_jitter_px": trembling}
 
 
 def bridge(values: np.ndarray, found: np.ndarray) -> np.ndarray:
@@ -108,7 +125,7 @@ def eye_opening(points: np.ndarray) -> np.ndarray:  # [N, 2]
     return np.stack(ratios, axis=1)
 
 
-def blink(points: np.ndarray, scores: np.ndarray) -> np.ndarray:  # [N] float32 in [0, 1]
+def blink_of(points: np.ndarray, scores: np.ndarray) -> np.ndarray:  # [N] float32 in [0, 1]
     """How far the eyes are closed: expression score and eye shape, each between this person's open and shut.
 
     Open is the clip's usual state; shut is what its strongest blinks reach, or the usual value of a shut eye when
@@ -134,17 +151,21 @@ def lip_opening(points: np.ndarray) -> np.ndarray:  # [N] float32
 
 def jitter(values: np.ndarray) -> float:
     """Median length of the second differences of [N, ..., D]: how a path trembles, whatever its speed."""
-    return float(np.median(np.linalg.norm(np.diff(values, 2, axis=0), axis=-1))) if len(values) > 2 else 0.0
+    bends = np.linalg.norm(np.diff(values, 2, axis=0), axis=-1)
+    bends = bends[np.isfinite(bends)]
+    return float(np.median(bends)) if bends.size else 0.0
 
 
-def _facts(smooth: np.ndarray, scores: np.ndarray, found: np.ndarray, motion: Motion, size: int) -> dict:
+def _facts(
+    smooth: np.ndarray, scores: np.ndarray, found: np.ndarray, blink: np.ndarray, motion: Motion, size: int
+) -> dict:
     angles = yaw_pitch_roll(motion.rotations)
     openness = eye_opening(smooth).mean(1)
     score = scores[:, _BLINKS].mean(1)
     agreement = np.corrcoef(openness, score)[0, 1] if openness.std() > 0 and score.std() > 0 else 0.0
     ranges = np.percentile(angles, [1, 99], axis=0).round(1).T.tolist()
     pixels = motion.translations[:, :2] * motion.focal / motion.translations[:, 2:].mean()
-    blinks = blink(smooth, scores) > 0.5
+    blinks = blink > 0.5
     return {
         "camera": {"focal": motion.focal, "cx": size / 2, "cy": size / 2, "width": size, "height": size},
         "missing_frames": np.flatnonzero(~found).tolist(),

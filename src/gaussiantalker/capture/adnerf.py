@@ -1,0 +1,118 @@
+"""The poses, colours and names of AD-NeRF's dataset layout, which ER-NeRF, GaussianTalker and others share.
+
+Their head has y up and z out of the face; a rotation is R0 = Rx Ry Rz of three Euler angles with the signs of their
+tracker, and a camera sees R0 x + trans along -z. With F = diag(1, -1, -1) that is, in this package's conventions, the
+world-to-camera rotation F R0 F and translation F trans.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.media.files import read_json
+
+FLIP = np.diag([1.0, -1.0, -1.0])
+# Colours of parsing/*.png in RGB order, for background, head, neck and torso.
+PARSING_COLOURS = np.array([[255, 255, 255], [0, 0, 255], [0, 255, 0], [255, 0, 0]], np.uint8)
+# The 68 points of iBUG among the 478 landmarks: jaw, brows, nose, eyes, outer and inner lips.
+LANDMARKS_68 = (
+    (127, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 356)
+    + (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)
+    + (168, 197, 5, 4, 75, 97, 2, 326, 305)
+    + (33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380)
+    + (61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87)
+)
+_TRANSFORM_SCALE = 10.0  # transforms_*.json hold trans / 10
+
+
+@dataclass(frozen=True)
+class Poses:
+    """World-to-camera poses of numbered frames in this package's axes, lengths still in the dataset's own unit."""
+
+    focal: float  # pixels of the dataset's pictures
+    frames: np.ndarray  # [K] int
+    rotations: np.ndarray  # [K, 3, 3]
+    translations: np.ndarray  # [K, 3]
+
+
+def from_tracker(euler: np.ndarray, trans: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rotations [N, 3, 3] and translations [N, 3] of the tracker's Euler angles (radians) and trans, both [N, 3]."""
+    turned = Rotation.from_euler("XYZ", euler * (-1, -1, 1)).as_matrix()
+    return FLIP @ turned @ FLIP, trans @ FLIP
+
+
+def to_tracker(rotations: np.ndarray, translations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The inverse of `from_tracker`."""
+    euler = Rotation.from_matrix(FLIP @ rotations @ FLIP).as_euler("XYZ") * (-1, -1, 1)
+    return euler, translations @ FLIP
+
+
+def from_transform(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same of camera-to-world matrices [N, 4, 4] as transforms_*.json hold them."""
+    inverse = np.linalg.inv(matrices)
+    return FLIP @ inverse[:, :3, :3] @ FLIP, _TRANSFORM_SCALE * inverse[:, :3, 3] @ FLIP
+
+
+def to_transform(rotations: np.ndarray, translations: np.ndarray) -> np.ndarray:  # [N, 4, 4]
+    """The inverse of `from_transform`."""
+    matrices = np.tile(np.eye(4), (len(rotations), 1, 1))
+    matrices[:, :3, :3] = FLIP @ rotations @ FLIP
+    matrices[:, :3, 3] = translations @ FLIP / _TRANSFORM_SCALE
+    return np.linalg.inv(matrices)
+
+
+def read_poses(folder: Path) -> Poses:
+    """Of track_params.pt, or without it of transforms_*.json. Raises GaussianTalkerError when there is neither."""
+    if (folder / "track_params.pt").exists():
+        return _read_track_params(folder / "track_params.pt")
+    files = sorted(folder.glob("transforms_*.json"))
+    if not files:
+        raise GaussianTalkerError(f"{folder} has neither track_params.pt nor transforms_*.json; run its tracker first")
+    entries, focal = {}, None
+    for file in files:
+        content = read_json(file)
+        try:
+            focal = float(content["focal_len"])
+            entries |= {int(frame["img_id"]): frame["transform_matrix"] for frame in content["frames"]}
+        except (KeyError, TypeError, ValueError) as error:
+            raise GaussianTalkerError(f"{file} is not a list of AD-NeRF poses ({error!r}); track it again") from None
+    index = np.array(sorted(entries))
+    rotations, translations = from_transform(np.array([entries[k] for k in index], dtype=float))
+    return Poses(focal, index, rotations, translations)
+
+
+def _read_track_params(path: Path) -> Poses:
+    import pickle
+
+    import torch
+
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        euler, trans = (np.asarray(content[key], dtype=float) for key in ("euler", "trans"))
+        focal = float(np.ravel(np.asarray(content["focal"]))[0])
+    except (KeyError, RuntimeError, pickle.UnpicklingError) as error:
+        raise GaussianTalkerError(f"{path} does not hold a tracker's poses as plain tensors ({error})") from None
+    return Poses(focal, np.arange(len(euler)), *from_tracker(euler, trans))
+
+
+def read_blink(path: Path, frames: int) -> np.ndarray:  # [frames] float32 in [0, 1]
+    """Eye closure from OpenFace's au.csv: AU45_r, clipped at 2 and halved, as the papers do.
+
+    Column names are taken with or without the blanks that some builds of OpenFace put before them. The last value is
+    held where the file is short. Raises GaussianTalkerError when there is no such column.
+    """
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        rows = csv.reader(file)
+        names = [name.strip() for name in next(rows, [])]
+        if "AU45_r" not in names:
+            raise GaussianTalkerError(f"{path} has no column AU45_r; give the csv of OpenFace's FeatureExtraction")
+        column = names.index("AU45_r")
+        values = [float(row[column]) for row in rows if len(row) > column]
+    if not values:
+        raise GaussianTalkerError(f"{path} has no rows; run OpenFace's FeatureExtraction again")
+    index = np.minimum(np.arange(frames), len(values) - 1)
+    return (np.clip(np.array(values)[index], 0, 2) / 2).astype(np.float32)

@@ -1,0 +1,165 @@
+"""Reads and writes folders in AD-NeRF's dataset layout, so that people can bring what they have preprocessed."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gaussiantalker import pretrained
+from gaussiantalker.capture import adnerf
+from gaussiantalker.capture.arrays import ArrayReader, ArrayWriter
+from gaussiantalker.capture.face_mesh import load_face_mesh
+from gaussiantalker.capture.folder import Capture
+from gaussiantalker.capture.landmarker import POINTS, Landmarker
+from gaussiantalker.capture.pose import Motion, place_shape
+from gaussiantalker.capture.tracking import save_tracking
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.media import audio
+from gaussiantalker.media.files import write_json
+from gaussiantalker.media.image import read_image, resize, write_image
+from gaussiantalker.progress import SILENT, Progress
+from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME
+
+_SOUNDS = ("aud.wav", "audio.wav")
+_UNIT = 0.9  # their lengths are decimetres; the outer corners of the eyes are about 9 cm apart
+
+
+def pictures(folder: Path) -> list[Path]:
+    """ori_imgs by frame number. Raises GaussianTalkerError when there are none, or one between them is missing."""
+    found = [p for p in (folder / "ori_imgs").iterdir() if p.suffix in (".jpg", ".png") and p.stem.isdigit()]
+    files = {int(path.stem): path for path in found}
+    if not files:
+        raise GaussianTalkerError(f"{folder / 'ori_imgs'} holds no numbered pictures; run the dataset's own extraction")
+    missing = sorted(set(range(min(files), max(files))) - set(files))
+    if missing:
+        raise GaussianTalkerError(f"{folder / 'ori_imgs'} lacks picture {missing[0]}; extract the frames again")
+    return [files[k] for k in sorted(files)]
+
+
+def ingest_dataset(source: Path, folder: Path, size: int, progress: Progress) -> dict:
+    """What `ingest` does for a video, for ori_imgs and aud.wav of a dataset."""
+    files = pictures(source)
+    progress.stage("landmarks", len(files))
+    landmarker = Landmarker(track=True, progress=progress)
+    scores, found, side = [], [], 0
+    with (
+        ArrayWriter(folder / "frames.npy", (size, size, 3)) as frames,
+        ArrayWriter(folder / "landmarks.npy", (POINTS, 2), np.float32) as points,
+    ):
+        for k, file in enumerate(files):
+            picture = read_image(file)
+            side = side or len(picture)
+            if picture.shape != (side, side, 3):
+                raise GaussianTalkerError(f"{file} is not a square like the first picture; crop all of them alike")
+            frames.append(resize(picture, (size, size))[None])
+            face = landmarker.detect(picture)
+            points.append((face.points[:, :2] * (size / side) if face else np.full((POINTS, 2), np.nan))[None])
+            scores.append(face.blendshapes if face else np.full(52, np.nan, np.float32))
+            found.append(face is not None)
+            progress.update(k + 1)
+    if np.mean(found) < 0.5:
+        raise GaussianTalkerError(f"a face is seen in only {np.mean(found):.0%} of {source}; is it a portrait dataset?")
+    np.savez(folder / "faces.npz", scores=np.array(scores), found=np.array(found))
+    sound = next((source / name for name in _SOUNDS if (source / name).exists()), None)
+    if sound is not None:
+        samples = audio.read_audio(sound)[: len(files) * SAMPLES_PER_FRAME]
+        audio.write_wav(folder / "audio.wav", np.pad(samples, (0, len(files) * SAMPLES_PER_FRAME - len(samples))))
+    return {
+        "frames": len(files),
+        "first_number": int(files[0].stem),
+        "sound": sound is not None,
+        "source_size": [side, side],
+        "source_fps": float(FPS),
+        "crop": [0, 0, side],
+        "other_people": 0,
+    }
+
+
+def track_dataset(source: Path, folder: Path, size: int, facts: dict, progress: Progress) -> dict:
+    """What `track` does, with the dataset's own poses, and its au.csv if there is one.
+
+    The dataset's head has another size, middle and front; landmarks triangulated with its poses say where this
+    package's head lies in it.
+    """
+    progress.stage("head pose", 1)
+    poses = adnerf.read_poses(source)
+    numbers = np.arange(facts["frames"]) + facts["first_number"]
+    rows = np.searchsorted(poses.frames, numbers).clip(0, len(poses.frames) - 1)
+    posed = poses.frames[rows] == numbers
+    with np.load(folder / "faces.npz") as faces:
+        found = faces["found"] & posed
+    if not found.any():
+        raise GaussianTalkerError(f"the poses in {source} belong to other frames than its pictures; track it again")
+    focal = poses.focal * size / facts["source_size"][0]
+    given = Motion(focal, np.zeros((0, 3)), poses.rotations[rows], poses.translations[rows], np.zeros(len(rows)))
+    mesh = load_face_mesh(pretrained.path("face-landmarker"))
+    landmarks = np.load(folder / "landmarks.npy")
+    motion = place_shape(given, landmarks, found, mesh, size)
+    blink = adnerf.read_blink(source / "au.csv", facts["frames"]) if (source / "au.csv").exists() else None
+    progress.update(1)
+    return save_tracking(folder, motion, mesh, size, blink=blink)
+
+
+def label_dataset(source: Path, folder: Path, facts: dict, progress: Progress) -> dict:
+    """labels.npy from parsing/*.png, by the nearest of the layout's four colours."""
+    size = ArrayReader(folder / "frames.npy").shape[1]
+    progress.stage("head, neck and torso masks", facts["frames"])
+    colours = adnerf.PARSING_COLOURS.astype(int)
+    shares = np.zeros(4)
+    with ArrayWriter(folder / "labels.npy", (size, size)) as writer:
+        for k in range(facts["frames"]):
+            picture = read_image(source / "parsing" / f"{k + facts['first_number']}.png")
+            nearest = np.abs(picture[..., None, :].astype(int) - colours).sum(-1).argmin(-1).astype(np.uint8)
+            labels = np.asarray(Image.fromarray(nearest).resize((size, size), Image.Resampling.NEAREST))
+            shares += np.bincount(labels.ravel(), minlength=4) / labels.size
+            writer.append(labels[None])
+            progress.update(k + 1)
+    names = ("background", "head", "neck", "torso")
+    return {"mean_shares": dict(zip(names, (shares / facts["frames"]).round(4).tolist(), strict=True))}
+
+
+def write_dataset(capture: Capture, folder: str | Path, progress: Progress = SILENT) -> None:
+    """Writes a capture in AD-NeRF's layout: pictures, parsing, torso, background, landmarks, poses, sound, au.csv.
+
+    Lengths are decimetres, as in their tracker; aud_ds.npy (DeepSpeech features) is left to their own script.
+    """
+    folder, tracking, count = Path(folder), capture.tracking, capture.frames
+    for name in ("ori_imgs", "gt_imgs", "parsing", "torso_imgs"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    progress.stage("write dataset", count)
+    write_image(folder / "bc.jpg", capture.background)
+    for k in range(count):
+        labels, picture = capture.labels[k], capture.images[k]
+        write_image(folder / "ori_imgs" / f"{k}.jpg", picture)
+        np.savetxt(folder / "ori_imgs" / f"{k}.lms", tracking.landmarks[k, list(adnerf.LANDMARKS_68)], "%.4f")
+        write_image(folder / "parsing" / f"{k}.png", adnerf.PARSING_COLOURS[labels])
+        behind = np.where(labels[..., None] == 0, capture.background, picture)
+        write_image(folder / "gt_imgs" / f"{k}.jpg", behind)
+        plate = capture.plates[k]
+        body = (labels > 1) | (np.abs(plate.astype(int) - capture.background).max(-1) > 8) & (labels == 1)
+        write_image(folder / "torso_imgs" / f"{k}.png", np.dstack([plate, 255 * body.astype(np.uint8)]))
+        progress.update(k + 1)
+    _write_poses(capture, folder)
+    if capture.has_audio:
+        audio.write_wav(folder / "aud.wav", capture.audio)
+    lines = ["frame, AU45_r", *(f"{k + 1}, {2 * value:.3f}" for k, value in enumerate(tracking.blink))]
+    (folder / "au.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _write_poses(capture: Capture, folder: Path) -> None:
+    import torch
+
+    tracking, count, focal = capture.tracking, capture.frames, capture.camera.focal
+    translations = tracking.translations * _UNIT
+    euler, trans = adnerf.to_tracker(tracking.rotations, translations)
+    vertices = torch.tensor(tracking.points @ adnerf.FLIP * _UNIT, dtype=torch.float32)
+    tensors = {"euler": torch.tensor(euler), "trans": torch.tensor(trans), "focal": torch.tensor([focal])}
+    # One mesh for all frames: an expanded tensor is stored once.
+    torch.save(tensors | {"vertices": vertices.expand(count, -1, -1)}, folder / "track_params.pt")
+    matrices = adnerf.to_transform(tracking.rotations, translations)
+    for name, part in (("train", range(capture.train_frames)), ("val", range(capture.train_frames, count))):
+        frames = [{"img_id": k, "aud_id": k, "transform_matrix": matrices[k].tolist()} for k in part]
+        half = capture.size / 2
+        write_json(
+            folder / f"transforms_{name}.json", {"focal_len": focal, "cx": half, "cy": half, "frames": frames}
+        )
