@@ -92,6 +92,6 @@ def _run(stages: Stages, source: Source, out: Path, size: int, progress: Progres
     )
     stages.run("labels", 2, own, ["ingest"], ["labels.npy"], lambda: source.label(out, ingested, progress))
     stages.run("plates", 3, {}, ["ingest", "labels"], ["background.png", "plates.npy"], plates)
-    stages.run("points", 2, {}, ["tracking", "labels"], ["points.npz"], points)
+    stages.run("points", 3, {}, ["tracking", "labels"], ["points.npz"], points)
     told = {key: stages.record[key] for key in ("source", "consent")}
     stages.run("report", 1, told, ["ingest", "tracking", "labels", "plates"], ["report.html"], report)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import sparse
+from scipy import ndimage, sparse
 from scipy.interpolate import LinearNDInterpolator
 from scipy.sparse.linalg import spsolve
 from scipy.spatial import cKDTree
@@ -83,7 +83,8 @@ class Views:
             x, y, within = self._pixels(points, pose)
             eye = -pose[:3, :3].T @ pose[:3, 3]
             facing = ((eye - points) * normals).sum(-1) > 0.15 * np.linalg.norm(eye - points, axis=-1)
-            visible = within & facing & mask[y, x]
+            # The outermost pixels of a mask are half background.
+            visible = within & facing & ndimage.binary_erosion(mask, iterations=max(len(mask) // 100, 1))[y, x]
             seen[k, visible] = picture[y[visible], x[visible]] / 255
         known = ~np.isnan(seen[..., 0]).all(0)
         colours = np.full((len(points), 3), 0.5)
