@@ -42,8 +42,10 @@ class Speech:
         from gaussiantalker.media.image import write_image
         from gaussiantalker.speech.picture import draw
         from gaussiantalker.speech.silence import voiced
+        from gaussiantalker.splatting.threads import quiet_torch
         from gaussiantalker.timing import FPS, SAMPLE_RATE
 
+        quiet_torch()
         audio = read_audio(self.audio)
         spoken, seconds = voiced(audio).sum() / FPS, len(audio) / SAMPLE_RATE
         write_image(self.file, draw(audio, _phones(audio, progress), _features(audio, progress)))
