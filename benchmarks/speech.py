@@ -54,7 +54,7 @@ def measure(options: Options) -> dict[str, float]:
     from gaussiantalker.splatting.threads import quiet_torch
 
     torch.set_num_threads(options.threads)
-    quiet_torch()  # as every verb does
+    quiet_torch()  # as the verb does
     encoder, audio = speech.load(options.measure), sound(options.seconds)
     encoder.features(audio[:16_000])
     begun, cpu = time.perf_counter(), time.process_time()
