@@ -257,38 +257,6 @@ def store(typing_context, array, index, value):
     return types.void(array, types.int64, value), generate
 
 
-def _lane_address(context, builder, signature, values, lane: int):
-    offset = builder.mul(values[2], values[2].type(lane))
-    return _address(context, builder, signature.args[0], values[0], builder.add(values[1], offset))
-
-
-@intrinsic
-def gather(typing_context, array, index, stride):
-    """Lane i is the flat element index + i * stride. Unchecked."""
-
-    def generate(context, builder, signature, values):
-        total = ir.Constant(_FLOATS, ir.Undefined)
-        for lane in range(LANES):
-            element = builder.load(_lane_address(context, builder, signature, values, lane))
-            total = builder.insert_element(total, element, _INT(lane))
-        return total
-
-    return vec(array, types.int64, types.int64), generate
-
-
-@intrinsic
-def scatter(typing_context, array, index, stride, value):
-    """Lane i goes to the flat element index + i * stride. Unchecked."""
-
-    def generate(context, builder, signature, values):
-        for lane in range(LANES):
-            element = builder.extract_element(values[3], _INT(lane))
-            builder.store(element, _lane_address(context, builder, signature, values, lane))
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64, types.int64, value), generate
-
-
 def _row_addresses(context, builder, array_type, array, first, k):
     """Addresses of column k in sixteen rows of a C-contiguous array [N, C]."""
     rows = context.make_array(array_type)(context, builder, array)
