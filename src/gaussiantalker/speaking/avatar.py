@@ -22,6 +22,7 @@ from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.speaking.motion import Motion
 from gaussiantalker.speaking.performance import Performance
 from gaussiantalker.speaking.stream import AvatarStream, AvFrame
+from gaussiantalker.splatting.cpu import prepare
 from gaussiantalker.splatting.gaussians import Gaussians
 from gaussiantalker.splatting.memory import keep_memory
 from gaussiantalker.talker import Drive, Footage, Listener, Talker, fast_products, find_method, render
@@ -55,6 +56,7 @@ class Avatar:
         path = Path(path)
         info = _read_info(path)
         keep_memory()
+        prepare(progress)
         with safe_open(_part(path, "model.safetensors"), framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         listener = Listener.from_arrays(

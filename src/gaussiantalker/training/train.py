@@ -13,6 +13,7 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import atomic_path, read_json
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.speaking import Avatar, Motion, calm_stretch
+from gaussiantalker.splatting.cpu import prepare
 from gaussiantalker.splatting.memory import keep_memory
 from gaussiantalker.talker import Footage, Listener, Talker, find_method
 from gaussiantalker.timing import SAMPLES_PER_FRAME
@@ -51,6 +52,7 @@ def train(
     if _finished(out, recipe):
         return out
     keep_memory()
+    prepare(progress)
     progress.stage("preparing", 1)
     heard = source.audio[: source.train_frames * SAMPLES_PER_FRAME]
     listener = Listener.fit(speech.load(ENCODER, progress), heard)
