@@ -115,7 +115,7 @@ def main() -> None:
         rows[video.stem] = json.loads(done.stdout.splitlines()[-1])
     table = Table("", *rows, title=f"capture at {options.size} pixels")
     for name in dict.fromkeys(key for row in rows.values() for key in row):
-        table.add_row(name, *(f"{row[name]:.3g}" if name in row else "" for row in rows.values()))
+        table.add_row(name, *(f"{row[name]:.4g}" if name in row else "" for row in rows.values()))
     console.print(table)
 
 

@@ -24,6 +24,7 @@ _CLEAR_OF_PERSON = 0.010
 _HALO_INNER, _HALO_OUTER = 0.008, 0.028
 _MIXED = 0.008
 _REACH = 0.10
+_AROUND = 0.08  # of the side, beyond which the head changes nothing
 _DARKENING = 0.98  # of the extended neck, per 1/512 of the side, as in AD-NeRF
 
 
@@ -67,6 +68,18 @@ def clean_background(pictures: np.ndarray, labels: np.ndarray) -> tuple[np.ndarr
 def plate(picture: np.ndarray, labels: np.ndarray, background: np.ndarray) -> np.ndarray:  # [H, W, 3] uint8
     """One frame without its head: background [H, W, 3] float32, and the body extended upwards where the head was."""
     size = len(labels)
+    rows, columns = (np.flatnonzero((labels == HEAD).any(axis)) for axis in (1, 0))
+    if not rows.size:
+        return picture
+    margin = round(_AROUND * size)
+    window = tuple(slice(max(k[0] - margin, 0), k[-1] + margin + 1) for k in (rows, columns))
+    out = picture.copy()
+    out[window] = _near_head(picture[window], labels[window], background[window], size)
+    return out
+
+
+def _near_head(picture: np.ndarray, labels: np.ndarray, background: np.ndarray, size: int) -> np.ndarray:
+    """The same for the part of a frame of `size` pixels that the head can change."""
     distance = ndimage.distance_transform_edt(labels != HEAD).astype(np.float32) / size
     body = labels > HEAD
     # Beside the head the frame's own background returns gradually: stray hair must not stay behind as a ghost.
