@@ -7,17 +7,18 @@ from torch import Tensor, nn
 
 from gaussiantalker.talker.audio import SpeechNet, keep_variance
 
-EYE_OCTAVES = 4
+EYE_HARMONICS = 3
 
 
 def eye_encoding(blink: Tensor) -> Tensor:
-    """Blink [B] in [0, 1] as sines and cosines [B, 8] over four octaves, the lowest half a period long.
+    """Blink [B] in [0, 1] as sines and cosines [B, 6] of up to three quarters of a period, counted from the open eye.
 
-    The public code's frequencies reach 5,623 rad, where neighbouring values of the blink share nothing; four octaves
-    keep a half-closed eye between an open and a closed one.
+    The public code's frequencies reach 5,623 rad, where neighbouring values of the blink share nothing, and octaves of
+    half a period give open and shut nearly the same numbers. Here a shut eye is far from an open one, which is zero,
+    and a half-shut one lies between them.
     """
-    angles = blink[:, None] * math.pi * 2.0 ** torch.arange(EYE_OCTAVES, device=blink.device)
-    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+    angles = blink[:, None] * math.pi / 2 * torch.arange(1, EYE_HARMONICS + 1, device=blink.device)
+    return torch.cat([angles.sin(), angles.cos() - 1], dim=-1)
 
 
 def _mlp(inputs: int, width: int) -> nn.Sequential:
@@ -36,7 +37,7 @@ class Conditions(nn.Module):
             self.speech = SpeechNet(speech_channels)
             self.audio = _mlp(32, width)
         if "eye" in names:
-            self.eye = _mlp(2 * EYE_OCTAVES, width)
+            self.eye = _mlp(2 * EYE_HARMONICS, width)
         if "camera" in names:
             self.camera = _mlp(12, width)
         if "null" in names:

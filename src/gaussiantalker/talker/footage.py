@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gaussiantalker.capture import Capture
 
 OUTER_LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
+EYES = (33, 133, 159, 145, 263, 362, 386, 374)  # corners and middles of the lids
 HEAD = 1  # the head's number in a capture's labels
 
 
@@ -25,6 +26,7 @@ class Shots(NamedTuple):
     plate: Tensor  # [B, H, W, 3] the frame without its head
     head: Tensor  # [B, H, W] 1 where the head is
     lips: Tensor  # [B, 4] left, top, right, bottom in pixels
+    eyes: Tensor  # [B, 4] likewise, around both
     drive: Drive
 
 
@@ -39,6 +41,7 @@ class Footage:
         self.K = torch.from_numpy(capture.camera.K).float()
         self.contexts = speech.contexts(speech.windows(listener.rows(capture.audio)))
         self.lips = lip_boxes(tracking.landmarks[:, OUTER_LIPS], capture.size)
+        self.eyes = eye_boxes(tracking.landmarks[:, EYES], capture.size)
 
     def usable(self, start: int, stop: int) -> np.ndarray:
         """Frame numbers in [start, stop) with a face."""
@@ -53,7 +56,8 @@ class Footage:
         """Everything about these frames [B]."""
         head = torch.from_numpy((self.capture.labels[frames] == HEAD).astype(np.float32))
         image, plate = _unit(self.capture.images[frames]), _unit(self.capture.plates[frames])
-        return Shots(image, plate, head, torch.from_numpy(self.lips[frames]), self.drive(frames))
+        lips, eyes = torch.from_numpy(self.lips[frames]), torch.from_numpy(self.eyes[frames])
+        return Shots(image, plate, head, lips, eyes, self.drive(frames))
 
 
 def lip_boxes(points: np.ndarray, size: int) -> np.ndarray:
@@ -62,6 +66,13 @@ def lip_boxes(points: np.ndarray, size: int) -> np.ndarray:
     half = np.maximum((high - low).max(axis=1) / 2, 2)[:, None]
     middle = np.clip((low + high) / 2, half, size - half)
     return np.concatenate([np.floor(middle - half), np.ceil(middle + half)], axis=1).clip(0, size).astype(np.int64)
+
+
+def eye_boxes(points: np.ndarray, size: int) -> np.ndarray:
+    """Boxes int [N, 4] around both eyes from points [N, P, 2] in pixels, a tenth of their width wider on all sides."""
+    low, high = points.min(axis=1), points.max(axis=1)
+    margin = 0.1 * (high - low)[:, :1] + 1
+    return np.concatenate([np.floor(low - margin), np.ceil(high + margin)], axis=1).clip(0, size).astype(np.int64)
 
 
 def _unit(pictures: np.ndarray) -> Tensor:

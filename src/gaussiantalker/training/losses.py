@@ -9,7 +9,7 @@ from gaussiantalker.training.schedule import Schedule
 
 
 def photometric_loss(image: Tensor, alpha: Tensor, shots: Shots, schedule: Schedule) -> Tensor:
-    """L1 + D-SSIM over the picture, L1 over the lips, and L1 between alpha and the head mask.
+    """L1 + D-SSIM over the picture, L1 over lips and eyes, and L1 between alpha and the head mask.
 
     The mask term is the public code's in intent; alpha takes the place of its saturated depth.
     image [B, H, W, 3], alpha [B, H, W, 1].
@@ -18,14 +18,16 @@ def photometric_loss(image: Tensor, alpha: Tensor, shots: Shots, schedule: Sched
     structure = ssim(image.movedim(-1, 1), shots.image.movedim(-1, 1)).mean()
     loss = loss + schedule.weight_ssim * (1 - structure)
     loss = loss + schedule.weight_mask * (alpha[..., 0] - shots.head).abs().mean()
-    return loss + schedule.weight_lips * lip_loss(image, shots)
+    for weight, boxes in ((schedule.weight_lips, shots.lips), (schedule.weight_eyes, shots.eyes)):
+        loss = loss + weight * patch_loss(image, shots.image, boxes)
+    return loss
 
 
-def lip_loss(image: Tensor, shots: Shots) -> Tensor:
-    """Mean absolute error over the square lip patches of a batch, all pixels counting the same."""
+def patch_loss(image: Tensor, truth: Tensor, boxes: Tensor) -> Tensor:
+    """Mean absolute error over one patch [4] (left, top, right, bottom) per picture, all pixels counting the same."""
     errors = [
-        (image[b, top:bottom, left:right] - shots.image[b, top:bottom, left:right]).abs().flatten()
-        for b, (left, top, right, bottom) in enumerate(shots.lips.tolist())
+        (image[b, top:bottom, left:right] - truth[b, top:bottom, left:right]).abs().flatten()
+        for b, (left, top, right, bottom) in enumerate(boxes.tolist())
     ]
     return torch.cat(errors).mean()
 

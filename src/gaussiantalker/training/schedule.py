@@ -37,6 +37,8 @@ class Schedule:
     weight_l1: float = 0.8
     weight_ssim: float = 0.2
     weight_lips: float = 0.4
+    weight_eyes: float = 0.4
+    """None in the papers; without it a short training may never notice that eyes shut."""
     weight_mask: float = 0.1
     checkpoint_every: int = 250
 

@@ -19,6 +19,7 @@ from gaussiantalker.training.listening import learn_to_listen, mouth_targets
 from gaussiantalker.training.losses import head_psnr, photometric_loss
 from gaussiantalker.training.schedule import Schedule
 
+SHUT, SHUT_REPEATS = 0.3, 2  # blinks are a frame in twenty, too rare to be learnt from in a short training
 LISTENER_SHARE = 0.1  # of the network's learning rate
 STAGES = ("canonical head", "deformation")
 
@@ -135,13 +136,20 @@ class Trainer:
                 group["lr"] = rate * last**progress * group.get("share", 1.0)
 
     def _pick(self, count: int) -> np.ndarray:
-        """The frames of this step: every frame once an epoch, in an order drawn anew each time."""
-        picked = []
+        """The frames of this step: the whole playlist once an epoch, in an order drawn anew each time."""
+        picked, frames = [], self._playlist()
         for number in range(self.step * count, (self.step + 1) * count):
-            epoch, place = divmod(number, len(self.frames))
-            order = np.random.default_rng((self.seed, self.stage, epoch)).permutation(self.frames)
+            epoch, place = divmod(number, len(frames))
+            order = np.random.default_rng((self.seed, self.stage, epoch)).permutation(frames)
             picked.append(order[place])
         return np.array(picked)
+
+    def _playlist(self) -> np.ndarray:
+        """Every frame once and, where eyes are learnt, those with shut eyes more often."""
+        if self.stage == 0:
+            return self.frames
+        shut = self.frames[self.footage.blink[self.frames].numpy() > SHUT]
+        return np.concatenate([self.frames, np.tile(shut, SHUT_REPEATS)])
 
     def _degree(self) -> int:
         return min(self.talker.sh_degree, self.step // self.schedule.sh_degree_every)
