@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from gaussiantalker.speech.encoder import ROWS_PER_FRAME
 from gaussiantalker.speech.windows import CONTEXT_WINDOWS, WINDOW_ROWS
 from gaussiantalker.talker import Listener
 from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from gaussiantalker.speaking.avatar import Avatar
 
 AHEAD = 3  # windows after a frame's own among its eight
-ROWS_PER_FRAME = 2
 
 
 class AvFrame(NamedTuple):

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from gaussiantalker import speech
+from gaussiantalker.speech.encoder import ROWS_PER_FRAME
 from gaussiantalker.speech.projection import fit
 from gaussiantalker.timing import SAMPLE_RATE
-
-ROWS_PER_FRAME = 2
 
 
 @dataclass(frozen=True)
