@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from gaussiantalker.speaking.motion import LONGEST, SHORTEST, Motion, calm_stretch
+from gaussiantalker.speaking.motion import LONGEST, NECK, SHORTEST, Motion, Steering, calm_stretch, turned
 
 
 def a_motion(frames: int) -> Motion:
@@ -38,3 +38,20 @@ def test_the_stretch_turns_where_the_head_rests() -> None:
 
 def test_a_short_capture_is_used_whole() -> None:
     assert calm_stretch(np.tile(np.eye(3), (50, 1, 1)), np.zeros((50, 3))) == (0, 50)
+
+
+def test_steering_is_followed_without_a_jump() -> None:
+    steering = Steering(yaw=20.0)
+    shown = np.array([steering.follow(limit=30.0) for _ in range(50)])[:, 0]
+    assert shown[0] < 2
+    assert np.diff(shown).min() >= 0
+    assert abs(shown[-1] - 20) < 0.1
+    steering.yaw = float("nan")
+    assert np.isfinite(steering.follow(limit=30.0)).all()
+
+
+def test_the_head_turns_about_the_neck() -> None:
+    pose = np.eye(4)[None]
+    pose[0, 2, 3] = 8
+    after = turned(pose, np.array([[25.0, -10.0, 5.0]]))
+    np.testing.assert_allclose(after[0, :3, :3] @ NECK + after[0, :3, 3], pose[0, :3, :3] @ NECK + pose[0, :3, 3])

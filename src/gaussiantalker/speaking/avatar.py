@@ -19,7 +19,7 @@ from gaussiantalker.media.audio import read_audio
 from gaussiantalker.media.files import atomic_path, read_json, write_json
 from gaussiantalker.media.video import read_frames, write_video
 from gaussiantalker.progress import SILENT, Progress
-from gaussiantalker.speaking.motion import Motion
+from gaussiantalker.speaking.motion import Motion, Steering, turned
 from gaussiantalker.speaking.performance import Performance
 from gaussiantalker.speaking.stream import AvatarStream, AvFrame
 from gaussiantalker.splatting.cpu import prepare
@@ -29,6 +29,7 @@ from gaussiantalker.talker import Drive, Footage, Listener, Talker, fast_product
 
 FORMAT = 1
 BATCH = 4  # frames rendered together: enough to share the network's overhead, few enough to stay in cache
+PLATES_LIMIT = 5.0  # degrees of steering over a torso that was recorded for another pose
 PLATES_CRF = 10  # plates lie behind every frame, so they are kept near-lossless
 
 
@@ -94,15 +95,23 @@ class Avatar:
             yield from stream.push(chunk)
         yield from stream.finish()
 
-    def perform(self, contexts: np.ndarray, first: int) -> Iterator[np.ndarray]:
-        """Pictures for speech contexts [k, 8, 16, C] of the frames from `first` on, with the avatar's own motion."""
+    def perform(self, contexts: np.ndarray, first: int, steering: Steering | None = None) -> Iterator[np.ndarray]:
+        """Pictures for speech contexts [k, 8, 16, C] of the frames from `first` on, with the avatar's own motion.
+
+        Steering is read anew for every few frames.
+        """
         for start in range(0, len(contexts), BATCH):
             part = contexts[start : start + BATCH]
-            index = np.array([self.motion.index(first + start + k) for k in range(len(part))])
+            frames = first + start + np.arange(len(part))
+            index = np.array([self.motion.index(0 if steering and steering.still else frame) for frame in frames])
+            blink, viewmats = self.motion.blink[index], self.motion.viewmats[index]
+            if steering:
+                viewmats = turned(viewmats, np.stack([steering.follow(PLATES_LIMIT) for _ in index]))
+                blink = blink if steering.blink is None else np.full(len(index), np.clip(steering.blink, 0, 1))
             drive = Drive(
                 torch.from_numpy(np.array(part)),
-                torch.from_numpy(self.motion.blink[index]).float(),
-                torch.from_numpy(self.motion.viewmats[index]).float(),
+                torch.from_numpy(np.asarray(blink)).float(),
+                torch.from_numpy(viewmats).float(),
             )
             yield from self._render(drive, self.plates[index])
 

@@ -1,14 +1,49 @@
 """Where the head moves and the eyes blink while the avatar speaks: a stretch of the capture, played to and fro."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from gaussiantalker.geometry import rigid, rotation_angle
+from gaussiantalker.geometry import from_yaw_pitch_roll, rigid, rotation_angle
 from gaussiantalker.timing import FPS
 
 LONGEST = 20 * FPS  # frames: what is kept must fit in memory together with its plates
 SHORTEST = 8 * FPS
+NECK = np.array([0.0, 0.8, 1.0])  # head units: about where the skull sits on the spine
+EASE = 0.25  # of what is left to go, per frame and in two stages: a step is over in a third of a second
+
+
+@dataclass
+class Steering:
+    """Live control of an avatar, for one performance. Set the attributes at any time, from any thread.
+
+    Angles in degrees are added to the motion's own pose, about the head's axes: a positive yaw turns the face to the
+    picture's left, a positive pitch downwards, a positive roll clockwise. What is shown follows smoothly.
+    """
+
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+    blink: float | None = None
+    """0 open to 1 shut; None leaves the motion's own."""
+    still: bool = False
+    """Holds the motion's own pose."""
+    _eased: np.ndarray = field(default_factory=lambda: np.zeros((2, 3)), repr=False)
+
+    def follow(self, limit: float) -> np.ndarray:
+        """Degrees [3] to show in the next frame, none beyond the limit."""
+        wanted = np.clip(np.nan_to_num([self.yaw, self.pitch, self.roll]), -limit, limit)
+        for stage in self._eased:
+            stage += EASE * (wanted - stage)
+            wanted = stage.copy()
+        return wanted
+
+
+def turned(viewmats: np.ndarray, degrees: np.ndarray) -> np.ndarray:
+    """Poses [B, 4, 4] turned by further yaw, pitch and roll [B, 3] in degrees about where the head sits on the neck."""
+    rotations = viewmats[:, :3, :3] @ from_yaw_pitch_roll(degrees)
+    shift = (viewmats[:, :3, :3] - rotations) @ NECK
+    return rigid(rotations, viewmats[:, :3, 3] + shift)
 
 
 @dataclass(frozen=True)
