@@ -21,5 +21,5 @@ def test_folded_attention_equals_torchs(frames: int, tokens: int, points: int, s
     z = torch.randn(1 if shared else frames, points, 64)
     keys = torch.randn(frames, tokens, 64)
     expected, weights = torchs(z.expand(frames, -1, -1), keys, keys, average_attn_weights=False)
-    torch.testing.assert_close(ours.attend(z, keys), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(ours.mix(z, keys), expected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(ours.scores(z, keys).transpose(2, 3), weights, rtol=1e-4, atol=1e-5)

@@ -8,16 +8,16 @@ the same to rounding, and the test compares it with torch's own attention.
 import torch
 from torch import Tensor, nn
 
+from gaussiantalker.talker.fusion import FusionLayer
 
-class CrossAttention(nn.Module):
-    """z' = LN(CA(z, tokens) + z), then LN(FFN(z') + z'), as the public code places the norms."""
 
-    def __init__(self, width: int, heads: int, feedforward: int):
-        super().__init__()
+class CrossAttention(FusionLayer):
+    """Features attend to the tokens (eq. 11)."""
+
+    def __init__(self, width: int, heads: int, feedforward: int, norms: bool = True):
+        super().__init__(width, feedforward, norms)
         self.heads = heads
         self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
-        self.norm_attention, self.norm_feedforward = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.feedforward = nn.Sequential(nn.Linear(width, feedforward), nn.ReLU(), nn.Linear(feedforward, width))
 
     def scores(self, z: Tensor, tokens: Tensor) -> Tensor:
         """Attention weights [B, heads, tokens, N] of features [B or 1, N, width] over tokens [B, tokens, width].
@@ -35,14 +35,12 @@ class CrossAttention(nn.Module):
         logits = folded @ z.transpose(1, 2) + offset[..., None]
         return logits.unflatten(1, (self.heads, -1)).softmax(dim=2)
 
-    def attend(self, z: Tensor, tokens: Tensor) -> Tensor:
-        """CA(z, tokens): [B or 1, N, width], [B, tokens, width] to [B, N, width]."""
+    def weights(self, z: Tensor, tokens: Tensor) -> Tensor:
+        return self.scores(z, tokens).mean(dim=1)
+
+    def mix(self, z: Tensor, tokens: Tensor) -> Tensor:
         head = z.shape[-1] // self.heads
         values = self.value(tokens).unflatten(-1, (self.heads, head))
         folded = torch.einsum("bthe,dhe->bhtd", values, self.out.weight.unflatten(1, (self.heads, head)))
         weights = self.scores(z, tokens)
         return weights.flatten(1, 2).transpose(1, 2) @ folded.flatten(1, 2) + self.out.bias
-
-    def forward(self, z: Tensor, tokens: Tensor) -> Tensor:
-        z = self.norm_attention(self.attend(z, tokens) + z)
-        return self.norm_feedforward(self.feedforward(z) + z)
