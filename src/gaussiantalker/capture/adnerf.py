@@ -5,13 +5,13 @@ tracker, and a camera sees R0 x + trans along -z. With F = diag(1, -1, -1) that 
 world-to-camera rotation F R0 F and translation F trans.
 """
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from gaussiantalker.capture.openface import read_columns
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import read_json
 
@@ -102,17 +102,8 @@ def _read_track_params(path: Path) -> Poses:
 def read_blink(path: Path, frames: int) -> np.ndarray:  # [frames] float32 in [0, 1]
     """Eye closure from OpenFace's au.csv: AU45_r, clipped at 2 and halved, as the papers do.
 
-    Column names are taken with or without the blanks that some builds of OpenFace put before them. The last value is
-    held where the file is short. Raises GaussianTalkerError when there is no such column.
+    The last value is held where the file is short. Raises GaussianTalkerError when there is no such column.
     """
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = csv.reader(file)
-        names = [name.strip() for name in next(rows, [])]
-        if "AU45_r" not in names:
-            raise GaussianTalkerError(f"{path} has no column AU45_r; give the csv of OpenFace's FeatureExtraction")
-        column = names.index("AU45_r")
-        values = [float(row[column]) for row in rows if len(row) > column]
-    if not values:
-        raise GaussianTalkerError(f"{path} has no rows; run OpenFace's FeatureExtraction again")
+    values = read_columns(path, ["AU45_r"])[:, 0]
     index = np.minimum(np.arange(frames), len(values) - 1)
-    return (np.clip(np.array(values)[index], 0, 2) / 2).astype(np.float32)
+    return (np.clip(values[index], 0, 2) / 2).astype(np.float32)
