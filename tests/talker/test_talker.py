@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.talker import Drive, Talker, find_method, render
+from gaussiantalker.talker import METHODS, Drive, Talker, find_method, render
 
 
 def a_talker(method: str = "gaussiantalker", points: int = 60) -> Talker:
@@ -18,14 +18,15 @@ def a_drive(frames: int) -> Drive:
     generator = torch.Generator().manual_seed(1)
     viewmats = torch.eye(4).repeat(frames, 1, 1)
     viewmats[:, 2, 3] = 8
-    return Drive(torch.randn(frames, 8, 16, 6, generator=generator), torch.rand(frames, generator=generator), viewmats)
+    contexts, blink = torch.randn(frames, 8, 16, 6, generator=generator), torch.rand(frames, generator=generator)
+    return Drive(contexts, blink, viewmats, torch.arange(frames))
 
 
 def moved(talker: Talker) -> Talker:
     """The talker with heads that do something: their last layers start at zero."""
-    for heads in (talker.offsets, talker.canonical_heads.heads):
-        for layer in heads.last.values():
-            torch.nn.init.normal_(layer.weight, std=0.1)
+    for name, parameter in talker.named_parameters():
+        if ".last." in name:
+            torch.nn.init.normal_(parameter, std=0.1)
     return talker
 
 
@@ -47,12 +48,14 @@ def test_baking_does_not_change_the_canonical_head() -> None:
 
 
 def test_frames_do_not_influence_each_other() -> None:
-    for method in ("gaussiantalker", "gaussiantalker-star"):
+    for method in METHODS:
         talker, drive = moved(a_talker(method)), a_drive(3)
         together = talker.deform(drive)
         for frame in range(3):
             alone = talker.deform(Drive(*(part[frame : frame + 1] for part in drive)))
             for one, all_of_them in zip(alone, together, strict=True):
+                if len(all_of_them) != len(drive.blink):
+                    continue  # an attribute this method does not deform is shared by all frames
                 torch.testing.assert_close(one[0], all_of_them[frame], rtol=1e-4, atol=1e-5)
 
 
@@ -69,6 +72,27 @@ def test_every_condition_is_heard() -> None:
     }
     for name, change in changes.items():
         assert (talker.deform(change).means - still).abs().max() > 1e-6, name
+
+
+def test_time_counts_where_a_method_has_a_period() -> None:
+    drive = a_drive(1)
+    later = {step: drive._replace(frames=drive.frames + step) for step in (7, 25)}
+    for name, differs in (("egstalker", True), ("egstalker/without-position", False)):
+        talker = moved(a_talker(name))
+        means = talker.deform(drive).means
+        assert torch.equal(talker.deform(later[25]).means, means), "a second later it is the same again"
+        assert ((talker.deform(later[7]).means - means).abs().max() > 1e-6) == differs
+
+
+def test_attention_is_a_share_of_each_token() -> None:
+    drive = a_drive(2)
+    for name in METHODS:
+        weights = a_talker(name).attention(drive)
+        if name == "gstalker":
+            assert weights is None
+            continue
+        assert weights.shape == (2, 4, 60) and (weights >= 0).all()
+        torch.testing.assert_close(weights.sum(dim=1), torch.ones(2, 60))
 
 
 def test_training_reaches_every_parameter() -> None:

@@ -52,7 +52,12 @@ class Ball:
             images.append((head * ~mouth)[..., None] * torch.tensor([0.9, 0.7, 0.6]) + 0.1)
             heads.append(head)
             lips.append([int(middle) - 5, 20, int(middle) + 5, 30])
-        drive = Drive(torch.from_numpy(self.contexts[frames]), torch.zeros(len(frames)), self.viewmats[frames])
+        contexts, blink, numbers = (
+            torch.from_numpy(self.contexts[frames]),
+            torch.zeros(len(frames)),
+            torch.tensor(frames),
+        )
+        drive = Drive(contexts, blink, self.viewmats[frames], numbers)
         plate = torch.full((len(frames), SIZE, SIZE, 3), 0.1)
         boxes = torch.tensor(lips)
         return Shots(torch.stack(images), plate, torch.stack(heads), boxes, boxes, drive)

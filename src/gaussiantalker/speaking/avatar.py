@@ -112,6 +112,7 @@ class Avatar:
                 torch.from_numpy(np.array(part)),
                 torch.from_numpy(np.asarray(blink)).float(),
                 torch.from_numpy(viewmats).float(),
+                first + start + torch.arange(len(part)),
             )
             yield from self._render(drive, self.plates[index])
 

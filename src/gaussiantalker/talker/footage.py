@@ -50,7 +50,7 @@ class Footage:
     def drive(self, frames: np.ndarray) -> Drive:
         """What moves the head in these frames [B]."""
         index = torch.from_numpy(np.asarray(frames))
-        return Drive(torch.from_numpy(self.contexts[frames]), self.blink[index], self.viewmats[index])
+        return Drive(torch.from_numpy(self.contexts[frames]), self.blink[index], self.viewmats[index], index)
 
     def shots(self, frames: np.ndarray) -> Shots:
         """Everything about these frames [B]."""

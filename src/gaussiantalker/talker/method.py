@@ -4,6 +4,7 @@ A new paper is a new value here and, at most, one new part.
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from gaussiantalker.errors import GaussianTalkerError
 
@@ -17,13 +18,36 @@ class Method:
 
     name: str
     title: str
-    layers: int
-    """L: spatial-audio cross-attention layers (eq. 10-13)."""
+    layers: int = 1
+    """L: spatial-audio fusion layers (eq. 10-13)."""
+    start: Literal["mesh", "random"] = "mesh"
+    """Where the Gaussians begin: on the tracked head, or anywhere in its box (GSTalker)."""
+    encoding: Literal["dense", "hash"] = "dense"
+    """Feature planes with a texel for every place, or with hash tables (GSTalker, EGSTalker)."""
     resolutions: tuple[int, ...] = (64, 128)
-    """Side of each triplane level, in texels (eq. 7)."""
+    """Side of each level of a dense triplane, in texels (eq. 7)."""
     plane_channels: int = 32
+    hash_levels: int = 8
+    hash_channels: int = 2
+    hash_resolutions: tuple[int, int] = (16, 512)
+    """Nodes a side of the coarsest and the finest level."""
+    hash_table_bits: int = 14
+    fusion: Literal["cross", "agent", "concatenation", "multiplication"] = "cross"
     attention_heads: int = 2
+    agents: int = 64
+    """Agents of EGSTalker's attention; its best runs had one for every 200 Gaussians."""
+    agent_choice: Literal["pooled", "first"] = "pooled"
+    """Averages of Gaussians as in EGSTalker's paper, or the first rows as in its public code."""
+    norms: bool = True
+    """Layer norms around the fusion, as in GaussianTalker's public code; its paper's equations have none."""
     feedforward: int = 128
+    token_net: Literal["mlp", "taylor"] = "mlp"
+    """What widens the tokens; Taylor polynomials as in EGSTalker's public code."""
+    period: int = 0
+    """Frames after which the audio token's periodic position repeats (EGSTalker, PPE); 0 for none."""
+    period_along: Literal["frames", "tokens"] = "frames"
+    """What the position counts: frames as the paper says, or the tokens' axis as its public code does."""
+    regressor: Literal["mlp", "kan"] = "mlp"
     regressor_width: int = 128
     predicted: tuple[str, ...] = ("opacity", "sh")
     """Attributes the canonical stage reads off the triplane (eq. 8). The paper's Table 3 favours these two;
@@ -35,7 +59,9 @@ class Method:
 
     @property
     def width(self) -> int:
-        """Channels of a Gaussian's feature: the triplane levels side by side."""
+        """Channels of a Gaussian's feature: dense levels side by side, or hash levels of all three planes."""
+        if self.encoding == "hash":
+            return 3 * self.hash_levels * self.hash_channels
         return self.plane_channels * len(self.resolutions)
 
 
@@ -43,14 +69,34 @@ METHODS = {
     method.name: method
     for method in (
         Method(name="gaussiantalker", title="GaussianTalker", layers=2),
-        Method(name="gaussiantalker-star", title="GaussianTalker*", layers=1),
+        Method(name="gaussiantalker-star", title="GaussianTalker*"),
+        Method(
+            name="gstalker",
+            title="GSTalker",
+            start="random",
+            encoding="hash",
+            fusion="concatenation",
+            conditions=("audio", "eye"),
+            predicted=(),
+            deformed=("means", "scales", "quats"),
+        ),
+        Method(
+            name="egstalker",
+            title="EGSTalker",
+            encoding="hash",
+            fusion="agent",
+            regressor="kan",
+            regressor_width=64,
+            period=25,
+        ),
     )
 }
 
 
-_STAR = METHODS["gaussiantalker-star"]
+_STAR, _EGS = METHODS["gaussiantalker-star"], METHODS["egstalker"]
 
-# The paper's ablations (its Tables 3, 4 and 5), each one change to GaussianTalker*.
+# The papers' ablations (GaussianTalker's Tables 3, 4 and 5, EGSTalker's Table 3), each one change to the method, what
+# their public code does otherwise, and the fusions of earlier papers.
 ABLATIONS = {
     method.name: method
     for method in (
@@ -92,6 +138,31 @@ ABLATIONS = {
                 conditions=tuple(name for name in _STAR.conditions if name != left_out),
             )
             for left_out in ("eye", "camera", "null")
+        ),
+        *(
+            replace(_STAR, name=f"gaussiantalker-star/{fusion}", title=f"fusion by {fusion}", fusion=fusion)
+            for fusion in ("concatenation", "multiplication")
+        ),
+        replace(
+            _STAR,
+            name="gaussiantalker-star/without-norms",
+            title="no layer norm around the attention, as the paper's equations show it",
+            norms=False,
+        ),
+        replace(_EGS, name="egstalker/without-kan", title="perceptrons for KANs", regressor="mlp", regressor_width=128),
+        replace(_EGS, name="egstalker/without-agents", title="cross-attention for agents", fusion="cross"),
+        replace(_EGS, name="egstalker/without-position", title="without the periodic position", period=0),
+        replace(
+            _EGS,
+            name="egstalker/public-code",
+            title="as its public code differs from its paper",
+            encoding="dense",
+            agents=200,
+            agent_choice="first",
+            token_net="taylor",
+            period_along="tokens",
+            regressor="mlp",
+            regressor_width=128,
         ),
     )
 }

@@ -7,13 +7,18 @@ from torch import Tensor, nn
 
 from gaussiantalker.splatting import rasterize
 from gaussiantalker.splatting.gaussians import Gaussians
+from gaussiantalker.talker.agents import AgentAttention
 from gaussiantalker.talker.attention import CrossAttention
 from gaussiantalker.talker.conditions import Conditions
+from gaussiantalker.talker.fusion import Concatenation, FusionLayer, Multiplication
+from gaussiantalker.talker.hash_triplane import HashTriplane
+from gaussiantalker.talker.kan import SplineRegressors
 from gaussiantalker.talker.method import Method
 from gaussiantalker.talker.regressors import CanonicalPredictors, Regressors, attribute_sizes
 from gaussiantalker.talker.triplane import Triplane
 
 POSE_NUMBERS = 12
+REGRESSORS = {"mlp": (CanonicalPredictors, Regressors), "kan": (SplineRegressors, SplineRegressors)}
 RAW_NAMES = {"scales": "log_scales", "opacity": "opacity_logits"}  # attributes that are kept before activation
 
 
@@ -33,6 +38,7 @@ class Drive(NamedTuple):
     contexts: Tensor  # [B, 8, 16, C] speech around each frame
     blink: Tensor  # [B] 0 open, 1 shut
     viewmats: Tensor  # [B, 4, 4] head to camera
+    frames: Tensor  # [B] numbers in the clip or the performance, which periodic positions count
 
 
 class Talker(nn.Module):
@@ -50,17 +56,16 @@ class Talker(nn.Module):
         self.raw = nn.ParameterDict({name: nn.Parameter(value) for name, value in gaussians.to_dict().items()})
         low, high = gaussians.means.amin(dim=0), gaussians.means.amax(dim=0)
         margin = 0.05 * (high - low)
-        self.triplane = Triplane(method.resolutions, method.plane_channels, low - margin, high + margin)
-        self.canonical_heads = CanonicalPredictors(
+        self.triplane = _encoding(method, low - margin, high + margin)
+        predictors, regressors = REGRESSORS[method.regressor]
+        self.canonical_heads = predictors(
             method.width, method.regressor_width, attribute_sizes(method.predicted, self.sh_degree)
         )
-        self.conditions = Conditions(method.conditions, speech_channels, method.width)
+        self.conditions = Conditions(method, speech_channels)
         # Triplane features are products of three small numbers; unscaled, the tokens would drown where a Gaussian is.
         self.place = nn.LayerNorm(method.width)
-        self.fusion = nn.ModuleList(
-            CrossAttention(method.width, method.attention_heads, method.feedforward) for _ in range(method.layers)
-        )
-        self.offsets = Regressors(
+        self.fusion = nn.ModuleList(_fusion(method) for _ in range(method.layers))
+        self.offsets = regressors(
             method.width, method.regressor_width, attribute_sizes(method.deformed, self.sh_degree)
         )
         self.register_buffer("pose_mean", torch.zeros(POSE_NUMBERS))
@@ -88,12 +93,24 @@ class Talker(nn.Module):
 
     def deform(self, drive: Drive) -> Splats:
         """The head in B frames (stage 2, eq. 9-14)."""
-        pose = (drive.viewmats[:, :3].flatten(1) - self.pose_mean) / self.pose_scale
-        tokens = self.conditions(drive.contexts, drive.blink, pose)
-        z = self.place(self.triplane(self.raw["means"]))[None]
+        z, tokens = self.place(self.triplane(self.raw["means"]))[None], self._tokens(drive)
         for layer in self.fusion:
             z = layer(z, tokens)
         return self._activate(self.offsets(z))
+
+    def attention(self, drive: Drive) -> Tensor | None:
+        """How much each Gaussian listens to each condition, [B, tokens, N], tokens in the order of the method's
+        `conditions`; the mean over heads and layers. None where the method's fusion weighs nothing."""
+        z, tokens = self.place(self.triplane(self.raw["means"]))[None], self._tokens(drive)
+        weights = []
+        for layer in self.fusion:
+            weights.append(layer.weights(z, tokens))
+            z = layer(z, tokens)
+        return None if weights[0] is None else torch.stack(weights).mean(dim=0)
+
+    def _tokens(self, drive: Drive) -> Tensor:
+        pose = (drive.viewmats[:, :3].flatten(1) - self.pose_mean) / self.pose_scale
+        return self.conditions(drive.contexts, drive.blink, pose, drive.frames)
 
     def _add(self, offsets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Raw attributes plus offsets, under the raw names."""
@@ -106,6 +123,23 @@ class Talker(nn.Module):
     def _activate(self, offsets: dict[str, Tensor]) -> Splats:
         raw = self._add(offsets)
         return Splats(raw["means"], raw["quats"], raw["log_scales"].exp(), raw["opacity_logits"].sigmoid(), raw["sh"])
+
+
+def _encoding(method: Method, low: Tensor, high: Tensor) -> nn.Module:
+    if method.encoding == "hash":
+        sizes = method.hash_levels, method.hash_channels, *method.hash_resolutions, method.hash_table_bits
+        return HashTriplane(*sizes, low, high)
+    return Triplane(method.resolutions, method.plane_channels, low, high)
+
+
+def _fusion(method: Method) -> FusionLayer:
+    width, rest = method.width, (method.feedforward, method.norms)
+    if method.fusion == "cross":
+        return CrossAttention(width, method.attention_heads, *rest)
+    if method.fusion == "agent":
+        return AgentAttention(width, method.agents, *rest, choice=method.agent_choice)
+    older = {"concatenation": Concatenation, "multiplication": Multiplication}[method.fusion]
+    return older(width, len(method.conditions), *rest)
 
 
 def render(splats: Splats, viewmats: Tensor, K: Tensor, backgrounds: Tensor, sh_degree: int) -> tuple:
