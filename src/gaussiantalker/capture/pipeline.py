@@ -91,7 +91,7 @@ def _run(stages: Stages, source: Source, out: Path, size: int, progress: Progres
         "tracking", 4, own, ["ingest"], ["tracking.npz"], lambda: source.track(out, size, ingested, progress)
     )
     stages.run("labels", 2, own, ["ingest"], ["labels.npy"], lambda: source.label(out, ingested, progress))
-    stages.run("plates", 4, {}, ["ingest", "labels"], ["background.png", "plates.npy"], plates)
+    stages.run("plates", 5, {}, ["ingest", "labels"], ["background.png", "plates.npy"], plates)
     stages.run("points", 3, {}, ["tracking", "labels"], ["points.npz"], points)
     told = {key: stages.record[key] for key in ("source", "consent")}
     stages.run("report", 1, told, ["ingest", "tracking", "labels", "plates"], ["report.html"], report)

@@ -8,17 +8,19 @@ import os
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from scipy import ndimage
 
 from gaussiantalker.capture.arrays import ArrayReader, ArrayWriter
 from gaussiantalker.capture.fill import pull_push
 from gaussiantalker.capture.parallel import in_order
-from gaussiantalker.media.image import write_image
+from gaussiantalker.media.image import resize, write_image
 from gaussiantalker.progress import Progress
 
 BACKGROUND, HEAD = 0, 1
 _SAMPLES = 120
 _ROWS = 32
+_GRID = 256  # cells along a side on which smooth things are computed
 # Lengths as shares of the picture's side; at 512 pixels they are 5, 4, 14, 4 and 52 pixels.
 _CLEAR_OF_PERSON = 0.010
 _HALO_INNER, _HALO_OUTER = 0.008, 0.028
@@ -45,21 +47,18 @@ def make_plates(folder: Path, progress: Progress) -> dict:
 
 def clean_background(pictures: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Background [H, W, 3] uint8 of pictures [K, H, W, 3] with labels [K, H, W], and where it was ever seen [H, W]."""
-    margin = max(round(_CLEAR_OF_PERSON * labels.shape[1]), 2)
-    square = np.ones((2 * margin + 1, 1), bool)
-    clear = np.empty(labels.shape, bool)
-    for k, label in enumerate(labels):
-        person = ndimage.binary_dilation(label != BACKGROUND, square)
-        clear[k] = ~ndimage.binary_dilation(person, square.T)
+    width = 2 * max(round(_CLEAR_OF_PERSON * labels.shape[1]), 2) + 1
+    person = ndimage.maximum_filter1d((labels != BACKGROUND).view(np.uint8), width, axis=1, mode="constant")
+    clear = ndimage.maximum_filter1d(person, width, axis=2, mode="constant") == 0
     out = np.zeros(pictures.shape[1:], np.float32)
     count = clear.sum(0)
     for top in range(0, len(out), _ROWS):
         rows = slice(top, top + _ROWS)
         # What does not count sorts last, so the median of the rest lies at half their number.
         values = np.where(clear[:, rows, :, None], pictures[:, rows].astype(np.int16), 256)
-        values.sort(axis=0)
-        middle = (np.maximum(count[rows] - 1, 0) // 2)[None, :, :, None]
-        out[rows] = np.take_along_axis(values, middle, axis=0)[0]
+        values = np.sort(np.ascontiguousarray(np.moveaxis(values, 0, -1)))
+        middle = (np.maximum(count[rows] - 1, 0) // 2)[:, :, None, None]
+        out[rows] = np.take_along_axis(values, middle, axis=-1)[..., 0]
     seen = count > 0
     filled = pull_push(out * seen[..., None], seen.astype(np.float32))
     return np.clip(filled + 0.5, 0, 255).astype(np.uint8), seen
@@ -80,37 +79,73 @@ def plate(picture: np.ndarray, labels: np.ndarray, background: np.ndarray) -> np
 
 def _near_head(picture: np.ndarray, labels: np.ndarray, background: np.ndarray, size: int) -> np.ndarray:
     """The same for the part of a frame of `size` pixels that the head can change."""
-    distance = ndimage.distance_transform_edt(labels != HEAD).astype(np.float32) / size
-    body = labels > HEAD
+    # What is smooth is found on a coarser grid: the head's border comes from a coarser one still.
+    step = max(round(size / _GRID), 1)
+    small = labels[step // 2 :: step, step // 2 :: step]
+    apart = ndimage.distance_transform_edt(small != HEAD).astype(np.float32) * (step / size)
+    shape = labels.shape[::-1]
+    distance = _resized(apart, shape)
     # Beside the head the frame's own background returns gradually: stray hair must not stay behind as a ghost.
     own = np.clip((distance - _HALO_INNER) / (_HALO_OUTER - _HALO_INNER), 0, 1)
-    own = np.where(body, distance > _MIXED, own)[..., None]
-    image = own * picture + (1 - own) * background
-    covered = distance <= _MIXED
-    trusted = body & ~covered
+    own = np.where(labels > HEAD, distance > _MIXED, own)[..., None]
+    image = background + own * (picture - background)
+    covered = apart <= _MIXED
+    extended = _extended(resize(picture, small.shape[::-1]), (small > HEAD) & ~covered, covered, size / step)
+    if extended is not None:
+        rows, colours, alpha = extended
+        part = slice(rows.start * step, min(rows.stop * step, len(labels)))
+        shape = (shape[0], part.stop - part.start)
+        colours = np.stack([_resized(channel, shape) for channel in np.moveaxis(colours, -1, 0)], axis=-1)
+        alpha = np.where(distance[part] <= _MIXED, _resized(alpha, shape), 0)[..., None]
+        image[part] += alpha * (colours - image[part])
+    return np.clip(image + 0.5, 0, 255).astype(np.uint8)
+
+
+def _extended(
+    picture: np.ndarray, trusted: np.ndarray, covered: np.ndarray, size: float
+) -> tuple[slice, np.ndarray, np.ndarray] | None:
+    """Rows over which the body is drawn on, its colours [h, w, 3] there and their opacity [h, w]; None without a body.
+
+    `size` is the side of the whole frame in pixels of this grid. Opacity counts only where the head covers.
+    """
     rows_below = _rows_to(trusted, covered)
     reach = _REACH * size
+    here = np.flatnonzero((rows_below <= reach).any(1))
+    if not here.size:
+        return None
+    around = round(0.04 * size)
+    rows = slice(max(here[0] - around, 0), here[-1] + around)
+    picture, trusted, covered, rows_below = picture[rows], trusted[rows], covered[rows], rows_below[rows]
     extended = rows_below <= reach
-    if extended.any():
-        colours = pull_push(picture * trusted[..., None].astype(np.float32), trusted.astype(np.float32))
-        # Neighbouring columns start at different rows; without this their shades would differ in stripes.
-        depth = np.where(extended, rows_below, 0)
-        around = ndimage.gaussian_filter(extended.astype(np.float32), 0.01 * size)
-        depth = ndimage.gaussian_filter(depth, 0.01 * size) / np.maximum(around, 1e-3)
-        shade = _DARKENING ** (np.minimum(depth, reach) * 512 / size)
-        strength = np.clip((reach - rows_below) / (0.3 * reach), 0, 1) * extended
-        soft = ndimage.gaussian_filter(strength.astype(np.float32), 0.004 * size)
-        # Softened only into what the head covers; where the body itself is visible it stays as it is.
-        alpha = np.where(covered, np.maximum(soft, strength * (rows_below <= 0.2 * reach)), 0)[..., None]
-        image = alpha * colours * shade[..., None] + (1 - alpha) * image
-    return np.clip(image + 0.5, 0, 255).astype(np.uint8)
+    colours = pull_push(picture * trusted[..., None].astype(np.float32), trusted.astype(np.float32))
+    # Neighbouring columns start at different rows; without this their shades would differ in stripes.
+    depth = np.where(extended, rows_below, 0)
+    near = ndimage.gaussian_filter(extended.astype(np.float32), 0.01 * size)
+    depth = ndimage.gaussian_filter(depth, 0.01 * size) / np.maximum(near, 1e-3)
+    shade = _DARKENING ** (np.minimum(depth, reach) * 512 / size)
+    strength = np.clip((reach - rows_below) / (0.3 * reach), 0, 1) * extended
+    soft = ndimage.gaussian_filter(strength.astype(np.float32), 0.004 * size)
+    # Softened only into what the head covers; the body itself goes on into it without a seam.
+    alpha = np.where(covered, np.maximum(soft, strength * (rows_below <= 0.2 * reach)), trusted)
+    rows = slice(rows.start, rows.start + len(alpha))
+    return rows, (colours * shade[..., None]).astype(np.float32), alpha.astype(np.float32)
+
+
+def _resized(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """float32 [h, w] at (width, height), bilinear."""
+    if values.shape[::-1] == shape:
+        return values
+    return np.asarray(Image.fromarray(values).resize(shape, Image.Resampling.BILINEAR))
 
 
 def _rows_to(target: np.ndarray, through: np.ndarray) -> np.ndarray:  # [H, W] float32
     """Rows down to the next `target` pixel of a column, passing only `through` pixels; infinite where there is none."""
-    out = np.full(target.shape, np.inf, np.float32)
-    below = np.full(target.shape[1], np.inf, np.float32)
-    for row in range(len(target) - 1, -1, -1):
-        below = np.where(target[row], 0, np.where(through[row], below + 1, np.inf))
-        out[row] = below
-    return np.where(target, np.inf, out)
+    height = len(target)
+    row = np.arange(height, dtype=np.int32)[:, None]
+
+    def next_row(where: np.ndarray) -> np.ndarray:
+        return np.minimum.accumulate(np.where(where, row, height)[::-1], axis=0)[::-1]
+
+    reached = next_row(target)
+    free = through & (reached < height) & (next_row(~(target | through)) > reached)
+    return np.where(free, reached - row, np.inf).astype(np.float32)
