@@ -19,6 +19,7 @@ FLOORS = {
     "pretrained": 0,
     "progress": 0,
     "timing": 0,
+    "perception": 1,
     "speech": 1,
     "splatting": 1,
     "capture": 2,

@@ -5,9 +5,9 @@ import numpy as np
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.evaluation import stability
 from gaussiantalker.evaluation.held_out import HeldOut
-from gaussiantalker.evaluation.lpips import Lpips
 from gaussiantalker.evaluation.pixels import psnr, ssim
 from gaussiantalker.evaluation.record import Better, Measured, not_measured
+from gaussiantalker.perception import Lpips
 from gaussiantalker.progress import Progress
 
 HEAD_REGION = "head (face parser's mask of the true frame)"

@@ -1,6 +1,7 @@
 """Perceptual distance by the features of networks trained to name things (LPIPS; Zhang et al. 2018, version 0.1)."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gaussiantalker import pretrained
-from gaussiantalker.evaluation.weights import read_arrays
+from gaussiantalker.perception.arrays import read_arrays
 from gaussiantalker.progress import SILENT, Progress
 
 # Convolutions by their number, "pool" between them; a convolution's (stride, padding) where it is not (1, same).
@@ -41,12 +42,27 @@ class Lpips:
     @torch.inference_mode()
     def distance(self, a: np.ndarray, b: np.ndarray) -> float:
         """Between uint8 pictures [H, W, 3] of one size, at least 32 pixels wide and high; 0 for identical ones."""
-        both = torch.from_numpy(np.stack([a, b])).permute(0, 3, 1, 2).float() / 127.5 - 1
-        total = 0.0
-        for features, head in zip(self._features((both - self._shift) / self._scale), self._heads, strict=True):
-            unit = features / (features.square().sum(dim=1, keepdim=True).sqrt() + _EPSILON)
-            total += F.conv2d((unit[:1] - unit[1:]).square(), head).mean().item()
+        return float(self.loss(*(torch.from_numpy(np.array(picture))[None].float() / 255 for picture in (a, b))))
+
+    def loss(self, a: Tensor, b: Tensor) -> Tensor:
+        """The mean distance of pictures [B, H, W, 3] in [0, 1], with gradients."""
+        total = a.new_zeros(())
+        for features, head in zip(self._features(self._normalised(a, b)), self._heads, strict=True):
+            unit = features / (features.square().sum(dim=1, keepdim=True) + _EPSILON).sqrt()
+            total = total + F.conv2d((unit[: len(a)] - unit[len(a) :]).square(), head.to(a)).mean()
         return total
+
+    def feature_loss(self, a: Tensor, b: Tensor) -> Tensor:
+        """Mean absolute difference of the first four compared layers, summed, for pictures [B, H, W, 3] in [0, 1].
+
+        With "vgg", what GaussianTalker's public code minimises in LPIPS's place.
+        """
+        layers = islice(self._features(self._normalised(a, b)), 4)
+        return sum(((features[: len(a)] - features[len(a) :]).abs().mean() for features in layers), a.new_zeros(()))
+
+    def _normalised(self, a: Tensor, b: Tensor) -> Tensor:
+        both = torch.cat([a, b]).movedim(-1, 1) * 2 - 1
+        return (both - self._shift.to(a)) / self._scale.to(a)
 
     def _features(self, x: Tensor) -> Iterator[Tensor]:
         for layer in _LAYERS[self.net]:
@@ -54,7 +70,7 @@ class Lpips:
                 x = F.max_pool2d(x, _POOL[self.net], stride=2)
                 continue
             stride, padding = _FIRST[self.net] if layer == 0 else (1, self._kernels[layer].shape[-1] // 2)
-            x = F.relu(F.conv2d(x, self._kernels[layer], self._biases[layer], stride, padding))
+            x = F.relu(F.conv2d(x, self._kernels[layer].to(x), self._biases[layer].to(x), stride, padding))
             if layer in _COMPARED[self.net]:
                 yield x
 

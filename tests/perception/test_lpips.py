@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.ndimage import gaussian_filter
 from skimage.data import astronaut
 
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.evaluation.lpips import Lpips
-from gaussiantalker.evaluation.weights import read_arrays
+from gaussiantalker.perception import Lpips
+from gaussiantalker.perception.arrays import read_arrays
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,19 @@ def test_distances_order_as_people_see_them(net: str, picture: np.ndarray, model
     assert 0.01 < metric.distance(picture, shifted) < 0.2
     assert metric.distance(picture, blurred) > 2 * metric.distance(picture, shifted)
     assert metric.distance(picture, noisy) > 2 * metric.distance(picture, shifted)
+
+
+@pytest.mark.parametrize("net", ["alex", "vgg"])
+def test_losses_can_be_descended(net: str, picture: np.ndarray, model: Callable[[str], Path]) -> None:
+    model(f"lpips-{net}")
+    metric = Lpips(net)
+    truth = torch.from_numpy(picture)[None, :64, :64].float() / 255
+    guess = (truth + 0.1 * torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))).requires_grad_()
+    for loss in (metric.loss, metric.feature_loss):
+        (slope,) = torch.autograd.grad(loss(guess, truth), guess)
+        nearer = guess - 0.02 * slope / slope.abs().mean()
+        assert loss(nearer, truth) < loss(guess, truth)
+        assert float(loss(truth, truth).detach()) == 0
 
 
 def test_the_weights_are_the_published_ones(model: Callable[[str], Path]) -> None:
