@@ -3,8 +3,8 @@
 import av
 import numpy as np
 
+from gaussiantalker.speaking.frames import AvFrame
 from gaussiantalker.speaking.performance import SYNTHETIC, Performance
-from gaussiantalker.speaking.stream import AvFrame
 
 
 class Still(Performance):

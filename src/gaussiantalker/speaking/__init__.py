@@ -1,8 +1,19 @@
 """Speaking: an avatar and sound in, pictures with their sound out."""
 
 from gaussiantalker.speaking.avatar import Avatar
+from gaussiantalker.speaking.frames import AvFrame, FrameStream
 from gaussiantalker.speaking.motion import Motion, Steering, calm_stretch
-from gaussiantalker.speaking.performance import Performance
-from gaussiantalker.speaking.stream import AvatarStream, AvFrame
+from gaussiantalker.speaking.performance import SYNTHETIC, Performance
+from gaussiantalker.speaking.stream import AvatarStream
 
-__all__ = ["Avatar", "AvFrame", "AvatarStream", "Motion", "Performance", "Steering", "calm_stretch"]
+__all__ = [
+    "SYNTHETIC",
+    "AvFrame",
+    "Avatar",
+    "AvatarStream",
+    "FrameStream",
+    "Motion",
+    "Performance",
+    "Steering",
+    "calm_stretch",
+]

@@ -19,9 +19,9 @@ from gaussiantalker.media.audio import read_audio
 from gaussiantalker.media.files import atomic_path, read_json, write_json
 from gaussiantalker.media.video import read_frames, write_video
 from gaussiantalker.progress import SILENT, Progress
+from gaussiantalker.speaking.frames import AvFrame, FrameStream
 from gaussiantalker.speaking.motion import Motion, Steering, turned
 from gaussiantalker.speaking.performance import Performance
-from gaussiantalker.speaking.stream import AvatarStream, AvFrame
 from gaussiantalker.splatting.cpu import prepare
 from gaussiantalker.splatting.gaussians import Gaussians
 from gaussiantalker.splatting.memory import keep_memory
@@ -90,7 +90,7 @@ class Avatar:
 
     def stream(self, chunks: Iterable[np.ndarray]) -> Iterator[AvFrame]:
         """Frames of 16 kHz mono sound that arrives in chunks of any size, each as soon as its look-ahead is there."""
-        stream = AvatarStream(self)
+        stream = FrameStream(self)
         for chunk in chunks:
             yield from stream.push(chunk)
         yield from stream.finish()

@@ -8,7 +8,7 @@ import numpy as np
 
 from gaussiantalker.media.video import write_video
 from gaussiantalker.progress import SILENT, Progress
-from gaussiantalker.speaking.stream import AvatarStream, AvFrame
+from gaussiantalker.speaking.frames import AvFrame, FrameStream
 from gaussiantalker.timing import SAMPLE_RATE, frame_count
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Performance:
         return frame_count(len(self.audio))
 
     def __iter__(self) -> Iterator[AvFrame]:
-        stream = AvatarStream(self.avatar)
+        stream = FrameStream(self.avatar)
         for start in range(0, len(self.audio), SAMPLE_RATE):
             yield from stream.push(self.audio[start : start + SAMPLE_RATE])
         yield from stream.finish()

@@ -1,96 +1,243 @@
-"""Sound in, pictures with their sound out, as soon as the look-ahead is there."""
+"""The live avatar: sound in at any time, and 25 times a second a picture with its sound out."""
 
-from typing import TYPE_CHECKING, NamedTuple
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
-from gaussiantalker.speech.encoder import ROWS_PER_FRAME
-from gaussiantalker.speech.windows import CONTEXT_WINDOWS, WINDOW_ROWS
-from gaussiantalker.talker import Listener
-from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME
+from gaussiantalker.speaking.contexts import fading, lookahead, silence
+from gaussiantalker.speaking.frames import AvFrame
+from gaussiantalker.speaking.gauges import Gauges
+from gaussiantalker.speaking.motion import Steering
+from gaussiantalker.speaking.segment import Segment
+from gaussiantalker.timing import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 
 if TYPE_CHECKING:
     from gaussiantalker.speaking.avatar import Avatar
 
-AHEAD = 3  # windows after a frame's own among its eight
+BUFFER = 4  # frames rendered ahead of their time, which even out how long pictures take
+PATIENCE = 25  # frames without sound after which a segment that nobody ended is ended
+BEHIND = 0.2  # seconds behind the clock from which time lost is given up instead of hurried after
+_LEARNING = 0.2  # weight of the newest picture in the average of what a picture takes
+_NOTHING = np.zeros(SAMPLES_PER_FRAME, np.float32)
 
 
-class AvFrame(NamedTuple):
-    """One picture and the 40 ms of sound that go with it."""
+@dataclass(eq=False)
+class _Slot:
+    """A frame that is decided but not due yet."""
 
     index: int
-    image: np.ndarray  # uint8 [H, W, 3]
-    samples: np.ndarray  # float32 [640], 16 kHz mono
-
-    @property
-    def seconds(self) -> float:
-        """When the picture is due, from the start of the performance."""
-        return self.index / FPS
-
-
-class ContextStream:
-    """Speech contexts frame by frame from sound that arrives in pieces: those of `speech.contexts`, as they come."""
-
-    def __init__(self, listener: Listener):
-        self._rows_of_sound = listener.stream()
-        # Beyond the ends of the sound rows are zero, and so are whole windows.
-        self._rows = np.zeros((WINDOW_ROWS // 2, listener.channels), np.float32)
-        self._windows = np.zeros((CONTEXT_WINDOWS - 1 - AHEAD, WINDOW_ROWS, listener.channels), np.float32)
-
-    def push(self, samples: np.ndarray) -> np.ndarray:
-        """Contexts [k, 8, 16, C] of the frames that these 16 kHz samples [S] complete."""
-        return self._advance(self._rows_of_sound.push(samples))
-
-    def finish(self) -> np.ndarray:
-        """The remaining contexts: one for every started frame in all."""
-        rows = np.pad(self._rows_of_sound.finish(), ((0, WINDOW_ROWS // 2 - ROWS_PER_FRAME), (0, 0)))
-        return self._advance(rows, after=AHEAD)
-
-    def _advance(self, rows: np.ndarray, after: int = 0) -> np.ndarray:
-        """Completes windows and then contexts; `after` zero windows follow the last."""
-        self._rows = np.concatenate([self._rows, rows])
-        count = max(0, (len(self._rows) - WINDOW_ROWS) // ROWS_PER_FRAME + 1)
-        if count:
-            windows = sliding_window_view(self._rows, WINDOW_ROWS, axis=0)[::ROWS_PER_FRAME].swapaxes(1, 2)
-            self._windows = np.concatenate([self._windows, windows])
-            self._rows = self._rows[count * ROWS_PER_FRAME :]
-        self._windows = np.pad(self._windows, ((0, after), (0, 0), (0, 0)))
-        ready = max(0, len(self._windows) - CONTEXT_WINDOWS + 1)
-        if not ready:
-            return np.zeros((0, CONTEXT_WINDOWS, *self._windows.shape[1:]), np.float32)
-        contexts = np.moveaxis(sliding_window_view(self._windows, CONTEXT_WINDOWS, axis=0), -1, 1)
-        self._windows = self._windows[ready:]
-        return contexts
+    samples: np.ndarray  # float32 [640]
+    segment: Segment | None = None
+    frame: int = 0  # of the segment
+    before: "_Slot | None" = None  # between segments: the frame that the mouth comes from
+    cut: bool = False  # speech was broken off just before
+    context: np.ndarray | None = None
+    picture: "Future[np.ndarray | None]" = field(default_factory=Future)
 
 
-class AvatarStream:
-    """One performance: `push` 16 kHz mono samples of any length and get the frames they complete; then `finish`.
+class AvatarStream(AsyncIterator[AvFrame]):
+    """An avatar that listens while it speaks. Iterating gives its frames in real time, without end until `close`.
 
-    The frames are the same however the sound is divided.
+    Sound is the master. Which 40 ms are heard at a frame is decided by the sound that has come and by the clock alone;
+    one thread renders the decided frames ahead of their time. A picture that is not ready when its frame is due is
+    left out (`image` is None, or an older picture that has just become ready), never any sound, so the two cannot
+    drift apart. With nothing to say the avatar idles with its mouth shut.
+
+    `realtime=False` waits for every picture and for no clock: as fast as can be rendered, each frame when it is asked
+    for. All methods return at once and may be called from any thread.
     """
 
-    def __init__(self, avatar: "Avatar"):
-        self._avatar = avatar
-        self._contexts = ContextStream(avatar.listener)
-        self._samples = np.zeros(0, np.float32)
-        self._next = 0
+    def __init__(self, avatar: "Avatar", steering: Steering | None = None, *, realtime: bool = True) -> None:
+        self.steering = steering or Steering()
+        self.gauges = Gauges()
+        self._avatar, self._realtime = avatar, realtime
+        self._lock = threading.RLock()
+        self._renderer = ThreadPoolExecutor(1, "avatar")
+        self._silence = silence(avatar.listener)
+        self._segments: deque[Segment] = deque()
+        self._segment_count, self._last_sound = 0, 0
+        self._slots: deque[_Slot] = deque()
+        self._last: _Slot | None = None  # that was given out
+        self._late: _Slot | None = None  # given out before its picture was ready, which may still be of use
+        self._speaking = self._cut = self._closed = False
+        self._start: float | None = None
+        self._shown = -1  # index of the picture on screen
+        self._cost = 0.0  # seconds that a picture takes
 
-    def push(self, samples: np.ndarray) -> list[AvFrame]:
-        """The frames whose look-ahead these samples [S] complete."""
-        self._samples = np.concatenate([self._samples, np.asarray(samples, np.float32)])
-        return self._emit(self._contexts.push(samples))
+    @property
+    def lookahead(self) -> float:
+        """Seconds of sound that must have come before the frame they belong to is shown."""
+        return lookahead(self._avatar.listener) / SAMPLE_RATE
 
-    def finish(self) -> list[AvFrame]:
-        """The remaining frames; the last one's sound is filled up with silence."""
-        self._samples = np.pad(self._samples, (0, -len(self._samples) % SAMPLES_PER_FRAME))
-        return self._emit(self._contexts.finish())
+    @property
+    def buffered(self) -> float:
+        """Seconds of sound that wait to be spoken."""
+        with self._lock:
+            return sum(segment.waiting for segment in self._segments) / SAMPLE_RATE
 
-    def _emit(self, contexts: np.ndarray) -> list[AvFrame]:
-        first, self._next = self._next, self._next + len(contexts)
-        spoken = len(contexts) * SAMPLES_PER_FRAME
-        sound, self._samples = self._samples[:spoken].reshape(-1, SAMPLES_PER_FRAME), self._samples[spoken:]
-        images = self._avatar.perform(contexts, first)
-        return [
-            AvFrame(first + k, image, samples) for k, (image, samples) in enumerate(zip(images, sound, strict=True))
-        ]
+    def push_audio(self, pcm: np.ndarray, sample_rate: int = SAMPLE_RATE) -> None:
+        """Mono sound [S] to say, float in [-1, 1] or int16, at one rate from 8,000 to 48,000 Hz per segment.
+
+        Raises GaussianTalkerError when it is not such sound.
+        """
+        if not len(pcm):
+            return
+        with self._lock:
+            if not self._segments or self._segments[-1].ended:
+                segment = Segment(self._avatar.listener, self._segment_count)
+                segment.push(pcm, sample_rate)
+                self._segments.append(segment)
+                self._segment_count += 1
+            else:
+                self._segments[-1].push(pcm, sample_rate)
+            self._last_sound = self._next_index
+
+    def end_segment(self) -> None:
+        """What was pushed is a whole utterance: it is spoken to its end without waiting for more."""
+        with self._lock:
+            if self._segments:
+                self._segments[-1].end()
+
+    def clear(self) -> float:
+        """Falls silent: the next frame holds nothing of what was pushed. Returns the seconds played of the segment."""
+        with self._lock:
+            played = self._segments[0].played / FPS if self._segments else 0.0
+            self._segments.clear()
+            while self._slots and any(slot.segment for slot in self._slots):
+                self._slots.pop().picture.cancel()
+            self._cut, self._speaking = True, False
+            if self._start is not None and not self._closed:
+                self._decide()
+        return played
+
+    def close(self) -> None:
+        """Ends the iteration and the rendering."""
+        with self._lock:
+            self._closed = True
+        self._renderer.shutdown(wait=False, cancel_futures=True)
+
+    async def __anext__(self) -> AvFrame:
+        """The next frame, when it is due. Raises what rendering raised."""
+        await self._until_due()
+        with self._lock:
+            if self._closed:
+                raise StopAsyncIteration
+            if not self._slots:  # The sound broke off on the way: it is waited for as if between segments.
+                self._speaking = False
+            self._decide()
+            slot = self._slots.popleft()
+        if not self._realtime:
+            await asyncio.gather(asyncio.wrap_future(slot.picture), return_exceptions=True)
+        return self._given(slot)
+
+    async def _until_due(self) -> None:
+        now = monotonic()
+        if self._start is None:
+            self._start = now + (BUFFER / FPS if self._realtime else 0)
+            with self._lock:
+                if not self._closed:
+                    self._decide()
+        if not self._realtime:
+            return
+        index = self._last.index + 1 if self._last else 0
+        if now - self._due(index) > BEHIND:
+            self._start += now - self._due(index)
+        await asyncio.sleep(max(self._due(index) - now, 0))
+
+    def _due(self, index: int) -> float:
+        return self._start + index / FPS if self._realtime else float("inf")
+
+    @property
+    def _next_index(self) -> int:
+        """Of the first frame that is not decided yet."""
+        if self._slots:
+            return self._slots[-1].index + 1
+        return self._last.index + 1 if self._last else 0
+
+    def _decide(self) -> None:
+        """Decides what is heard at the frames to come, as far ahead as is rendered."""
+        while len(self._slots) < BUFFER:
+            slot = self._slot()
+            if slot is None:
+                return
+            self._slots.append(slot)
+            slot.picture = self._renderer.submit(self._render, slot)
+
+    def _slot(self) -> _Slot | None:
+        """The next frame; None while the middle of a segment must be waited for."""
+        index = self._next_index
+        segment = next((segment for segment in self._segments if not segment.over), None)
+        if segment and not segment.ready and index - self._last_sound > PATIENCE:
+            segment.end()
+        if segment and segment.ready:
+            self._speaking, self._cut = True, False
+            return _Slot(index, segment.take(), segment, segment.taken - 1)
+        if segment and segment.taken and self._speaking:
+            return None
+        before = self._slots[-1] if self._slots else self._last
+        slot = _Slot(index, _NOTHING, before=before, cut=self._cut)
+        self._speaking = self._cut = False
+        return slot
+
+    def _render(self, slot: _Slot) -> np.ndarray | None:
+        """The slot's picture, in the rendering thread; None when it could not be ready in time and another could."""
+        began = monotonic()
+        slot.context = self._context(slot)
+        heard = monotonic()
+        self.gauges.seconds["hearing"].append(heard - began)
+        with self._lock:
+            newest = not self._slots or self._slots[-1] is slot
+        if heard + self._cost > self._due(slot.index) and not newest:
+            return None
+        image = next(iter(self._avatar.perform(slot.context[None], slot.index, self.steering)))
+        took = monotonic() - heard
+        self.gauges.seconds["rendering"].append(took)
+        self._cost += _LEARNING * (took - self._cost)
+        return image
+
+    def _context(self, slot: _Slot) -> np.ndarray:
+        """The slot's context [8, 16, C]."""
+        if slot.segment:
+            return slot.segment.context(slot.frame)
+        before, slot.before = slot.before, None
+        return self._silence if before is None or before.context is None else fading(before.context, slot.cut)
+
+    def _given(self, slot: _Slot) -> AvFrame:
+        """The frame, with its picture if there is one."""
+        with self._lock:
+            image = self._picture(slot)
+            self._last, slot.before, segment = slot, None, slot.segment
+            if segment:
+                segment.played += 1
+                self.gauges.spoken += 1
+                if segment.played == 1:
+                    self.gauges.latency.append(monotonic() - segment.began)
+                if segment.over and segment.played == segment.taken and segment in self._segments:
+                    self._segments.remove(segment)
+            self.gauges.frames += 1
+            self.gauges.late += image is None
+            self.gauges.offset.append((slot.index - max(self._shown, 0)) / FPS)
+        return AvFrame(slot.index, image, slot.samples, segment.number if segment else None)
+
+    def _picture(self, slot: _Slot) -> np.ndarray | None:
+        """The slot's own picture, else an earlier one that has become ready since, else none."""
+        for source in (slot, self._late):
+            if source is None or not source.picture.done():
+                continue
+            try:
+                image = source.picture.result()
+            except CancelledError:
+                image = None
+            if image is not None:
+                self._shown, self._late = source.index, None
+                return image
+        if not slot.picture.done() and not slot.picture.cancel():
+            self._late = slot
+        return None

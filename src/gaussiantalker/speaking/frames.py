@@ -1,0 +1,57 @@
+"""Frames: a picture with its sound; and the plain stream of them, in which every picture is waited for."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from gaussiantalker.speaking.contexts import ContextStream
+from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME
+
+if TYPE_CHECKING:
+    from gaussiantalker.speaking.avatar import Avatar
+
+
+class AvFrame(NamedTuple):
+    """One picture and the 40 ms of sound that go with it."""
+
+    index: int
+    image: np.ndarray | None  # uint8 [H, W, 3]; live, None where no picture was ready: the last one stays on screen
+    samples: np.ndarray  # float32 [640], 16 kHz mono
+    segment: int | None = None  # live: which utterance is heard, counted from 0; None between utterances
+
+    @property
+    def seconds(self) -> float:
+        """When the frame is due, from the start of the performance."""
+        return self.index / FPS
+
+
+class FrameStream:
+    """One performance: `push` 16 kHz mono samples of any length and get the frames they complete; then `finish`.
+
+    The frames are the same however the sound is divided. `AvatarStream` is the live one, with a clock.
+    """
+
+    def __init__(self, avatar: "Avatar"):
+        self._avatar = avatar
+        self._contexts = ContextStream(avatar.listener)
+        self._samples = np.zeros(0, np.float32)
+        self._next = 0
+
+    def push(self, samples: np.ndarray) -> list[AvFrame]:
+        """The frames whose look-ahead these samples [S] complete."""
+        self._samples = np.concatenate([self._samples, np.asarray(samples, np.float32)])
+        return self._emit(self._contexts.push(samples))
+
+    def finish(self) -> list[AvFrame]:
+        """The remaining frames; the last one's sound is filled up with silence."""
+        self._samples = np.pad(self._samples, (0, -len(self._samples) % SAMPLES_PER_FRAME))
+        return self._emit(self._contexts.finish())
+
+    def _emit(self, contexts: np.ndarray) -> list[AvFrame]:
+        first, self._next = self._next, self._next + len(contexts)
+        spoken = len(contexts) * SAMPLES_PER_FRAME
+        sound, self._samples = self._samples[:spoken].reshape(-1, SAMPLES_PER_FRAME), self._samples[spoken:]
+        images = self._avatar.perform(contexts, first)
+        return [
+            AvFrame(first + k, image, samples) for k, (image, samples) in enumerate(zip(images, sound, strict=True))
+        ]
