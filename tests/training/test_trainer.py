@@ -99,6 +99,14 @@ def test_going_on_equals_never_having_stopped(tmp_path: Path, stopped_at: int) -
         torch.testing.assert_close(ours[name], value, rtol=0, atol=0, msg=name)
 
 
+def test_steps_of_the_second_stage_are_told_and_can_be_watched(tmp_path: Path) -> None:
+    watched, trainer = [], a_trainer()
+    trainer.after_step = lambda step: watched.append((step, trainer.steps_done))
+    trainer.run(tmp_path / "checkpoint", {}, SILENT)
+    assert watched == [(step, 40 + step) for step in range(1, 61)]
+    assert trainer.steps_done == 100
+
+
 def test_the_mouth_follows_the_sound(tmp_path: Path) -> None:
     """The second stage adds the mouth: with the sound, the lips must be far nearer the truth than without."""
     schedule = replace(TINY, canonical_steps=150, deformation_steps=250)

@@ -47,6 +47,17 @@ SCHEDULES = {
     schedule.name: schedule
     for schedule in (
         Schedule(
+            name="fast",
+            listening_steps=400,
+            canonical_steps=400,
+            deformation_steps=1_000,
+            batch=1,
+            points=2_500,
+            grow_below=3_000,
+            sh_degree=1,
+            sh_degree_every=150,
+        ),
+        Schedule(
             name="demo",
             listening_steps=500,
             canonical_steps=1_000,

@@ -1,6 +1,8 @@
 """From a capture to an avatar."""
 
+import copy
 import os
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,12 +36,14 @@ def train(
     method: str = "gaussiantalker-star",
     schedule: str | Schedule = "standard",
     seed: int = 0,
+    keep: Collection[int] = (),
     progress: Progress = SILENT,
 ) -> Path:
     """Trains an avatar on a capture's folder and writes its folder `out`, which is returned.
 
-    An interrupted run goes on from its last checkpoint; a finished one is left as it is. The process keeps the memory
-    it frees (`splatting.memory`), without which a step takes nearly twice as long.
+    An interrupted run goes on from its last checkpoint; a finished one is left as it is. What the avatar is after
+    each number of deformation steps in `keep` is kept as well, in `out/after-STEPS`. The process keeps the memory it
+    frees (`splatting.memory`), without which a step takes nearly twice as long.
 
     Raises:
         GaussianTalkerError: an unknown method or schedule, no capture, a capture without sound, or a folder `out`
@@ -49,6 +53,7 @@ def train(
     parts, out = find_method(method), Path(out)
     source = Capture.load(capture)
     recipe = {"method": method, "schedule": asdict(plan), "seed": seed, "capture": source.fingerprint}
+    recipe |= {"keep": sorted(keep)} if keep else {}
     if _finished(out, recipe):
         return out
     keep_memory()
@@ -64,10 +69,21 @@ def train(
     trainer = Trainer(talker, footage, frames, plan, seed)
     progress.update(1)
     out.mkdir(parents=True, exist_ok=True)
+
+    def keep_some(step: int) -> None:
+        if step in keep:
+            _write_avatar(kept(out, step), trainer, copy.deepcopy(talker), source, listener, recipe, progress)
+
+    trainer.after_step = keep_some
     trainer.run(out / CHECKPOINT, recipe, progress)
-    _write_avatar(out, trainer, source, listener, recipe, progress)
+    _write_avatar(out, trainer, talker, source, listener, recipe, progress)
     (out / CHECKPOINT).unlink()
     return out
+
+
+def kept(out: Path, step: int) -> Path:
+    """Folder of what an avatar was after this many deformation steps."""
+    return out / f"after-{step}"
 
 
 def _finished(out: Path, recipe: dict[str, Any]) -> bool:
@@ -82,18 +98,24 @@ def _finished(out: Path, recipe: dict[str, Any]) -> bool:
 
 
 def _write_avatar(
-    out: Path, trainer: Trainer, capture: Capture, listener: Listener, recipe: dict[str, Any], progress: Progress
+    out: Path,
+    trainer: Trainer,
+    talker: Talker,
+    capture: Capture,
+    listener: Listener,
+    recipe: dict[str, Any],
+    progress: Progress,
 ) -> None:
     start, stop = calm_stretch(
         capture.tracking.rotations[: capture.train_frames], capture.tracking.translations[: capture.train_frames]
     )
-    tracking, talker = capture.tracking, trainer.talker
+    tracking = capture.tracking
     info = {
         "method": talker.method.name,
         "camera": asdict(capture.camera),
         "speech": {"encoder": listener.encoder.name, "channels": listener.channels},
         "gaussians": len(talker.raw["means"]),
-        "training": {"seconds": round(trainer.seconds, 1), "steps": sum(trainer.steps), "curve": trainer.curve},
+        "training": {"seconds": round(trainer.seconds, 1), "steps": trainer.steps_done, "curve": trainer.curve},
         "recipe": recipe,
         "capture": os.path.relpath(capture.path, out),
         "synthetic": "Everything this avatar shows and says is generated.",

@@ -1,6 +1,7 @@
 """The two stages of training (GaussianTalker, section 4): the canonical head, then how it deforms."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from gaussiantalker.talker import Footage, Shots, Splats, Talker, fast_products,
 from gaussiantalker.talker.talker import RAW_NAMES
 from gaussiantalker.training.checkpoint import optimizer_tensors, read_checkpoint, restore_optimizers, write_checkpoint
 from gaussiantalker.training.listening import learn_to_listen, mouth_targets
-from gaussiantalker.training.losses import head_psnr, photometric_loss
+from gaussiantalker.training.losses import PhotometricLoss, head_psnr
 from gaussiantalker.training.schedule import Schedule
 
 SHUT, SHUT_REPEATS = 0.3, 2  # blinks are a frame in twenty, too rare to be learnt from in a short training
@@ -34,7 +35,9 @@ class Trainer:
         self.stage = self.step = 0
         self.seconds = 0.0
         self.psnr = self.loss = float("nan")
+        self.photometric = PhotometricLoss(schedule)
         self.curve: list[tuple[int, float, float]] = []  # step over both stages, loss, PSNR
+        self.after_step: Callable[[int], None] = lambda step: None  # called after each step of the deformation stage
         self._prepare_stage()
 
     @fast_products()
@@ -64,6 +67,11 @@ class Trainer:
             self._save(checkpoint)
             raise
 
+    @property
+    def steps_done(self) -> int:
+        """Over both stages."""
+        return self.step + sum(self.steps[: self.stage])
+
     def _listen(self, progress: Progress) -> None:
         if not self.schedule.listening_steps or "audio" not in self.talker.method.conditions:
             return
@@ -86,9 +94,10 @@ class Trainer:
             self.step += 1
             self.seconds += time.perf_counter() - started
             if self.step % 25 == 0:
-                done = self.step + sum(self.steps[: self.stage])
-                self.curve.append((done, round(self.loss, 5), round(self.psnr, 3)))
+                self.curve.append((self.steps_done, round(self.loss, 5), round(self.psnr, 3)))
             progress.update(self.step, loss=self.loss, psnr=self.psnr, gaussians=len(self.talker.raw["means"]))
+            if self.stage == 1:
+                self.after_step(self.step)
             if self.step % self.schedule.checkpoint_every == 0:
                 self._save(checkpoint)
 
@@ -180,7 +189,7 @@ class Trainer:
         self._descend(image, alpha, shots)
 
     def _descend(self, image: Tensor, alpha: Tensor, shots: Shots) -> None:
-        loss = photometric_loss(image, alpha, shots, self.schedule)
+        loss = self.photometric(image, alpha, shots, self.step, canonical=self.stage == 0)
         for optimizer in self.optimizers.values():
             optimizer.zero_grad()
         loss.backward()
