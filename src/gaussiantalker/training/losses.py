@@ -3,24 +3,57 @@
 import torch
 from torch import Tensor
 
+from gaussiantalker.perception import Lpips
+from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.splatting.ssim import ssim
 from gaussiantalker.talker import Shots
 from gaussiantalker.training.schedule import Schedule
 
 
-def photometric_loss(image: Tensor, alpha: Tensor, shots: Shots, schedule: Schedule) -> Tensor:
-    """L1 + D-SSIM over the picture, L1 over lips and eyes, and L1 between alpha and the head mask.
+class PhotometricLoss:
+    """L1 + D-SSIM over the picture, L1 over lips and eyes, L1 between alpha and the head mask, and now and then a
+    perceptual distance.
 
     The mask term is the public code's in intent; alpha takes the place of its saturated depth.
-    image [B, H, W, 3], alpha [B, H, W, 1].
     """
-    loss = schedule.weight_l1 * (image - shots.image).abs().mean()
-    structure = ssim(image.movedim(-1, 1), shots.image.movedim(-1, 1)).mean()
-    loss = loss + schedule.weight_ssim * (1 - structure)
-    loss = loss + schedule.weight_mask * (alpha[..., 0] - shots.head).abs().mean()
-    for weight, boxes in ((schedule.weight_lips, shots.lips), (schedule.weight_eyes, shots.eyes)):
-        loss = loss + weight * patch_loss(image, shots.image, boxes)
-    return loss
+
+    def __init__(self, schedule: Schedule, progress: Progress = SILENT):
+        """Raises GaussianTalkerError when the schedule needs the weights of a network and they cannot be had."""
+        self.schedule = schedule
+        if schedule.weight_perceptual:
+            network = Lpips("vgg" if schedule.perceptual == "vgg-features" else "alex", progress)
+            self.perceptual = network.feature_loss if schedule.perceptual == "vgg-features" else network.loss
+
+    def __call__(self, image: Tensor, alpha: Tensor, shots: Shots, step: int, canonical: bool) -> Tensor:
+        """The loss of rendered pictures [B, H, W, 3] and alpha [B, H, W, 1] at a step of one of the stages."""
+        plan = self.schedule
+        loss = plan.weight_l1 * (image - shots.image).abs().mean()
+        structure = ssim(image.movedim(-1, 1), shots.image.movedim(-1, 1)).mean()
+        loss = loss + plan.weight_ssim * (1 - structure) + plan.weight_mask * (alpha[..., 0] - shots.head).abs().mean()
+        if plan.lips_in_canonical or not canonical:
+            loss = loss + plan.weight_lips * patch_loss(image, shots.image, shots.lips)
+        if plan.weight_eyes:
+            loss = loss + plan.weight_eyes * patch_loss(image, shots.image, shots.eyes)
+        if plan.weight_perceptual and step % plan.perceptual_every == 0:
+            weight = plan.weight_perceptual * plan.perceptual_every
+            loss = loss + weight * self.perceptual(*some_patch(image, shots, plan.perceptual_patch))
+        return loss
+
+
+def some_patch(image: Tensor, shots: Shots, side: int) -> tuple[Tensor, Tensor]:
+    """The same square of render and truth, [B, side, side, 3], at a random place that touches the first frame's head;
+    the whole pictures where they are no larger, or `side` is 0."""
+    height, width = image.shape[1:3]
+    if not side or side >= min(height, width):
+        return image, shots.image
+    inside = shots.head[0].nonzero()
+    if len(inside):
+        middle = inside[torch.randint(len(inside), ())]
+    else:
+        middle = torch.tensor([height // 2, width // 2])
+    top, left = (int((at - side // 2).clamp(0, size - side)) for at, size in zip(middle, (height, width), strict=True))
+    cut = (slice(None), slice(top, top + side), slice(left, left + side))
+    return image[cut], shots.image[cut]
 
 
 def patch_loss(image: Tensor, truth: Tensor, boxes: Tensor) -> Tensor:
