@@ -1,5 +1,6 @@
 """Small networks that read Gaussian attributes off a feature: canonical (eq. 8) and offsets (eq. 14)."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -33,8 +34,9 @@ class Regressors(nn.Module):
         """[..., inputs] to {name: [..., size]}."""
         if not self.names:
             return {}
-        hidden = F.relu(self.first(F.relu(feature))).chunk(len(self.names), dim=-1)
-        return {name: self.last[name](part) for name, part in zip(self.names, hidden, strict=True)}
+        layers = self.first.weight, self.first.bias, [last.weight for last in self.last.values()]
+        biases = [last.bias for last in self.last.values()]
+        return dict(zip(self.names, perceptrons(feature, *layers, biases), strict=True))
 
 
 class CanonicalPredictors(nn.Module):
@@ -47,3 +49,25 @@ class CanonicalPredictors(nn.Module):
 
     def forward(self, feature: Tensor) -> dict[str, Tensor]:
         return self.heads(self.trunk(feature))
+
+
+def perceptrons(
+    x: Tensor, first: Tensor, first_bias: Tensor, lasts: list[Tensor], biases: list[Tensor]
+) -> list[Tensor]:
+    """last_h relu(first_h relu(x) + b_h) + b'_h for every head h: x [..., inputs] to one [..., size] a head.
+
+    `first` [heads * width, inputs] holds the first layers, one below the other; `lasts` are [size, width] each.
+    """
+    if x.device.type == "cpu" and x.dtype == torch.float32:
+        from gaussiantalker.talker.perceptron_kernel import perceptrons as run
+    else:
+        run = perceptrons_reference
+    return run(x, first, first_bias, lasts, biases)
+
+
+def perceptrons_reference(
+    x: Tensor, first: Tensor, first_bias: Tensor, lasts: list[Tensor], biases: list[Tensor]
+) -> list[Tensor]:
+    """The same in plain torch."""
+    hidden = F.relu(F.linear(F.relu(x), first, first_bias)).chunk(len(lasts), dim=-1)
+    return [F.linear(part, last, bias) for part, last, bias in zip(hidden, lasts, biases, strict=True)]

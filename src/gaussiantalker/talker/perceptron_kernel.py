@@ -1,0 +1,146 @@
+"""Two-layer perceptrons over all Gaussians as a CPU kernel.
+
+Torch computes one layer at a time for all Gaussians, so a hundred megabytes of hidden units stream through memory.
+Here sixty-four Gaussians go through both layers together: their hidden units never leave the nearest caches, and the
+gradient computes them anew instead of reading them back.
+"""
+
+from itertools import accumulate
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from gaussiantalker.splatting.products import HAS_BFLOAT, WIDTH
+from gaussiantalker.splatting.simd import LANES
+from gaussiantalker.splatting.threads import compiled, for_each, helper, pool
+from gaussiantalker.talker.columns import (
+    add_outer,
+    add_sums,
+    array,
+    back,
+    brief_array,
+    brief_layer,
+    columns_of,
+    fill,
+    gate,
+    layer,
+    padded,
+    put_columns,
+    rectify,
+    turn,
+)
+from gaussiantalker.talker.precision import may_be_brief
+
+f4 = np.float32
+SLICES = 16  # parts of the Gaussians whose weight gradients are summed apart, so that threads do not change the bits
+
+
+def _forward_chunk(layer):
+    """Sixty-four Gaussians through every head; `ends` are the heads' last rows, but one, among all outputs."""
+
+    @helper
+    def forward_chunk(chunk, x, first, first_bias, last, last_bias, ends, out):
+        width = len(first) // len(ends)
+        columns, hidden = np.empty((x.shape[1], WIDTH), f4), np.empty((width, WIDTH), f4)
+        said = np.empty((len(last), WIDTH), f4)
+        columns_of(x, chunk, columns)
+        rectify(columns)
+        begin = 0
+        for head in range(len(ends)):
+            layer(width, first, head * width, first_bias, columns, hidden, 0)
+            rectify(hidden)
+            layer(ends[head] - begin, last, begin, last_bias, hidden, said, begin)
+            begin = ends[head]
+        put_columns(said, chunk, out)
+
+    return forward_chunk
+
+
+_exact_chunk, _brief_chunk = _forward_chunk(layer), _forward_chunk(brief_layer)
+
+
+@helper
+def backward_slice(part, x, first, first_bias, last, ends, grad, x_grad, first_grad, last_grad, first_sums, last_sums):
+    inputs, width, outputs = x.shape[1], len(first) // len(ends), len(last)
+    columns, hidden = np.empty((inputs, WIDTH), f4), np.empty((width, WIDTH), f4)
+    to_columns, to_hidden, arriving = np.empty_like(columns), np.empty_like(hidden), np.empty((outputs, WIDTH), f4)
+    rows, hidden_rows = np.zeros((WIDTH, first_grad.shape[1]), f4), np.zeros((WIDTH, last_grad.shape[1]), f4)
+    for chunk in range(part, -(-len(x) // WIDTH), SLICES):
+        columns_of(x, chunk, columns)
+        rectify(columns)
+        turn(columns, rows)
+        columns_of(grad, chunk, arriving)
+        add_sums(arriving, last_sums, part * outputs)
+        fill(to_columns, f4(0))
+        begin = 0
+        for head in range(len(ends)):
+            row, size = head * width, ends[head] - begin
+            layer(width, first, row, first_bias, columns, hidden, 0)
+            rectify(hidden)
+            turn(hidden, hidden_rows)
+            add_outer(size, arriving, begin, hidden_rows, last_grad, part * outputs + begin)
+            fill(to_hidden, f4(0))
+            back(size, last, begin, arriving, begin, to_hidden)
+            gate(to_hidden, hidden)
+            add_sums(to_hidden, first_sums, part * len(first) + row)
+            add_outer(width, to_hidden, 0, rows, first_grad, part * len(first) + row)
+            back(width, first, row, to_hidden, 0, to_columns)
+            begin = ends[head]
+        gate(to_columns, columns)
+        put_columns(to_columns, chunk, x_grad)
+
+
+@compiled
+def forward_all(threads, x, first, first_bias, last, last_bias, ends, out):
+    for_each(threads, -(-len(x) // WIDTH), _exact_chunk, (x, first, first_bias, last, last_bias, ends, out))
+
+
+@compiled
+def brief_all(threads, x, first, first_bias, last, last_bias, ends, out):
+    for_each(threads, -(-len(x) // WIDTH), _brief_chunk, (x, first, first_bias, last, last_bias, ends, out))
+
+
+@compiled
+def backward_all(threads, *arguments):
+    for_each(threads, SLICES, backward_slice, arguments)
+
+
+class _Perceptrons(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, first, first_bias, last, last_bias, ends, brief):
+        weights = brief_array if brief else array
+        inputs = array(x), weights(first), array(first_bias), weights(last), array(last_bias)
+        out = np.empty((len(x), len(last)), f4)
+        (brief_all if brief else forward_all)(pool(), *inputs, ends, out)
+        ctx.arrays = *inputs[:4], ends
+        return torch.from_numpy(out)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        x, first, first_bias, last, ends = ctx.arrays
+        x_grad = np.empty_like(x)
+        first_grad, last_grad = (np.zeros((SLICES * len(w), padded(w.shape[1])), f4) for w in (first, last))
+        first_sums, last_sums = (np.zeros((SLICES * len(w), LANES), f4) for w in (first, last))
+        sums = first_grad, last_grad, first_sums, last_sums
+        backward_all(pool(), x, first, first_bias, last, ends, array(grad), x_grad, *sums)
+        to_first, to_last = (
+            parts.reshape(SLICES, len(w), -1).sum(0)[:, : w.shape[1]]
+            for parts, w in zip((first_grad, last_grad), (first, last), strict=True)
+        )
+        to_biases = [parts.reshape(SLICES, -1, LANES).sum((0, 2)) for parts in (first_sums, last_sums)]
+        gradients = x_grad, to_first, to_biases[0], to_last, to_biases[1]
+        return *(torch.from_numpy(gradient) for gradient in gradients), None, None
+
+
+def perceptrons(
+    x: Tensor, first: Tensor, first_bias: Tensor, lasts: list[Tensor], biases: list[Tensor]
+) -> list[Tensor]:
+    """See `regressors.perceptrons`."""
+    sizes = [len(last) for last in lasts]
+    ends = np.array(list(accumulate(sizes)))
+    brief = HAS_BFLOAT and may_be_brief() and x.shape[-1] % 2 == first.shape[0] // len(lasts) % 2 == 0
+    out = _Perceptrons.apply(x.flatten(0, -2), first, first_bias, torch.cat(lasts), torch.cat(biases), ends, brief)
+    return list(out.unflatten(0, x.shape[:-1]).split(sizes, dim=-1))
