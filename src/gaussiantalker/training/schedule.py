@@ -1,6 +1,7 @@
 """How long and how fast to train."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from gaussiantalker.errors import GaussianTalkerError
 
@@ -37,9 +38,18 @@ class Schedule:
     weight_l1: float = 0.8
     weight_ssim: float = 0.2
     weight_lips: float = 0.4
+    lips_in_canonical: bool = True
+    """Whether the first stage looks closely at the lips, too: the public code does, the paper does not."""
     weight_eyes: float = 0.4
     """None in the papers; without it a short training may never notice that eyes shut."""
     weight_mask: float = 0.1
+    weight_perceptual: float = 0.0
+    perceptual: Literal["lpips", "vgg-features"] = "lpips"
+    """The paper's perceptual distance (AlexNet's), or differences of VGG's features as in the public code."""
+    perceptual_every: int = 1
+    """Steps between one look at it and the next; each counts that many times as much."""
+    perceptual_patch: int = 0
+    """Side in pixels of the random square of the head that it looks at; 0 for the whole picture."""
     checkpoint_every: int = 250
 
 

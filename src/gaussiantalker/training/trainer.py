@@ -17,7 +17,7 @@ from gaussiantalker.talker import Footage, Shots, Splats, Talker, fast_products,
 from gaussiantalker.talker.talker import RAW_NAMES
 from gaussiantalker.training.checkpoint import optimizer_tensors, read_checkpoint, restore_optimizers, write_checkpoint
 from gaussiantalker.training.listening import learn_to_listen, mouth_targets
-from gaussiantalker.training.losses import head_psnr, photometric_loss
+from gaussiantalker.training.losses import PhotometricLoss, head_psnr
 from gaussiantalker.training.schedule import Schedule
 
 SHUT, SHUT_REPEATS = 0.3, 2  # blinks are a frame in twenty, too rare to be learnt from in a short training
@@ -35,6 +35,7 @@ class Trainer:
         self.stage = self.step = 0
         self.seconds = 0.0
         self.psnr = self.loss = float("nan")
+        self.photometric = PhotometricLoss(schedule)
         self.curve: list[tuple[int, float, float]] = []  # step over both stages, loss, PSNR
         self.after_step: Callable[[int], None] = lambda step: None  # called after each step of the deformation stage
         self._prepare_stage()
@@ -188,7 +189,7 @@ class Trainer:
         self._descend(image, alpha, shots)
 
     def _descend(self, image: Tensor, alpha: Tensor, shots: Shots) -> None:
-        loss = photometric_loss(image, alpha, shots, self.schedule)
+        loss = self.photometric(image, alpha, shots, self.step, canonical=self.stage == 0)
         for optimizer in self.optimizers.values():
             optimizer.zero_grad()
         loss.backward()
