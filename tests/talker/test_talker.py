@@ -114,3 +114,18 @@ def test_training_reaches_every_parameter() -> None:
             if name.startswith(trained) and (parameter.grad is None or not parameter.grad.any())
         ]
         assert not silent, f"{stage}: {silent}"
+
+
+def test_what_is_kept_in_evaluation_changes_no_frame_and_is_forgotten_in_training() -> None:
+    talker, drive = moved(a_talker()), a_drive(2)
+    expected = talker.deform(drive).means
+    talker.eval()
+    with torch.inference_mode():
+        for _ in range(2):
+            torch.testing.assert_close(talker.deform(drive).means, expected)
+    with torch.no_grad():
+        for planes in talker.triplane.parameters():
+            planes.mul_(1.5)
+        changed = talker.train().eval().deform(drive).means
+    assert (changed - expected).abs().max() > 1e-4
+    assert not [name for name in talker.state_dict() if "kept" in name], "files must not hold it"

@@ -70,6 +70,12 @@ class Talker(nn.Module):
         )
         self.register_buffer("pose_mean", torch.zeros(POSE_NUMBERS))
         self.register_buffer("pose_scale", torch.ones(POSE_NUMBERS))
+        self.register_buffer("_kept_places", None, persistent=False)
+
+    def train(self, mode: bool = True) -> "Talker":
+        """Also forgets what was computed once for all frames, so say `eval()` anew when weights have changed."""
+        self._kept_places = None
+        return super().train(mode)
 
     def fit_pose(self, viewmats: Tensor) -> None:
         """Standardises the camera token by the poses [F, 4, 4] of the training frames.
@@ -93,7 +99,7 @@ class Talker(nn.Module):
 
     def deform(self, drive: Drive) -> Splats:
         """The head in B frames (stage 2, eq. 9-14)."""
-        z, tokens = self.place(self.triplane(self.raw["means"]))[None], self._tokens(drive)
+        z, tokens = self._places(), self._tokens(drive)
         for layer in self.fusion:
             z = layer(z, tokens)
         return self._activate(self.offsets(z))
@@ -101,12 +107,21 @@ class Talker(nn.Module):
     def attention(self, drive: Drive) -> Tensor | None:
         """How much each Gaussian listens to each condition, [B, tokens, N], tokens in the order of the method's
         `conditions`; the mean over heads and layers. None where the method's fusion weighs nothing."""
-        z, tokens = self.place(self.triplane(self.raw["means"]))[None], self._tokens(drive)
+        z, tokens = self._places(), self._tokens(drive)
         weights = []
         for layer in self.fusion:
             weights.append(layer.weights(z, tokens))
             z = layer(z, tokens)
         return None if weights[0] is None else torch.stack(weights).mean(dim=0)
+
+    def _places(self) -> Tensor:
+        """What the network knows of where each Gaussian is, [1, N, width]: the same in every frame, and so computed
+        but once while the talker is in evaluation and nothing is learnt."""
+        if self.training or torch.is_grad_enabled():
+            return self.place(self.triplane(self.raw["means"]))[None]
+        if self._kept_places is None:
+            self._kept_places = self.place(self.triplane(self.raw["means"]))[None]
+        return self._kept_places
 
     def _tokens(self, drive: Drive) -> Tensor:
         pose = (drive.viewmats[:, :3].flatten(1) - self.pose_mean) / self.pose_scale
