@@ -89,8 +89,8 @@ def test_frames_that_show_something_else_keep_their_landmarks(film: tuple, tmp_p
 
 def test_bilinear_is_exact_on_planes() -> None:
     y, x = np.mgrid[:20, :30].astype(np.float32)
-    stack = np.stack([[x, x + 1], [2 * y + x, y]])
+    stack = np.stack([np.stack([x, 2 * y + x], axis=-1), np.stack([x + 1, y], axis=-1)])
     at = np.random.default_rng(0).uniform(0, [28.9, 18.9], (2, 50, 2))
     values = _bilinear(stack, at)
-    assert np.allclose(values[0], [at[0, :, 0], at[1, :, 0] + 1], atol=1e-4)
-    assert np.allclose(values[1], [2 * at[0, :, 1] + at[0, :, 0], at[1, :, 1]], atol=1e-4)
+    assert np.allclose(values[..., 0], [at[0, :, 0], at[1, :, 0] + 1], atol=1e-4)
+    assert np.allclose(values[..., 1], [2 * at[0, :, 1] + at[0, :, 0], at[1, :, 1]], atol=1e-4)

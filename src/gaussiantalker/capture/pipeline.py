@@ -88,7 +88,7 @@ def _run(stages: Stages, source: Source, out: Path, size: int, progress: Progres
     # A film's later stages depend on what was read from it, a dataset's also on its own poses and masks.
     own = {} if isinstance(source, Film) else identity
     tracked = stages.run(
-        "tracking", 4, own, ["ingest"], ["tracking.npz"], lambda: source.track(out, size, ingested, progress)
+        "tracking", 5, own, ["ingest"], ["tracking.npz"], lambda: source.track(out, size, ingested, progress)
     )
     stages.run("labels", 2, own, ["ingest"], ["labels.npy"], lambda: source.label(out, ingested, progress))
     stages.run("plates", 5, {}, ["ingest", "labels"], ["background.png", "plates.npy"], plates)
