@@ -21,12 +21,13 @@ from gaussiantalker.cli.doctor import Doctor
 from gaussiantalker.cli.evaluate import Evaluate
 from gaussiantalker.cli.models import Models
 from gaussiantalker.cli.reproduce import Reproduce
+from gaussiantalker.cli.serve import Serve
 from gaussiantalker.cli.speak import Speak
 from gaussiantalker.cli.speech import Speech
 from gaussiantalker.cli.train import Train
 from gaussiantalker.errors import GaussianTalkerError
 
-Verb = Demo | Capture | Train | Speak | Evaluate | Compare | Reproduce | Speech | Models | Doctor
+Verb = Demo | Capture | Train | Speak | Serve | Evaluate | Compare | Reproduce | Speech | Models | Doctor
 VERBS = {verb.__name__.lower(): verb for verb in get_args(Verb)}
 DESCRIPTION = "A portrait video goes in once, an avatar comes out, and the avatar speaks any audio."
 

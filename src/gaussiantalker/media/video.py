@@ -107,6 +107,15 @@ def _opened(path: str | Path) -> Iterator[tuple[av.container.InputContainer, av.
         raise GaussianTalkerError(f"{path} is not a video that can be read ({reason}); use mp4 or webm") from None
 
 
+def encodable(image: np.ndarray) -> av.VideoFrame:
+    """A picture uint8 [H, W, 3] as H.264 wants it: yuv420p by BT.709, an odd edge repeated once for even sizes."""
+    height, width = image.shape[:2]
+    if height % 2 or width % 2:
+        image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+    return frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
+
+
 class VideoWriter:
     """H.264 (yuv420p, BT.709) with AAC sound in an mp4 that starts to play before it is whole.
 
@@ -149,12 +158,8 @@ class VideoWriter:
         return self
 
     def write(self, image: np.ndarray) -> None:
-        """Appends one picture uint8 [H, W, 3]; an odd edge is repeated once, since 4:2:0 needs even sizes."""
-        pad = (self._size[1] - image.shape[0], self._size[0] - image.shape[1])
-        if pad != (0, 0):
-            image = np.pad(image, ((0, pad[0]), (0, pad[1]), (0, 0)), mode="edge")
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-        frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
+        """Appends one picture uint8 [H, W, 3]."""
+        frame = encodable(image)
         frame.pts, frame.time_base = self._written, Fraction(1, FPS)
         self._written += 1
         self._container.mux(self._video.encode(frame))

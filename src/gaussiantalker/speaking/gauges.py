@@ -7,7 +7,7 @@ import numpy as np
 
 _KEPT = 500  # values of each kind: twenty seconds of frames
 
-STAGES = ("hearing", "rendering")
+STAGES = ("hearing", "rendering", "encoding")  # the last is told by whoever encodes
 
 
 class Gauges:

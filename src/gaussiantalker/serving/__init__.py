@@ -1,0 +1,1 @@
+"""Serving: avatars behind HTTP, WebRTC and a socket. Needs the extra `serve`."""

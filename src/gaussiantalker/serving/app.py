@@ -1,0 +1,196 @@
+"""The HTTP interface."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
+from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel
+
+from gaussiantalker import __version__
+from gaussiantalker.serving import problems
+from gaussiantalker.serving.conversation import Conversation
+from gaussiantalker.serving.door import Door
+from gaussiantalker.serving.limits import Limits
+from gaussiantalker.serving.mp4 import live_mp4
+from gaussiantalker.serving.problems import Problem
+from gaussiantalker.serving.session import Session
+from gaussiantalker.serving.sessions import Sessions
+from gaussiantalker.speaking import Avatar
+from gaussiantalker.timing import FPS, SAMPLE_RATE
+
+PAGE = Path(__file__).parent / "page"
+_SDP = "application/sdp"
+_PROBLEM = {"content": {problems.MEDIA_TYPE: {}}, "description": "What is wrong, as RFC 9457 says it."}
+
+
+class AvatarFacts(BaseModel):
+    """One avatar that this server has."""
+
+    name: str
+    width: int
+    height: int
+    method: str
+
+
+class AvatarList(BaseModel):
+    """All of them; the first is the default."""
+
+    avatars: list[AvatarFacts]
+
+
+class NewSession(BaseModel):
+    """What a session is begun with."""
+
+    avatar: str | None = None
+
+
+class SessionFacts(BaseModel):
+    """A session that has begun, and where to find it. The socket takes PCM16LE mono, at first at `sample_rate`."""
+
+    id: str
+    avatar: str
+    width: int
+    height: int
+    fps: int = FPS
+    sample_rate: int = SAMPLE_RATE
+    lookahead_ms: float
+    whep: str
+    socket: str
+    stream: str
+
+    @classmethod
+    def of(cls, session: Session) -> "SessionFacts":
+        path, camera = f"/v1/sessions/{session.id}", session.avatar.camera
+        return cls(
+            id=session.id,
+            avatar=session.name,
+            width=camera.width,
+            height=camera.height,
+            lookahead_ms=round(1000 * session.stream.lookahead, 1),
+            whep=f"{path}/whep",
+            socket=f"{path}/socket",
+            stream=f"{path}/stream.mp4",
+        )
+
+
+def build(avatars: Mapping[str, Avatar], token: str | None = None, limits: Limits | None = None) -> FastAPI:
+    """The application that serves these avatars; without a token only to this machine."""
+    limits = limits or Limits()
+    sessions = Sessions(avatars, limits)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        keeping = asyncio.create_task(sessions.keep_house())
+        yield
+        keeping.cancel()
+        sessions.end_all()
+
+    app = FastAPI(
+        title="GaussianTalker",
+        version=__version__,
+        description="Avatars that speak live: what they show and say is AI-generated.",
+        lifespan=lifespan,
+        docs_url=None,  # its page would fetch scripts from elsewhere
+        redoc_url=None,
+        responses={"4XX": _PROBLEM, "5XX": _PROBLEM},
+    )
+    app.state.sessions = sessions
+    problems.handle(app)
+    app.add_middleware(Door, token=token, body_bytes=limits.body_bytes)
+    _add_health(app, sessions)
+    _add_sessions(app, sessions)
+    _add_media(app, sessions)
+    _add_page(app)
+    return app
+
+
+def _add_health(app: FastAPI, sessions: Sessions) -> None:
+    @app.get("/healthz", response_class=PlainTextResponse)
+    async def healthz() -> str:
+        """Whether the server lives."""
+        return "ok"
+
+    @app.get("/readyz", response_class=PlainTextResponse)
+    async def readyz() -> str:
+        """Whether a session can be begun."""
+        if sessions.full:
+            raise Problem(503, "All sessions are taken.")
+        return "ok"
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        """Counts and times for Prometheus."""
+        return Response(sessions.metrics(), media_type="text/plain; version=0.0.4")
+
+
+def _add_sessions(app: FastAPI, sessions: Sessions) -> None:
+    @app.get("/v1/avatars")
+    async def avatars() -> AvatarList:
+        """The avatars that can be spoken with."""
+        return AvatarList(
+            avatars=[
+                AvatarFacts(
+                    name=name, width=a.camera.width, height=a.camera.height, method=str(a.info.get("method", ""))
+                )
+                for name, a in sessions.avatars.items()
+            ]
+        )
+
+    @app.post("/v1/sessions", status_code=201)
+    async def begin(response: Response, wanted: NewSession | None = None) -> SessionFacts:
+        """Begins a session: an avatar that is this client's own until it leaves."""
+        session = sessions.begin(wanted.avatar if wanted else None)
+        response.headers["Location"] = f"/v1/sessions/{session.id}"
+        return SessionFacts.of(session)
+
+    @app.delete("/v1/sessions/{id}", status_code=204)
+    async def end(id: str) -> None:
+        """Ends a session."""
+        sessions.end(sessions.find(id), "The session was closed.")
+
+
+def _add_media(app: FastAPI, sessions: Sessions) -> None:
+    sdp = {"content": {_SDP: {"schema": {"type": "string"}}}, "required": True}
+
+    @app.post("/v1/sessions/{id}/whep", status_code=201, openapi_extra={"requestBody": sdp})
+    async def watch(id: str, request: Request) -> Response:
+        """Watches over WebRTC (WHEP): an SDP offer for sound and video to receive, answered in full."""
+        session = sessions.find(id)
+        if request.headers.get("content-type", "").partition(";")[0].strip() != _SDP:
+            raise Problem(415, f"Send the offer as {_SDP}.")
+        offer = (await request.body()).decode(errors="replace")
+        call, answer = await sessions.call(session, offer)
+        location = f"/v1/sessions/{id}/whep/{call.id}"
+        return Response(answer, 201, {"Location": location}, _SDP)
+
+    @app.delete("/v1/sessions/{id}/whep/{call}", status_code=204)
+    async def leave(id: str, call: str) -> None:
+        """Ends watching; the session goes on."""
+        sessions.find_call(call).close()
+
+    @app.get("/v1/sessions/{id}/stream.mp4", response_class=StreamingResponse)
+    async def stream(id: str) -> StreamingResponse:
+        """Watches over plain HTTP: a fragmented mp4 that does not end before the session does."""
+        session = sessions.find(id)
+        session.check_place()
+        return StreamingResponse(live_mp4(session), media_type="video/mp4", headers={"Cache-Control": "no-store"})
+
+    @app.websocket("/v1/sessions/{id}/socket")
+    async def talk(socket: WebSocket, id: str) -> None:
+        await socket.accept()
+        try:
+            await Conversation(sessions.find(id), socket).run()
+        except Problem as problem:
+            await socket.close(1008, problem.detail)
+
+
+def _add_page(app: FastAPI) -> None:
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(str(PAGE / "index.html"))
+
+    app.mount("/assets", StaticFiles(directory=str(PAGE)), name="assets")

@@ -1,0 +1,131 @@
+"""What is said over a session's socket: sound and events in, events out."""
+
+import asyncio
+from typing import Annotated, Literal
+
+import numpy as np
+from fastapi import WebSocket
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from gaussiantalker.serving.session import Event, Session
+
+_TOO_BIG, _POLICY, _GOING_AWAY = 1009, 1008, 1001  # RFC 6455, section 7.4.1
+_REASON = 123  # bytes that the reason for closing may have
+Angle = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class SegmentEnd(_Message):
+    """What was sent is a whole utterance."""
+
+    type: Literal["segment.end"]
+
+
+class Interrupt(_Message):
+    """Fall silent."""
+
+    type: Literal["interrupt"]
+
+
+class Update(_Message):
+    """The rate of the sound to come in Hz, and the head's further angles in degrees; blink 0 to 1, null its own."""
+
+    type: Literal["session.update"]
+    sample_rate: Annotated[int, Field(ge=8_000, le=48_000)] | None = None
+    yaw: Angle = 0.0
+    pitch: Angle = 0.0
+    roll: Angle = 0.0
+    blink: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+_EVENTS = TypeAdapter(Annotated[SegmentEnd | Interrupt | Update, Field(discriminator="type")])
+
+
+class Mistake(Exception):
+    """Something in a message that is not as agreed: a title, and a sentence."""
+
+
+class Conversation:
+    """One socket of a session, from when it was accepted. What it sends goes through one queue, in order."""
+
+    def __init__(self, session: Session, socket: WebSocket) -> None:
+        self._session, self._socket = session, socket
+        self._mistakes, self._refusing = 0, False
+
+    async def run(self) -> None:
+        """Until either side ends it."""
+        with self._session.listen() as events:
+            telling = asyncio.create_task(self._tell(events))
+            hearing = asyncio.create_task(self._hear(events))
+            try:
+                await asyncio.wait([telling, hearing], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in (telling, hearing):
+                    task.cancel()
+                await asyncio.gather(telling, hearing, return_exceptions=True)
+
+    async def _tell(self, events: asyncio.Queue[Event]) -> None:
+        """Sends events; one of the type `closed` closes the socket instead."""
+        while (event := await events.get())["type"] != "closed":
+            await self._socket.send_json(event)
+        await self._socket.close(event.get("code", _GOING_AWAY), event["detail"][:_REASON])
+
+    async def _hear(self, events: asyncio.Queue[Event]) -> None:
+        """Takes messages and does what they say; tells of those that are not as agreed, up to a limit."""
+        limits = self._session.limits
+        while (message := await self._socket.receive())["type"] == "websocket.receive":
+            text, pcm = message.get("text"), message.get("bytes")
+            try:
+                if pcm is not None:
+                    self._take(pcm)
+                elif len(text) > limits.text_bytes:
+                    await self._end(events, _TOO_BIG, f"An event may have {limits.text_bytes} characters at most.")
+                else:
+                    self._obey(text)
+            except Mistake as mistake:
+                title, detail = mistake.args
+                _offer(events, {"type": "error", "title": title, "detail": detail})
+            if self._mistakes > limits.mistakes:
+                await self._end(events, _POLICY, "Too many messages could not be understood.")
+
+    async def _end(self, events: asyncio.Queue[Event], code: int, why: str) -> None:
+        """Closes the socket, after what is in the queue, and takes no more."""
+        await events.put({"type": "closed", "code": code, "detail": why})
+        await asyncio.Event().wait()
+
+    def _take(self, pcm: bytes) -> None:
+        """Sound as PCM16LE. Raises Mistake for half a sample, and once when sound begins to be refused."""
+        if len(pcm) % 2:
+            self._mistakes += 1
+            raise Mistake("Not PCM16", "A message of sound must hold whole 16-bit samples.")
+        taken = self._session.hear(np.frombuffer(pcm, "<i2"))
+        before, self._refusing = self._refusing, not taken
+        if self._refusing and not before:
+            seconds = self._session.limits.buffered_seconds
+            raise Mistake("Too much sound", f"Sound was refused: {seconds:g} s may wait to be spoken, no more.")
+
+    def _obey(self, text: str) -> None:
+        """An event as JSON. Raises Mistake when it is none that is known."""
+        try:
+            event = _EVENTS.validate_json(text)
+        except ValidationError as error:
+            self._mistakes += 1
+            fault = error.errors()[0]
+            where = ".".join(str(part) for part in fault["loc"][1:])
+            raise Mistake("Not an event", f"{where}: {fault['msg']}." if where else f"{fault['msg']}.") from None
+        match event:
+            case SegmentEnd():
+                self._session.end_segment()
+            case Interrupt():
+                self._session.interrupt()
+            case Update():
+                self._session.update(**event.model_dump(exclude_unset=True, exclude={"type"}))
+
+
+def _offer(events: asyncio.Queue[Event], event: Event) -> None:
+    """Adds an event unless the client has left too many unread."""
+    if not events.full():
+        events.put_nowait(event)

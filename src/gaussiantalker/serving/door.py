@@ -1,0 +1,80 @@
+"""Who may come in: the token, pages of other origins, names of other hosts, and how large a request may be."""
+
+import secrets
+from ipaddress import ip_address
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+from gaussiantalker.serving.problems import Problem, problem
+
+OPEN = ("/", "/assets/", "/healthz", "/readyz")  # for anyone: the page asks for the token itself
+_QUERY_TOKEN = ("/socket", "/stream.mp4")  # opened by browsers, which cannot set headers there
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this name or address can only be reached from this machine."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Door:
+    """ASGI middleware in front of everything.
+
+    Without a token the server is for this machine's user alone. A page of another origin in the same browser must
+    then be kept out too: it could send requests and open sockets here, or reach the server under a name of its own
+    that resolves to 127.0.0.1. So a request's `Origin` must be the server's own, and its `Host` a loopback name.
+    """
+
+    def __init__(self, app: ASGIApp, token: str | None, body_bytes: int) -> None:
+        self._app, self._token, self._body_bytes = app, token, body_bytes
+        self._too_long = f"A request's body may have {body_bytes} bytes at most."
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await self._app(scope, receive, send)
+        refusal = self._refusal(scope)
+        if refusal is None:
+            return await self._app(scope, self._bounded(receive) if scope["type"] == "http" else receive, send)
+        response = problem(*refusal) if scope["type"] == "http" else WebSocketClose(1008, refusal[1])
+        await response(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> tuple[int, str] | tuple[int, str, dict[str, str]] | None:
+        headers = Headers(scope=scope)
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != host:
+            return 403, "Requests from pages of other origins are not taken."
+        if self._token is None and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+            return 403, "Without a token this server answers only to localhost."
+        if (length := headers.get("content-length", "0")).isdecimal() and int(length) > self._body_bytes:
+            return 413, self._too_long
+        if self._token is not None and not self._known(scope, headers):
+            return 401, "Give the server's token as 'Authorization: Bearer TOKEN'.", {"WWW-Authenticate": "Bearer"}
+        return None
+
+    def _known(self, scope: Scope, headers: Headers) -> bool:
+        path = scope["path"]
+        if path == OPEN[0] or path in OPEN[2:] or path.startswith(OPEN[1]):
+            return True
+        given = headers.get("authorization", "").removeprefix("Bearer ")
+        if not given and path.endswith(_QUERY_TOKEN):
+            given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        return secrets.compare_digest(given.encode(), self._token.encode())
+
+    def _bounded(self, receive: Receive) -> Receive:
+        """Counts a body of unknown length. Raises Problem, in the handler that reads it, when it is too long."""
+        left = self._body_bytes
+
+        async def counted() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise Problem(413, self._too_long)
+            return message
+
+        return counted

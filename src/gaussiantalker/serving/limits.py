@@ -1,0 +1,20 @@
+"""What one server gives away at most."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds that keep one client from taking what belongs to all."""
+
+    sessions: int = 8
+    viewers: int = 4  # of one session, over WebRTC and as mp4 together
+    sockets: int = 4  # of one session
+    buffered_seconds: float = 60.0  # of sound that waits to be spoken; more is refused
+    message_bytes: int = 256 * 1024  # of sound in one message of the socket: 2.7 s at 48 kHz
+    text_bytes: int = 16 * 1024  # of an event
+    body_bytes: int = 64 * 1024  # of an HTTP request
+    mistakes: int = 20  # events that cannot be understood, before the socket is closed
+    connect_seconds: float = 20.0  # for a viewer over WebRTC to get through
+    abandoned_seconds: float = 30.0  # with neither viewer nor socket, after which a session ends
+    idle_seconds: float = 1800.0  # without any word from the client, after which a session ends

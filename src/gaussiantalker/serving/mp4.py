@@ -1,0 +1,87 @@
+"""A session as an mp4 that goes on and on: for those whom WebRTC does not reach, since it needs no UDP."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from fractions import Fraction
+from time import perf_counter
+
+import av
+import numpy as np
+
+from gaussiantalker.media.video import encodable
+from gaussiantalker.serving.encoder import highest_rate, set_up
+from gaussiantalker.serving.session import Session
+from gaussiantalker.speaking import SYNTHETIC, AvFrame
+from gaussiantalker.timing import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
+
+_FRAGMENT = 200_000  # microseconds
+_SOUND_BITS = 64_000
+
+
+class Pipe:
+    """What the muxer writes to: bytes that are taken away after every frame. It cannot seek, like a connection."""
+
+    def __init__(self) -> None:
+        self._written = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self._written += data
+        return len(data)
+
+    def take(self) -> bytes:
+        taken = bytes(self._written)
+        self._written.clear()
+        return taken
+
+
+class LiveMp4:
+    """Fragmented mp4 of frames as they come, H.264 with AAC; its metadata say that it is AI-generated."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self._pipe = Pipe()
+        # The head comes after the first packets, which is when the muxer knows by how much AAC is late.
+        options = {"movflags": "delay_moov+default_base_moof", "frag_duration": str(_FRAGMENT), "flush_packets": "1"}
+        self._container = av.open(self._pipe, "w", format="mp4", options=options)
+        self._container.metadata["comment"] = SYNTHETIC
+        self._video = self._container.add_stream("libx264", rate=FPS)
+        set_up(self._video.codec_context, width, height, highest_rate(width, height), g=str(FPS))
+        self._audio = self._container.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
+        self._audio.bit_rate = _SOUND_BITS
+        self._first: int | None = None
+        self._image: np.ndarray | None = None
+
+    def add(self, frame: AvFrame) -> bytes:
+        """Encodes a frame; returns the bytes that are ready, often none. A missing picture is the one before."""
+        self._image = self._image if frame.image is None else frame.image
+        if self._image is None:
+            return b""
+        if self._first is None:
+            self._first = frame.index
+        count = frame.index - self._first
+        picture = encodable(self._image)
+        picture.pts, picture.time_base = count, Fraction(1, FPS)
+        self._container.mux(self._video.encode(picture))
+        sound = av.AudioFrame.from_ndarray(np.clip(frame.samples, -1, 1)[None], format="fltp", layout="mono")
+        sound.sample_rate, sound.pts = SAMPLE_RATE, count * SAMPLES_PER_FRAME
+        sound.time_base = Fraction(1, SAMPLE_RATE)
+        self._container.mux(self._audio.encode(sound))
+        return self._pipe.take()
+
+    def close(self) -> None:
+        self._container.close()
+
+
+async def live_mp4(session: Session) -> AsyncIterator[bytes]:
+    """The stream's bytes until the session ends or nobody reads them any more. Encoding has a thread to itself."""
+    camera = session.avatar.camera
+    with session.place(), session.watch() as frames:
+        movie = LiveMp4(camera.width, camera.height)
+        try:
+            async for frame in frames:
+                began = perf_counter()
+                data = await asyncio.to_thread(movie.add, frame)
+                session.encoded(perf_counter() - began)
+                if data:
+                    yield data
+        finally:
+            movie.close()

@@ -1,0 +1,201 @@
+"""A session: one client's own live avatar, with those who watch it and those who talk to it."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from gaussiantalker.serving.frame_queue import FrameQueue
+from gaussiantalker.serving.limits import Limits
+from gaussiantalker.serving.problems import Problem
+from gaussiantalker.speaking import Avatar, AvatarStream, AvFrame
+from gaussiantalker.speaking.gauges import percentiles
+from gaussiantalker.timing import FPS, SAMPLE_RATE
+
+Event = dict[str, Any]
+_UNREAD = 200  # events that wait for a slow client
+_BACKLOG = 10 * FPS  # frames that wait for a slow viewer, who then loses its place
+_LEVEL_EVERY = FPS // 5  # frames between reports of the buffer's level
+
+log = logging.getLogger(__name__)
+
+
+class Session:
+    """Lives on the event loop; only the avatar's stream has a thread of its own.
+
+    The avatar's time stands still while nobody watches, so what is pushed before a viewer has connected is not lost.
+    """
+
+    def __init__(self, name: str, avatar: Avatar, limits: Limits) -> None:
+        self.id = secrets.token_urlsafe(12)
+        self.name, self.avatar, self.limits = name, avatar, limits
+        self.stream = AvatarStream(avatar)
+        self.sample_rate = SAMPLE_RATE
+        self.closed = asyncio.Event()
+        self._places = 0  # taken by viewers, connected or about to be
+        self._viewers: set[FrameQueue] = set()
+        self._listeners: set[asyncio.Queue[Event]] = set()
+        self._watched = asyncio.Event()
+        self._segment, self._spoken = None, 0  # the segment that is heard, and its frames so far
+        self._shown = 0  # pictures since the last report
+        self._last_word = self._last_company = monotonic()
+        self._playing = asyncio.create_task(self._play(), name=f"session {self.id}")
+
+    @property
+    def expired(self) -> str | None:
+        """Why the session should be put away, if it should."""
+        if self.closed.is_set():
+            return "It has ended."
+        now = monotonic()
+        if self._places or self._listeners:
+            self._last_company = now
+        if now - self._last_company > self.limits.abandoned_seconds:
+            return "Nobody was connected any more."
+        if now - self._last_word > self.limits.idle_seconds:
+            return f"Nothing was said for {self.limits.idle_seconds / 60:.0f} minutes."
+        return None
+
+    def check_place(self) -> None:
+        """Raises Problem when no further viewer may come."""
+        if self._places >= self.limits.viewers:
+            raise Problem(429, f"A session has {self.limits.viewers} viewers at most.")
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A viewer's place for as long as the block lasts. Raises Problem when none is left."""
+        self.check_place()
+        self._places += 1
+        self._last_word = monotonic()
+        try:
+            yield
+        finally:
+            self._places -= 1
+
+    @contextmanager
+    def watch(self) -> Iterator[FrameQueue]:
+        """Frames from now on, for as long as the block lasts."""
+        frames = FrameQueue(_BACKLOG)
+        self._viewers.add(frames)
+        self._watched.set()
+        try:
+            yield frames
+        finally:
+            self._viewers.discard(frames)
+            if not self._viewers:
+                self._watched.clear()
+
+    @contextmanager
+    def listen(self) -> Iterator["asyncio.Queue[Event]"]:
+        """The session's events for as long as the block lasts. Raises Problem when too many listen."""
+        if len(self._listeners) >= self.limits.sockets:
+            raise Problem(429, f"A session has {self.limits.sockets} sockets at most.")
+        events: asyncio.Queue[Event] = asyncio.Queue(_UNREAD)
+        self._listeners.add(events)
+        try:
+            yield events
+        finally:
+            self._listeners.discard(events)
+
+    def encoded(self, seconds: float) -> None:
+        """Told by viewers' encoders how long a picture took."""
+        self.stream.gauges.seconds["encoding"].append(seconds)
+
+    def hear(self, pcm: np.ndarray) -> bool:
+        """Sound int16 [S] to say, at the agreed rate; False when so much waits already that it is refused."""
+        self._last_word = monotonic()
+        if self.stream.buffered + len(pcm) / self.sample_rate > self.limits.buffered_seconds:
+            return False
+        self.stream.push_audio(pcm, self.sample_rate)
+        return True
+
+    def end_segment(self) -> None:
+        self._last_word = monotonic()
+        self.stream.end_segment()
+
+    def interrupt(self) -> None:
+        """Falls silent."""
+        self._last_word = monotonic()
+        seconds = self.stream.clear()
+        if self._segment is not None:
+            self._tell("speech.ended", position=seconds, at=self._at, interrupted=True)
+        self._segment = None
+        self._tell("buffer.level", seconds=0.0)
+
+    def update(self, sample_rate: int | None = None, **steering: float | None) -> None:
+        """Another rate of the sound to come, which ends the segment, or another stance of the head."""
+        self._last_word = monotonic()
+        if sample_rate is not None and sample_rate != self.sample_rate:
+            self.stream.end_segment()
+            self.sample_rate = sample_rate
+        for name, value in steering.items():
+            setattr(self.stream.steering, name, value)
+
+    def close(self, why: str) -> None:
+        """Ends everything that hangs on the session, telling its sockets why."""
+        if self.closed.is_set():
+            return
+        self._tell("closed", detail=why)
+        self.closed.set()
+        self.stream.close()
+        for frames in self._viewers:
+            frames.close()
+        if self._playing is not asyncio.current_task():
+            self._playing.cancel()
+
+    @property
+    def _at(self) -> float:
+        return self.stream.gauges.frames / FPS
+
+    async def _play(self) -> None:
+        """Hands each frame to all who watch, when it is due."""
+        try:
+            while True:
+                await self._watched.wait()
+                frame = await anext(self.stream)
+                self._announce(frame)
+                for frames in self._viewers:
+                    frames.put(frame)
+        except StopAsyncIteration:
+            pass
+        except Exception:
+            log.exception("Session %s ended because its avatar failed.", self.id)
+            self._tell("error", title="The avatar failed", detail="The session has ended; the server's log says why.")
+            self.close("The avatar failed; the server's log says why.")
+
+    def _announce(self, frame: AvFrame) -> None:
+        """Events that follow from a frame."""
+        if frame.segment != self._segment:
+            if self._segment is not None:
+                self._tell("speech.ended", position=self._spoken / FPS, at=frame.seconds, interrupted=False)
+            if frame.segment is not None:
+                self._tell("speech.started", position=0.0, at=frame.seconds)
+            self._segment, self._spoken = frame.segment, 0
+        self._spoken += frame.segment is not None
+        self._shown += frame.image is not None
+        if frame.index % _LEVEL_EVERY == 0 and (self._segment is not None or frame.index % FPS == 0):
+            self._tell("buffer.level", seconds=round(self.stream.buffered, 3))
+        if frame.index % FPS == FPS - 1:
+            self._tell("metrics", **self._metrics())
+            self._shown = 0
+
+    def _metrics(self) -> Event:
+        gauges = self.stream.gauges
+        p50, p95 = percentiles(gauges.seconds["rendering"], 50, 95)
+        (offset,) = percentiles(list(gauges.offset)[-FPS:], 95)
+        return {
+            "fps": self._shown,
+            "render_ms": {"p50": round(1000 * p50, 1), "p95": round(1000 * p95, 1)},
+            "playback_latency_ms": round(1000 * gauges.latency[-1]) if gauges.latency else None,
+            "av_offset_ms": round(1000 * offset),
+            "late_pictures": gauges.late,
+        }
+
+    def _tell(self, kind: str, **what: Any) -> None:
+        for events in self._listeners:
+            if not events.full():
+                events.put_nowait({"type": kind, **what})

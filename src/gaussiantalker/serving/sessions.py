@@ -1,0 +1,82 @@
+"""All sessions of a server."""
+
+import asyncio
+from collections.abc import Mapping
+
+from gaussiantalker.serving.call import Call
+from gaussiantalker.serving.limits import Limits
+from gaussiantalker.serving.problems import Problem
+from gaussiantalker.serving.session import Session
+from gaussiantalker.serving.tallies import Tallies
+from gaussiantalker.speaking import Avatar
+
+_LOOK_EVERY = 1.0  # seconds
+
+
+class Sessions:
+    """Begins and ends sessions. Avatars are shared by all and never written to."""
+
+    def __init__(self, avatars: Mapping[str, Avatar], limits: Limits) -> None:
+        self.avatars, self.limits, self.tallies = avatars, limits, Tallies()
+        self._sessions: dict[str, Session] = {}
+        self._calls: dict[str, Call] = {}
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    @property
+    def full(self) -> bool:
+        return len(self) >= self.limits.sessions
+
+    def begin(self, name: str | None) -> Session:
+        """A session with this avatar, or with the first. Raises Problem for an unknown one, or too many."""
+        name = next(iter(self.avatars)) if name is None else name
+        if name not in self.avatars:
+            raise Problem(404, f"There is no avatar of this name; there are {', '.join(self.avatars)}.")
+        if self.full:
+            raise Problem(
+                503, f"All {self.limits.sessions} sessions are taken; try again later.", {"Retry-After": "10"}
+            )
+        session = Session(name, self.avatars[name], self.limits)
+        self._sessions[session.id] = session
+        self.tallies.begun += 1
+        return session
+
+    def find(self, id: str) -> Session:
+        """The session. Raises Problem when there is none (any more)."""
+        if id not in self._sessions:
+            raise Problem(404, "There is no such session; it may have ended.")
+        return self._sessions[id]
+
+    async def call(self, session: Session, offer: str) -> tuple[Call, str]:
+        """A viewer over WebRTC, and the answer to its offer. Raises Problem when it cannot be answered."""
+        call = Call(session)
+        self._calls[call.id] = call
+        call.ended.add_done_callback(lambda _: self._calls.pop(call.id, None))
+        return call, await call.answer(offer)
+
+    def find_call(self, id: str) -> Call:
+        if id not in self._calls:
+            raise Problem(404, "There is no such connection; it may have ended.")
+        return self._calls[id]
+
+    def end(self, session: Session, why: str) -> None:
+        if self._sessions.pop(session.id, None):
+            session.close(why)
+            self.tallies.add(session.stream.gauges)
+
+    def end_all(self) -> None:
+        for session in list(self._sessions.values()):
+            self.end(session, "The server is shutting down.")
+
+    async def keep_house(self) -> None:
+        """Ends what is left behind, for as long as it is awaited."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            for session in list(self._sessions.values()):
+                if why := session.expired:
+                    self.end(session, why)
+
+    def metrics(self) -> str:
+        """In Prometheus' text format."""
+        return self.tallies.text([session.stream.gauges for session in self._sessions.values()])
