@@ -11,7 +11,7 @@ import torch
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import SILENT, Silent
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.talker import Drive, Shots, Talker, find_method, render
+from gaussiantalker.talker import METHODS, Drive, Shots, Talker, find_method, render
 from gaussiantalker.training.losses import patch_loss
 from gaussiantalker.training.schedule import find_schedule
 from gaussiantalker.training.trainer import Trainer
@@ -63,13 +63,13 @@ class Ball:
         return Shots(torch.stack(images), plate, torch.stack(heads), boxes, boxes, drive)
 
 
-def a_trainer(schedule=TINY) -> Trainer:
+def a_trainer(schedule=TINY, method: str = "gaussiantalker-star") -> Trainer:
     rng, footage = np.random.default_rng(0), Ball()
     points = rng.normal(size=(300, 3))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     torch.manual_seed(0)
-    method = replace(find_method("gaussiantalker-star"), resolutions=(16, 32))
-    talker = Talker(method, Gaussians.from_points(points, sh_degree=1), CHANNELS)
+    parts = replace(find_method(method), resolutions=(16, 32), hash_table_bits=8, agents=8)
+    talker = Talker(parts, Gaussians.from_points(points, sh_degree=1), CHANNELS)
     talker.fit_pose(footage.viewmats)
     return Trainer(talker, footage, np.arange(FRAMES), schedule, seed=0)
 
@@ -123,6 +123,22 @@ def test_the_mouth_follows_the_sound(tmp_path: Path) -> None:
 
     deaf = shots.drive._replace(contexts=shots.drive.contexts.mean(dim=0).expand_as(shots.drive.contexts))
     assert lips_under(shots.drive) < 0.6 * lips_under(deaf)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_learns(tmp_path: Path, method: str) -> None:
+    trainer = a_trainer(method=method)
+    shots = trainer.footage.shots(np.arange(FRAMES))
+
+    def loss() -> float:
+        with torch.no_grad():
+            splats = trainer.talker.deform(shots.drive)
+            image, alpha, _ = render(splats, shots.drive.viewmats, trainer.footage.K, shots.plate, 1)
+            return float(trainer.photometric(image, alpha, shots, 0, canonical=False))
+
+    before = loss()
+    trainer.run(tmp_path / "checkpoint", {}, SILENT)
+    assert loss() < 0.5 * before
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
