@@ -64,7 +64,7 @@ class Talker(nn.Module):
         self.conditions = Conditions(method, speech_channels)
         # Triplane features are products of three small numbers; unscaled, the tokens would drown where a Gaussian is.
         self.place = nn.LayerNorm(method.width)
-        self.fusion = nn.ModuleList(_fusion(method) for _ in range(method.layers))
+        self.fusion = nn.ModuleList(fusion_layer(method) for _ in range(method.layers))
         self.offsets = regressors(
             method.width, method.regressor_width, attribute_sizes(method.deformed, self.sh_degree)
         )
@@ -147,7 +147,8 @@ def _encoding(method: Method, low: Tensor, high: Tensor) -> nn.Module:
     return Triplane(method.resolutions, method.plane_channels, low, high)
 
 
-def _fusion(method: Method) -> FusionLayer:
+def fusion_layer(method: Method) -> FusionLayer:
+    """One of the method's fusion layers, fresh."""
     width, rest = method.width, (method.feedforward, method.norms)
     if method.fusion == "cross":
         return CrossAttention(width, method.attention_heads, *rest)
