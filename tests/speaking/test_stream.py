@@ -78,6 +78,7 @@ def test_any_chunks_and_any_pulls_give_the_offline_frames(samples: int, sizes: l
         np.testing.assert_array_equal(mine.samples, theirs.samples)
         np.testing.assert_array_equal(mine.image, theirs.image)
     assert not sound([frame for frame in frames if frame.segment is None]).any()
+    assert [frame.index for frame in frames if frame.last] == [spoken(frames)[-1].index]
 
 
 @settings(max_examples=25)

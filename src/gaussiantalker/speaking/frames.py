@@ -17,7 +17,8 @@ class AvFrame(NamedTuple):
     index: int
     image: np.ndarray | None  # uint8 [H, W, 3]; live, None where no picture was ready: the last one stays on screen
     samples: np.ndarray  # float32 [640], 16 kHz mono
-    segment: int | None = None  # live: which utterance is heard, counted from 0; None between utterances
+    segment: int | None = None  # live: which utterance is heard, counted from 0; None where none is
+    last: bool = False  # live: the utterance ends with this frame; one that stops before only waits for its sound
 
     @property
     def seconds(self) -> float:

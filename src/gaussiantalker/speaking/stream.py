@@ -213,18 +213,19 @@ class AvatarStream(AsyncIterator[AvFrame]):
         """The frame, with its picture if there is one."""
         with self._lock:
             image = self._picture(slot)
-            self._last, slot.before, segment = slot, None, slot.segment
+            self._last, slot.before, segment, last = slot, None, slot.segment, False
             if segment:
                 segment.played += 1
                 self.gauges.spoken += 1
                 if segment.played == 1:
                     self.gauges.latency.append(monotonic() - segment.began)
-                if segment.over and segment.played == segment.taken and segment in self._segments:
+                last = segment.over and segment.played == segment.taken
+                if last and segment in self._segments:
                     self._segments.remove(segment)
             self.gauges.frames += 1
             self.gauges.late += image is None
             self.gauges.offset.append((slot.index - max(self._shown, 0)) / FPS)
-        return AvFrame(slot.index, image, slot.samples, segment.number if segment else None)
+        return AvFrame(slot.index, image, slot.samples, segment.number if segment else None, last)
 
     def _picture(self, slot: _Slot) -> np.ndarray | None:
         """The slot's own picture, else an earlier one that has become ready since, else none."""
