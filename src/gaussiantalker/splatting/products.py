@@ -65,6 +65,36 @@ def pair(typing_context, first, second):
     return vec(first, second), generate
 
 
+@intrinsic
+def turn_block(typing_context, source, source_at, source_row, target, target_at, target_row):
+    """The 16x16 numbers from a flat index on, rows so far apart, into another C-contiguous array with rows as columns.
+
+    Halves of vectors are exchanged, then quarters, down to single lanes: 64 shuffles. Unchecked.
+    """
+
+    def generate(context, builder, signature, values):
+        def row(k: int, lane: int):
+            data = context.make_array(signature.args[k])(context, builder, values[k]).data
+            index = builder.add(values[k + 1], builder.mul(values[k + 2], ir.IntType(64)(lane)))
+            return builder.bitcast(builder.gep(data, [index], inbounds=True), _FLOATS.as_pointer())
+
+        rows = [builder.load(row(0, lane), align=4) for lane in range(LANES)]
+        for half in (8, 4, 2, 1):
+            lanes = [(lane, lane & half) for lane in range(LANES)]
+            upper = ir.Constant(_INTS, [lane + LANES - half if second else lane for lane, second in lanes])
+            lower = ir.Constant(_INTS, [lane + LANES if second else lane + half for lane, second in lanes])
+            for i, second in lanes:
+                if not second:
+                    a, b = rows[i], rows[i + half]
+                    rows[i], rows[i + half] = (builder.shuffle_vector(a, b, part) for part in (upper, lower))
+        for lane, value in enumerate(rows):
+            builder.store(value, row(3, lane), align=4)
+        return context.get_dummy_value()
+
+    i8 = types.int64
+    return types.void(source, i8, i8, target, i8, i8), generate
+
+
 def _tile(rows: int, add: Callable) -> Callable:
     """out[r, c] += sum over k of a[r, k] b[k, c] for so many rows and the columns of one tile.
 

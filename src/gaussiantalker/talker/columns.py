@@ -8,40 +8,48 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gaussiantalker.splatting.products import WIDTH, add_brief_product, add_product, pair
-from gaussiantalker.splatting.simd import LANES, load, maximum, select, splat, store
+from gaussiantalker.splatting.products import WIDTH, add_brief_product, add_product, pair, turn_block
+from gaussiantalker.splatting.simd import LANES, load, maximum, select, splat, sqrt, store
 from gaussiantalker.splatting.threads import helper
 
 f4 = np.float32
+NORM_FLOOR = f4(1e-5)  # torch's default for layer norms
+SLICES = 16  # parts of the Gaussians whose weight gradients are summed apart, so that threads do not change the bits
+
+
+@helper
+def turn(source, source_row, rows, across, target, target_row):
+    """target[target_row + c, r] = source[source_row + r, c] for r < rows and c < across."""
+    width, target_width = source.shape[1], target.shape[1]
+    whole_rows, whole_across = rows // LANES * LANES, across // LANES * LANES
+    for r in range(0, whole_rows, LANES):
+        for c in range(0, whole_across, LANES):
+            at, to = (source_row + r) * width + c, (target_row + c) * target_width + r
+            turn_block(source, at, width, target, to, target_width)
+    for r in range(rows):
+        for c in range(whole_across if r < whole_rows else 0, across):
+            target[target_row + c, r] = source[source_row + r, c]
 
 
 @helper
 def columns_of(rows, chunk, columns):
     """Sixty-four rows of an array [M, K] as a block; zeros where they end."""
-    count, width = rows.shape
-    present = min(WIDTH, count - chunk * WIDTH)
+    present = min(WIDTH, len(rows) - chunk * WIDTH)
     if present < WIDTH:
         columns[:] = f4(0)
-    for lane in range(present):
-        for k in range(width):
-            columns[k, lane] = rows[chunk * WIDTH + lane, k]
+    turn(rows, chunk * WIDTH, present, rows.shape[1], columns, 0)
 
 
 @helper
 def put_columns(columns, chunk, rows):
     """A block back into its rows of an array [M, K]."""
-    count, width = rows.shape
-    for lane in range(min(WIDTH, count - chunk * WIDTH)):
-        for k in range(width):
-            rows[chunk * WIDTH + lane, k] = columns[k, lane]
+    turn(columns, 0, len(columns), min(WIDTH, len(rows) - chunk * WIDTH), rows, chunk * WIDTH)
 
 
 @helper
-def turn(columns, rows):
+def rows_of(columns, rows):
     """A block [K, 64] as rows [64, at least K]."""
-    for k in range(len(columns)):
-        for lane in range(WIDTH):
-            rows[lane, k] = columns[k, lane]
+    turn(columns, 0, len(columns), WIDTH, rows, 0)
 
 
 @helper
@@ -112,6 +120,51 @@ def add_outer(rows, arriving, at, turned, sums, row):
     add_product(rows, WIDTH, across, sums, row * across, across, arriving, at * WIDTH, WIDTH, 1, turned, 0, across)
 
 
+@helper
+def standardise(columns, rates):
+    """Each Gaussian's numbers to mean zero and variance one, in place; `rates` [64] keeps what they were divided by."""
+    share = f4(1) / f4(len(columns))
+    for at in range(0, WIDTH, LANES):
+        mean, variance = splat(f4(0)), splat(f4(0))
+        for k in range(len(columns)):
+            mean = mean + load(columns, k * WIDTH + at)
+        mean = mean * share
+        for k in range(len(columns)):
+            deviation = load(columns, k * WIDTH + at) - mean
+            variance = variance + deviation * deviation
+        rate = f4(1) / sqrt(variance * share + NORM_FLOOR)
+        store(rates, at, rate)
+        for k in range(len(columns)):
+            store(columns, k * WIDTH + at, (load(columns, k * WIDTH + at) - mean) * rate)
+
+
+@helper
+def stretch(columns, scale, shift, out):
+    """out[k] = scale[k] columns[k] + shift[k], what a layer norm does after it has standardised."""
+    for k in range(len(columns)):
+        for at in range(k * WIDTH, (k + 1) * WIDTH, LANES):
+            store(out, at, load(columns, at) * scale[k] + splat(shift[k]))
+
+
+@helper
+def back_through_norm(arriving, standard, rates, scale, scale_sums, shift_sums, row):
+    """A layer norm's gradient, in place, and those of its scale and shift as lanes in rows from this one on."""
+    share = f4(1) / f4(len(standard))
+    add_sums(arriving, shift_sums, row)
+    for at in range(0, WIDTH, LANES):
+        mean, along = splat(f4(0)), splat(f4(0))
+        for k in range(len(standard)):
+            came, x = load(arriving, k * WIDTH + at), load(standard, k * WIDTH + at)
+            to_scale = (row + k) * LANES
+            store(scale_sums, to_scale, load(scale_sums, to_scale) + came * x)
+            mean, along = mean + came * scale[k], along + came * scale[k] * x
+        mean, along = mean * share, along * share
+        for k in range(len(standard)):
+            here = k * WIDTH + at
+            step = load(arriving, here) * scale[k] - mean - load(standard, here) * along
+            store(arriving, here, step * load(rates, at))
+
+
 def padded(width: int) -> int:
     """The next multiple of what the right side of a product must have."""
     return -(-width // WIDTH) * WIDTH
@@ -124,3 +177,15 @@ def array(tensor: Tensor) -> np.ndarray:
 def brief_array(weights: Tensor) -> np.ndarray:
     """Weights [R, K] as float32 [R, K / 2] whose bits are pairs of bfloat16."""
     return weights.detach().bfloat16().contiguous().view(torch.float32).numpy()
+
+
+class Sums:
+    """Gradients of weights [R, K] or biases [R] while slices add to them apart, each in its own rows."""
+
+    def __init__(self, shape: tuple[int, ...]):
+        self.shape = shape
+        self.parts = np.zeros((SLICES * shape[0], padded(shape[1]) if len(shape) > 1 else LANES), f4)
+
+    def total(self) -> Tensor:
+        parts = self.parts.reshape(SLICES, self.shape[0], -1).sum(axis=0)
+        return torch.from_numpy(parts[:, : self.shape[1]] if len(self.shape) > 1 else parts.sum(axis=1))

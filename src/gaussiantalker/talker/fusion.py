@@ -26,7 +26,15 @@ class FusionLayer(nn.Module):
         return None
 
     def forward(self, z: Tensor, tokens: Tensor) -> Tensor:
-        z = self.norm_attention(self.mix(z, tokens) + z)
+        return self.finish(self.mix(z, tokens) + z)
+
+    def finish(self, z: Tensor) -> Tensor:
+        """What follows the mixing, whatever that was: [B, N, width] to the same."""
+        if z.device.type == "cpu" and z.dtype == torch.float32 and isinstance(self.norm_attention, nn.LayerNorm):
+            from gaussiantalker.talker.fusion_kernel import finish
+
+            return finish(z, self.norm_attention, self.feedforward, self.norm_feedforward)
+        z = self.norm_attention(z)
         return self.norm_feedforward(self.feedforward(z) + z)
 
 

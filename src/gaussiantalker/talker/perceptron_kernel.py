@@ -13,9 +13,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from gaussiantalker.splatting.products import HAS_BFLOAT, WIDTH
-from gaussiantalker.splatting.simd import LANES
 from gaussiantalker.splatting.threads import compiled, for_each, helper, pool
 from gaussiantalker.talker.columns import (
+    SLICES,
+    Sums,
     add_outer,
     add_sums,
     array,
@@ -26,15 +27,13 @@ from gaussiantalker.talker.columns import (
     fill,
     gate,
     layer,
-    padded,
     put_columns,
     rectify,
-    turn,
+    rows_of,
 )
 from gaussiantalker.talker.precision import may_be_brief
 
 f4 = np.float32
-SLICES = 16  # parts of the Gaussians whose weight gradients are summed apart, so that threads do not change the bits
 
 
 def _forward_chunk(layer):
@@ -70,7 +69,7 @@ def backward_slice(part, x, first, first_bias, last, ends, grad, x_grad, first_g
     for chunk in range(part, -(-len(x) // WIDTH), SLICES):
         columns_of(x, chunk, columns)
         rectify(columns)
-        turn(columns, rows)
+        rows_of(columns, rows)
         columns_of(grad, chunk, arriving)
         add_sums(arriving, last_sums, part * outputs)
         fill(to_columns, f4(0))
@@ -79,7 +78,7 @@ def backward_slice(part, x, first, first_bias, last, ends, grad, x_grad, first_g
             row, size = head * width, ends[head] - begin
             layer(width, first, row, first_bias, columns, hidden, 0)
             rectify(hidden)
-            turn(hidden, hidden_rows)
+            rows_of(hidden, hidden_rows)
             add_outer(size, arriving, begin, hidden_rows, last_grad, part * outputs + begin)
             fill(to_hidden, f4(0))
             back(size, last, begin, arriving, begin, to_hidden)
@@ -122,17 +121,11 @@ class _Perceptrons(torch.autograd.Function):
     def backward(ctx, grad):
         x, first, first_bias, last, ends = ctx.arrays
         x_grad = np.empty_like(x)
-        first_grad, last_grad = (np.zeros((SLICES * len(w), padded(w.shape[1])), f4) for w in (first, last))
-        first_sums, last_sums = (np.zeros((SLICES * len(w), LANES), f4) for w in (first, last))
-        sums = first_grad, last_grad, first_sums, last_sums
-        backward_all(pool(), x, first, first_bias, last, ends, array(grad), x_grad, *sums)
-        to_first, to_last = (
-            parts.reshape(SLICES, len(w), -1).sum(0)[:, : w.shape[1]]
-            for parts, w in zip((first_grad, last_grad), (first, last), strict=True)
-        )
-        to_biases = [parts.reshape(SLICES, -1, LANES).sum((0, 2)) for parts in (first_sums, last_sums)]
-        gradients = x_grad, to_first, to_biases[0], to_last, to_biases[1]
-        return *(torch.from_numpy(gradient) for gradient in gradients), None, None
+        sums = [Sums(weights.shape) for weights in (first, last)] + [Sums((len(bias),)) for bias in (first, last)]
+        parts = [each.parts for each in sums]
+        backward_all(pool(), x, first, first_bias, last, ends, array(grad), x_grad, *parts)
+        to_first, to_last, to_first_bias, to_last_bias = (each.total() for each in sums)
+        return torch.from_numpy(x_grad), to_first, to_first_bias, to_last, to_last_bias, None, None
 
 
 def perceptrons(
