@@ -41,12 +41,15 @@ def test_a_layer_is_a_sum_of_curves() -> None:
     torch.manual_seed(1)
     x = torch.rand(5, 3) * 2 - 1
     spline, taylor = SplineLayer(3, 2), TaylorLayer(3, 2)
-    for layer, curve in ((spline, reference), (taylor, lambda v: torch.stack([v**k for k in range(3)], dim=-1))):
+    powers = lambda v: torch.stack([v**k for k in range(3)], dim=-1)  # noqa: E731
+    for layer, curve, scale in ((spline, reference, 3**-0.5), (taylor, powers, 1)):
         expected = layer.base.bias.expand(5, 2).clone()
         for j in range(2):
             for i in range(3):
                 bend = layer.curves.weight[j].view(3, -1)[i]
-                expected[:, j] += layer.base.weight[j, i] * torch.nn.functional.silu(x[:, i]) + curve(x[:, i]) @ bend
+                expected[:, j] += (
+                    layer.base.weight[j, i] * torch.nn.functional.silu(x[:, i]) + scale * curve(x[:, i]) @ bend
+                )
         torch.testing.assert_close(layer(x), expected, rtol=1e-4, atol=1e-5)
 
 

@@ -11,17 +11,22 @@ BASES = GRID + ORDER  # cubic B-splines that reach into [-1, 1]
 
 
 class SplineLayer(nn.Module):
-    """y_j = sum_i w_ij SiLU(x_i) + sum_i sum_k c_ijk B_k(x_i), inputs in [-1, 1]: a curve on every edge."""
+    """y_j = sum_i w_ij SiLU(x_i) + sum_i sum_k c_ijk B_k(x_i) / sqrt(inputs): a curve on every edge, inputs in [-1, 1].
+
+    Bases sum to 1 for every input, so without the root a step of Adam would move all curves of an output together, far
+    enough to undo what the canonical stage learnt.
+    """
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
         self.base = nn.Linear(inputs, outputs)
         self.curves = nn.Linear(inputs * BASES, outputs, bias=False)
-        nn.init.normal_(self.curves.weight, std=0.1 / math.sqrt(inputs))
+        nn.init.normal_(self.curves.weight, std=0.1)
+        self.scale = 1 / math.sqrt(inputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., inputs] to [..., outputs]."""
-        return self.base(F.silu(x)) + self.curves(spline_bases(x).flatten(-2))
+        return self.base(F.silu(x)) + self.scale * self.curves(spline_bases(x).flatten(-2))
 
 
 class TaylorLayer(nn.Module):
