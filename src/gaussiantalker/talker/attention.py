@@ -19,28 +19,50 @@ class CrossAttention(FusionLayer):
         self.heads = heads
         self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
 
-    def scores(self, z: Tensor, tokens: Tensor) -> Tensor:
-        """Attention weights [B, heads, tokens, N] of features [B or 1, N, width] over tokens [B, tokens, width].
-
-        The tokens' axis comes before the Gaussians' so that the softmax runs over a strided axis, which vectorises.
-        """
-        head = z.shape[-1] // self.heads
-        keys = self.key(tokens).unflatten(-1, (self.heads, head))
-        weight, bias = (
-            self.query.weight.unflatten(0, (self.heads, head)),
-            self.query.bias.unflatten(0, (self.heads, head)),
+    def folded(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Tokens [B, tokens, width] as keys of features [B, heads * tokens, width], the offsets [B, heads * tokens] of
+        their scores, and values after the output's layer, as the keys."""
+        head = tokens.shape[-1] // self.heads
+        keys, values = (part(tokens).unflatten(-1, (self.heads, head)) for part in (self.key, self.value))
+        keys = keys * head**-0.5
+        query, bias = (part.unflatten(0, (self.heads, head)) for part in (self.query.weight, self.query.bias))
+        out = self.out.weight.unflatten(1, (self.heads, head))
+        parts = (
+            torch.einsum("bthe,hed->bhtd", keys, query),
+            torch.einsum("bthe,he->bht", keys, bias),
+            torch.einsum("bthe,dhe->bhtd", values, out),
         )
-        folded = torch.einsum("bthe,hed->bhtd", keys, weight).flatten(1, 2) * head**-0.5
-        offset = torch.einsum("bthe,he->bht", keys, bias).flatten(1, 2) * head**-0.5
-        logits = folded @ z.transpose(1, 2) + offset[..., None]
-        return logits.unflatten(1, (self.heads, -1)).softmax(dim=2)
+        return tuple(part.flatten(1, 2) for part in parts)
 
     def weights(self, z: Tensor, tokens: Tensor) -> Tensor:
-        return self.scores(z, tokens).mean(dim=1)
+        keys, offsets, _ = self.folded(tokens)
+        return scores(z, keys, offsets, self.heads).mean(dim=1)
 
     def mix(self, z: Tensor, tokens: Tensor) -> Tensor:
-        head = z.shape[-1] // self.heads
-        values = self.value(tokens).unflatten(-1, (self.heads, head))
-        folded = torch.einsum("bthe,dhe->bhtd", values, self.out.weight.unflatten(1, (self.heads, head)))
-        weights = self.scores(z, tokens)
-        return weights.flatten(1, 2).transpose(1, 2) @ folded.flatten(1, 2) + self.out.bias
+        return attend(z, *self.folded(tokens), self.out.bias, self.heads)
+
+
+def attend(z: Tensor, keys: Tensor, offsets: Tensor, values: Tensor, bias: Tensor, heads: int) -> Tensor:
+    """What tokens say to features z [B or 1, N, width]: softmax(z keys^T + offsets) values + bias, [B, N, width].
+
+    Keys and values [B, heads * tokens, width] are folded; the softmax is over each head's tokens.
+    """
+    if z.device.type == "cpu" and z.dtype == torch.float32:
+        from gaussiantalker.talker.attention_kernel import attend as run
+    else:
+        run = attend_reference
+    return run(z, keys, offsets, values, bias, heads)
+
+
+def attend_reference(z: Tensor, keys: Tensor, offsets: Tensor, values: Tensor, bias: Tensor, heads: int) -> Tensor:
+    """The same in plain torch."""
+    return scores(z, keys, offsets, heads).flatten(1, 2).transpose(1, 2) @ values + bias
+
+
+def scores(z: Tensor, keys: Tensor, offsets: Tensor, heads: int) -> Tensor:
+    """Attention weights [B, heads, tokens, N].
+
+    The tokens' axis comes before the Gaussians' so that the softmax runs over a strided axis, which vectorises.
+    """
+    logits = keys @ z.transpose(1, 2) + offsets[..., None]
+    return logits.unflatten(1, (heads, -1)).softmax(dim=2)
