@@ -1,9 +1,16 @@
 """What machine a number was measured on."""
 
+import importlib.util
 import os
 import platform
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gaussiantalker.errors import GaussianTalkerError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def cores() -> int:
@@ -49,6 +56,25 @@ def accelerator() -> str:
     import torch
 
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+
+
+def device(name: str = "auto") -> "torch.device":
+    """Where to compute: "cpu", "cuda", or whatever this machine is fastest on.
+
+    Raises:
+        GaussianTalkerError: there is no device of this name, or no usable one.
+    """
+    import torch
+
+    if name not in ("auto", "cpu", "cuda"):
+        raise GaussianTalkerError(f"There is no device {name!r}: choose auto, cpu or cuda.")
+    usable = torch.cuda.is_available()
+    if name == "cuda" and not usable:
+        raise GaussianTalkerError(
+            "torch finds no NVIDIA GPU here: install a driver and a CUDA build of torch, or leave --device out."
+        )
+    ready = usable and importlib.util.find_spec("gsplat") is not None
+    return torch.device("cuda" if name == "cuda" or (name == "auto" and ready) else "cpu")
 
 
 def describe() -> dict[str, str | int | float | None]:

@@ -29,6 +29,10 @@ class Shots(NamedTuple):
     eyes: Tensor  # [B, 4] likewise, around both
     drive: Drive
 
+    def to(self, device: torch.device) -> "Shots":
+        """The same with its pictures and drive on a device; boxes stay, being read one by one."""
+        return Shots(*(part.to(device) for part in self[:3]), self.lips, self.eyes, self.drive.to(device))
+
 
 class Footage:
     """The frames of a capture in which a face was found, and the speech around each."""

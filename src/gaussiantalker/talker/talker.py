@@ -40,6 +40,9 @@ class Drive(NamedTuple):
     viewmats: Tensor  # [B, 4, 4] head to camera
     frames: Tensor  # [B] numbers in the clip or the performance, which periodic positions count
 
+    def to(self, device: torch.device) -> "Drive":
+        return Drive(*(part.to(device) for part in self))
+
 
 class Talker(nn.Module):
     """GaussianTalker's two-stage model (Cho et al. 2024, section 4), its parts chosen by a `Method`.
@@ -76,6 +79,10 @@ class Talker(nn.Module):
         """Also forgets what was computed once for all frames, so say `eval()` anew when weights have changed."""
         self._kept_places = None
         return super().train(mode)
+
+    @property
+    def device(self) -> torch.device:
+        return self.pose_mean.device
 
     def fit_pose(self, viewmats: Tensor) -> None:
         """Standardises the camera token by the poses [F, 4, 4] of the training frames.

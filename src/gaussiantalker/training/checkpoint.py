@@ -16,7 +16,7 @@ from gaussiantalker.media.files import atomic_path
 def write_checkpoint(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
     """Tensors, and whatever JSON can hold, in one safetensors file."""
     with atomic_path(path) as temporary:
-        plain = {name: t.detach().contiguous() for name, t in tensors.items()}
+        plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
         temporary.write_bytes(serialize(plain, {"facts": json.dumps(facts)}))
 
 

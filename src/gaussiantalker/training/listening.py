@@ -44,15 +44,16 @@ def learn_to_listen(network: SpeechNet, contexts: np.ndarray, targets: Tensor, s
 
 def _fit(network: SpeechNet, contexts: np.ndarray, targets: Tensor, steps: int, seed: int) -> None:
     torch.manual_seed(seed)
-    reader = nn.Linear(network.width, targets.shape[1])
+    device = next(network.parameters()).device
+    reader = nn.Linear(network.width, targets.shape[1]).to(device)
     parameters = [*network.parameters(), *reader.parameters()]
     optimizer = torch.optim.AdamW(parameters, RATE, weight_decay=WEIGHT_DECAY)
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = RATE * (1 - step / steps)
         frames = torch.randint(len(targets), (BATCH,))
-        heard = torch.from_numpy(contexts[frames.numpy()])
+        heard = torch.from_numpy(contexts[frames.numpy()]).to(device)
         guess = reader(F.dropout(network(heard + NOISE * torch.randn_like(heard)), DROPOUT))
         optimizer.zero_grad()
-        F.mse_loss(guess, targets[frames]).backward()
+        F.mse_loss(guess, targets[frames].to(device)).backward()
         optimizer.step()

@@ -27,10 +27,12 @@ STAGES = ("canonical head", "deformation")
 
 class Trainer:
     """Trains a talker on some frames of its footage. `run` starts or goes on; every step depends on its number alone,
-    so a run that was stopped and one that was not give the same avatar."""
+    so a run that was stopped and one that was not give the same avatar. It works on the device the talker is on."""
 
     def __init__(self, talker: Talker, footage: Footage, frames: np.ndarray, schedule: Schedule, seed: int):
         self.talker, self.footage, self.frames, self.schedule, self.seed = talker, footage, frames, schedule, seed
+        self.device = talker.device
+        self.K = footage.K.to(self.device)
         self.steps = (schedule.canonical_steps, schedule.deformation_steps)
         self.stage = self.step = 0
         self.seconds = 0.0
@@ -164,9 +166,9 @@ class Trainer:
         return min(self.talker.sh_degree, self.step // self.schedule.sh_degree_every)
 
     def _canonical_step(self) -> None:
-        shots = self.footage.shots(self._pick(1))
+        shots = self.footage.shots(self._pick(1)).to(self.device)
         splats = self.talker.canonical()
-        image, alpha, info = render(splats, shots.drive.viewmats, self.footage.K, shots.plate, self._degree())
+        image, alpha, info = render(splats, shots.drive.viewmats, self.K, shots.plate, self._degree())
         self._descend(image, alpha, shots)
         self._refine(splats, info)
 
@@ -183,9 +185,9 @@ class Trainer:
         raw.update(params)
 
     def _deformation_step(self) -> None:
-        shots = self.footage.shots(self._pick(self.schedule.batch))
+        shots = self.footage.shots(self._pick(self.schedule.batch)).to(self.device)
         splats = self.talker.deform(shots.drive)
-        image, alpha, _ = render(splats, shots.drive.viewmats, self.footage.K, shots.plate, self.talker.sh_degree)
+        image, alpha, _ = render(splats, shots.drive.viewmats, self.K, shots.plate, self.talker.sh_degree)
         self._descend(image, alpha, shots)
 
     def _descend(self, image: Tensor, alpha: Tensor, shots: Shots) -> None:
@@ -217,7 +219,7 @@ class Trainer:
                 f"{checkpoint.parent} holds the start of another training: remove it or choose another --out."
             )
         for name in self.talker.raw:
-            self.talker.raw[name] = nn.Parameter(tensors[f"talker/raw.{name}"])
+            self.talker.raw[name] = nn.Parameter(tensors[f"talker/raw.{name}"].to(self.device))
         self.talker.load_state_dict(
             {name.removeprefix("talker/"): value for name, value in tensors.items() if name.startswith("talker/")}
         )

@@ -1,0 +1,51 @@
+"""Training and speaking leave nothing behind on another device: shown on torch's device without memory, "meta"."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from gaussiantalker.splatting.gaussians import Gaussians
+from gaussiantalker.talker import METHODS, Drive, Shots, Talker, find_method
+from gaussiantalker.training.losses import PhotometricLoss
+from gaussiantalker.training.schedule import find_schedule
+
+META = torch.device("meta")
+
+
+class OneDevice(TorchDispatchMode):
+    """Fails where an operation mixes devices, which on a GPU would be an error; numbers without axes may."""
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor) and leaf.ndim]
+        moves = "_to_copy" in function.name() or "copy_" in function.name()
+        devices = {str(tensor.device) for tensor in tensors}
+        assert moves or len(devices) < 2, f"{function.name()} mixes {devices}"
+        return function(*args, **(kwargs or {}))
+
+
+def test_the_guard_sees_a_mixture() -> None:
+    with OneDevice(), pytest.raises(AssertionError, match="mixes"):
+        torch.mm(torch.ones(2, 2), torch.ones(2, 2, device=META))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_step_of_training_stays_on_its_device(name: str) -> None:
+    gaussians = Gaussians.from_points(np.random.default_rng(0).normal(size=(20, 3)), sh_degree=1)
+    talker = Talker(find_method(name), gaussians, speech_channels=4)
+    talker.fit_pose(torch.randn(5, 4, 4))
+    talker.to(META)
+    viewmats, boxes = torch.eye(4).repeat(2, 1, 1), torch.tensor([[2, 2, 9, 9]] * 2)
+    drive = Drive(torch.randn(2, 8, 16, 4), torch.rand(2), viewmats, torch.arange(2))
+    shots = Shots(torch.rand(2, 32, 32, 3), torch.rand(2, 32, 32, 3), torch.ones(2, 32, 32), boxes, boxes, drive)
+    photometric = PhotometricLoss(find_schedule("demo"))
+    with OneDevice():
+        there = shots.to(talker.device)
+        for splats in (talker.canonical(), talker.deform(there.drive)):
+            seen = sum(part.mean() for part in splats)
+            image, alpha = seen + there.plate, seen + there.plate[..., :1]
+            photometric(image, alpha, there, 0, canonical=False).backward()
+    assert all(p.grad.device == META for p in talker.parameters() if p.grad is not None)
