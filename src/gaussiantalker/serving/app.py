@@ -87,7 +87,7 @@ def build(avatars: Mapping[str, Avatar], token: str | None = None, limits: Limit
         keeping = asyncio.create_task(sessions.keep_house())
         yield
         keeping.cancel()
-        sessions.end_all()
+        await sessions.end_all()
 
     app = FastAPI(
         title="GaussianTalker",

@@ -82,8 +82,8 @@ class Call:
                     task.cancel()
             self._sound.close()
             self._pictures.close()
-            self._resources.close()
-            await self._peer.close()
+            with self._resources:
+                await self._peer.close()
 
     async def _start(self) -> None:
         """Begins to watch, when the connection first asks for sound or pictures."""

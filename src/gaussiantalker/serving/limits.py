@@ -18,3 +18,4 @@ class Limits:
     connect_seconds: float = 20.0  # for a viewer over WebRTC to get through
     abandoned_seconds: float = 30.0  # with neither viewer nor socket, after which a session ends
     idle_seconds: float = 1800.0  # without any word from the client, after which a session ends
+    sweep_seconds: float = 1.0  # between looks for sessions that should end

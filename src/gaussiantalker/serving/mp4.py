@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from time import perf_counter
 
@@ -73,15 +74,17 @@ class LiveMp4:
 
 async def live_mp4(session: Session) -> AsyncIterator[bytes]:
     """The stream's bytes until the session ends or nobody reads them any more. Encoding has a thread to itself."""
-    camera = session.avatar.camera
-    with session.place(), session.watch() as frames:
-        movie = LiveMp4(camera.width, camera.height)
-        try:
+    camera, loop = session.avatar.camera, asyncio.get_running_loop()
+    movie = LiveMp4(camera.width, camera.height)
+    encoder = ThreadPoolExecutor(1, "mp4")
+    try:
+        with session.place(), session.watch() as frames:
             async for frame in frames:
                 began = perf_counter()
-                data = await asyncio.to_thread(movie.add, frame)
+                data = await loop.run_in_executor(encoder, movie.add, frame)
                 session.encoded(perf_counter() - began)
                 if data:
                     yield data
-        finally:
-            movie.close()
+    finally:
+        encoder.submit(movie.close)  # in that thread, since a frame may still be on its way through it
+        encoder.shutdown(wait=False)

@@ -10,8 +10,6 @@ from gaussiantalker.serving.session import Session
 from gaussiantalker.serving.tallies import Tallies
 from gaussiantalker.speaking import Avatar
 
-_LOOK_EVERY = 1.0  # seconds
-
 
 class Sessions:
     """Begins and ends sessions. Avatars are shared by all and never written to."""
@@ -65,17 +63,22 @@ class Sessions:
             session.close(why)
             self.tallies.add(session.stream.gauges)
 
-    def end_all(self) -> None:
+    async def end_all(self) -> None:
+        """Returns when every connection is closed."""
         for session in list(self._sessions.values()):
             self.end(session, "The server is shutting down.")
+        await asyncio.gather(*(call.ended for call in list(self._calls.values())))
 
     async def keep_house(self) -> None:
         """Ends what is left behind, for as long as it is awaited."""
         while True:
-            await asyncio.sleep(_LOOK_EVERY)
-            for session in list(self._sessions.values()):
-                if why := session.expired:
-                    self.end(session, why)
+            await asyncio.sleep(self.limits.sweep_seconds)
+            self._sweep()
+
+    def _sweep(self) -> None:
+        for session in list(self._sessions.values()):
+            if why := session.expired:
+                self.end(session, why)
 
     def metrics(self) -> str:
         """In Prometheus' text format."""

@@ -1,0 +1,174 @@
+"""What is said over the socket, and what is said back."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+import numpy as np
+import pytest
+import websockets
+from flash_and_beep import beeps
+from live import Server, heard, pcm16, serving
+
+from gaussiantalker.serving.limits import Limits
+
+
+def talk(live: Callable[[Server, dict, websockets.ClientConnection], Awaitable], **options):
+    """What `live` returns, given a server, a session and its socket."""
+
+    async def run():
+        async with serving(**options) as server:
+            session = await server.begin()
+            async with server.socket(session) as socket:
+                return await live(server, session, socket)
+
+    return asyncio.run(run())
+
+
+def session_of(server: Server, facts: dict):
+    return server.sessions.find(facts["id"])
+
+
+def test_speech_begins_and_ends_with_events() -> None:
+    async def live(server: Server, facts: dict, socket) -> tuple:
+        with session_of(server, facts).watch() as frames:
+            await socket.send(pcm16(beeps(1.3)))
+            await socket.send('{"type": "segment.end"}')
+            begun, metrics, ended = [
+                await heard(socket, kind) for kind in ("speech.started", "metrics", "speech.ended")
+            ]
+            first = [await anext(frames) for _ in range(33)]
+            return begun, metrics, ended, first
+
+    begun, metrics, ended, frames = talk(live)
+    assert begun["position"] == 0
+    assert (ended["position"], ended["interrupted"]) == (pytest.approx(1.32), False)
+    assert ended["at"] - begun["at"] == pytest.approx(1.32)
+    assert metrics["fps"] >= 1 and metrics["render_ms"]["p95"] >= 0 and metrics["playback_latency_ms"] is not None
+    sound = np.concatenate([frame.samples for frame in frames if frame.segment == 0])
+    np.testing.assert_allclose(sound[:4], beeps(1.3)[:4], atol=1e-4)
+
+
+def test_an_interrupt_tells_how_much_was_heard() -> None:
+    async def live(server: Server, facts: dict, socket) -> tuple:
+        with session_of(server, facts).watch():
+            await socket.send(pcm16(np.full(80_000, 0.3)))
+            begun = await heard(socket, "speech.started")
+            await asyncio.sleep(0.3)
+            await socket.send('{"type": "interrupt"}')
+            ended = await heard(socket, "speech.ended")
+            level = await heard(socket, "buffer.level")
+            await socket.send('{"type": "interrupt"}')
+            await socket.send(pcm16(beeps(0.7)))
+            return begun, ended, level, await heard(socket, "speech.started")
+
+    begun, ended, level, again = talk(live)
+    assert ended["interrupted"] and 0.04 <= ended["position"] < 2
+    assert level["seconds"] == 0
+    assert again["at"] >= begun["at"] + ended["position"]
+
+
+def test_steering_and_another_rate() -> None:
+    async def live(server: Server, facts: dict, socket) -> tuple:
+        session = session_of(server, facts)
+        await socket.send('{"type": "session.update", "yaw": 12.5, "blink": 0.5}')
+        await socket.send('{"type": "session.update", "sample_rate": 48000}')
+        await socket.send(pcm16(np.zeros(4_800)))
+        await socket.send('{"type": "session.update", "blink": null}')
+        await socket.send('{"type": "nonsense"}')
+        await heard(socket, "error")
+        return session.stream.steering, session.stream.buffered
+
+    steering, buffered = talk(live)
+    assert (steering.yaw, steering.pitch, steering.blink) == (12.5, 0, None)
+    assert buffered == pytest.approx(0.1, abs=0.02)
+
+
+def test_what_is_not_agreed_is_answered_and_does_no_harm() -> None:
+    mistakes = (
+        "",
+        "garbage",
+        "[]",
+        "null",
+        '{"type": "no.such"}',
+        '{"type": "segment.end", "more": 1}',
+        '{"type": "session.update", "yaw": NaN}',
+        '{"type": "session.update", "yaw": 1e999}',
+        '{"type": "session.update", "sample_rate": 7}',
+        '{"type": "session.update", "blink": 3}',
+        b"\x01",
+    )
+
+    async def live(server: Server, facts: dict, socket) -> list[dict]:
+        for message in mistakes:
+            await socket.send(message)
+            await socket.send(pcm16(np.zeros(160)))
+        errors = [await heard(socket, "error") for _ in mistakes]
+        assert session_of(server, facts).stream.buffered >= 0.01 * (len(mistakes) - 1)
+        return errors
+
+    for error in talk(live):
+        assert error["title"] and error["detail"].endswith(".")
+
+
+def test_sound_faster_than_life_is_taken_up_to_a_bound_and_then_refused() -> None:
+    async def live(server: Server, facts: dict, socket) -> tuple:
+        for _ in range(30):
+            await socket.send(pcm16(np.zeros(1_600)))
+        errors = [await heard(socket, "error")]
+        buffered = session_of(server, facts).stream.buffered
+        await socket.send('{"type": "interrupt"}')
+        await heard(socket, "buffer.level")
+        await socket.send(pcm16(np.zeros(1_600)))
+        await socket.send("{}")
+        errors.append(await heard(socket, "error"))
+        return errors, buffered, session_of(server, facts).stream.buffered
+
+    errors, buffered, after = talk(live, limits=Limits(buffered_seconds=2.0))
+    assert buffered == pytest.approx(2.0)
+    assert [error["title"] for error in errors] == ["Too much sound", "Not an event"]
+    assert after == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("messages", "code"),
+    [(["x" * 66_560], 1009), ([b"\0" * 300_000], 1009), (["?"] * 30, 1008)],
+    ids=["a 65 KB event", "300 KB of sound", "nothing but garbage"],
+)
+def test_a_socket_that_is_misused_is_closed(messages: list, code: int) -> None:
+    async def live(server: Server, facts: dict, socket) -> int:
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            for message in messages:
+                await socket.send(message)
+            while True:
+                await socket.recv()
+        async with server.socket(facts) as another:
+            await another.send("{}")
+            await heard(another, "error")
+        return closed.value.rcvd.code
+
+    assert talk(live) == code
+
+
+def test_a_socket_is_told_why_it_is_closed() -> None:
+    async def live(server: Server, facts: dict, socket) -> list[str]:
+        await server.http.delete(f"/v1/sessions/{facts['id']}")
+        reasons = []
+        for connection in (socket, await server.socket(facts)):
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                while True:
+                    json.loads(await connection.recv())
+            reasons.append(closed.value.rcvd.reason)
+        return reasons
+
+    assert talk(live) == ["The session was closed.", "There is no such session; it may have ended."]
+
+
+def test_a_session_has_few_sockets() -> None:
+    async def live(server: Server, facts: dict, socket) -> str:
+        async with server.socket(facts) as another:
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                await another.recv()
+        return closed.value.rcvd.reason
+
+    assert "1 sockets" in talk(live, limits=Limits(sockets=1))
