@@ -11,8 +11,8 @@ import pytest
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.evaluation import assessment, evaluate, headlines
+from gaussiantalker.evaluation.insight import Attention
 from gaussiantalker.media.audio import write_wav
-from gaussiantalker.media.video import probe
 
 HELD = 40  # frames of the stand-in capture kept for testing
 
@@ -32,7 +32,15 @@ def avatar_folder(
     monkeypatch.setattr(assessment.Capture, "load", lambda path: capture, raising=False)
     monkeypatch.setattr(assessment, "Landmarker", lambda progress: mouth_reader)
     monkeypatch.setattr("gaussiantalker.evaluation.picture_scores.Lpips", _no_lpips)
+    monkeypatch.setattr(assessment, "Footage", lambda source, listener: SimpleNamespace(drive=lambda frames: frames))
+    monkeypatch.setattr(assessment, "attention_maps", _attention)
+    monkeypatch.setattr(assessment, "plane_pictures", lambda talker: [("xy", np.full((8, 8, 3), 90, np.uint8))] * 3)
     return folder
+
+
+def _attention(talker: object, camera: object, frames: np.ndarray) -> list[Attention]:
+    grey = np.full((48, 48), 90, np.uint8)
+    return [Attention(int(k), {"audio": grey, "eye": grey}, {"audio": 0.25, "eye": 0.75}) for k in frames]
 
 
 def _no_lpips(net: str, progress: object) -> None:
@@ -64,12 +72,30 @@ def test_everything_is_measured_and_written(avatar_folder: Path, openings: np.nd
     assert not metrics["driven_pause_opening"]["measured"]
     assert len(result["per_frame"]["psnr_head"]) == HELD
     assert "PSNR, head" in headlines(result) and "could not" not in headlines(result)
-    info = probe(avatar_folder / "comparison.mp4")
-    assert (info.frames, info.has_audio, info.width) == (HELD, True, 96)
+    assert metrics["blink_correlation"]["value"] == pytest.approx(1, abs=0.01)
+    assert result["phones"]["source"] == "truth" and result["phones"]["spans"][0][0] in ("aa", "m")
+    assert len(result["latencies"]) == metrics["latency_p50"]["n"]
+    assert np.median(result["latencies"]) == pytest.approx(metrics["latency_p50"]["value"], abs=0.01)
+    assert {"comparison.mp4", "truth.mp4", "render.mp4"} <= {file.name for file in avatar_folder.iterdir()}
     page = (avatar_folder / "report.html").read_text()
     assert "$" not in page
     assert not re.search(r"(src|href)=\"(?!data:)", page), "the report needs nothing but itself"
-    assert page.count("<svg") == 4 and page.count("<figure>") >= 3 and "not measured" in page
+    assert page.count("<svg") == 4 + 1 + 2, "four curves, the latencies, quality and loss of the training"
+    assert page.count("<figure>") >= 3 + 3 * 3 + 3 and "not measured" in page
+    assert "eye, 75%" in page and "a mouth that does not move" not in page and "vowels that open them" in page
+
+
+def test_openface_tables_take_the_place_of_a_guess(avatar_folder: Path, tmp_path: Path) -> None:
+    units = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
+    for name, value in (("truth", "1.0"), ("render", "1.5")):
+        rows = [", ".join(f"AU{unit:02d}_r" for unit in units), *[", ".join([value] * 17)] * HELD]
+        (tmp_path / f"{name}.csv").write_text("\n".join(rows))
+    tables = (tmp_path / "truth.csv", tmp_path / "render.csv")
+    metrics = evaluate(avatar_folder, "capture", openface=tables, quick=True)["metrics"]
+    assert metrics["aue"]["value"] == pytest.approx(17 * 0.25) and metrics["aue_upper"]["value"] == pytest.approx(2)
+    assert metrics["au_proxy_lower"]["measured"]
+    with pytest.raises(GaussianTalkerError, match="OpenFace csv"):
+        evaluate(avatar_folder, "capture", openface=(tables[0], tmp_path / "missing.csv"))
 
 
 def test_a_late_mouth_is_found_late(

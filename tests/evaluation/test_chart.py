@@ -8,20 +8,58 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from gaussiantalker.evaluation.chart import HEIGHT, WIDTH, Line, chart, ticks
+from gaussiantalker.evaluation.chart import HEIGHT, WIDTH, Line, Sound, chart, histogram, ticks
 
 numbers = st.floats(-1e4, 1e4) | st.just(float("nan"))
 
 
+def parse(picture: str) -> ElementTree.Element:
+    return ElementTree.fromstring(f"<div>{picture}</div>").find(".//svg")
+
+
+def points(path: ElementTree.Element) -> list[str]:
+    return path.get("d").strip("MZ").replace("M", " ").replace("L", " ").split()
+
+
 @given(arrays(float, st.integers(1, 30), elements=numbers))
 def test_any_series_gives_a_picture_inside_its_frame(values: np.ndarray) -> None:
-    picture = chart(np.arange(len(values)) / 25, [Line("a < b", values, "red")], "s", "dB", shaded=values > 0)
-    svg = ElementTree.fromstring(f"<div>{picture}</div>")[0]
+    svg = parse(chart(np.arange(len(values)) / 25, [Line("a < b", values, "red")], "s", "dB"))
     for path in svg.iter("path"):
-        points = path.get("d").replace("M", " ").replace("L", " ").split()
-        assert all(0 <= float(x) <= WIDTH for x in points[::2])
-        assert all(0 <= float(y) <= HEIGHT for y in points[1::2])
-        assert len(points) // 2 == np.isfinite(values).sum()
+        assert all(0 <= float(x) <= WIDTH for x in points(path)[::2])
+        assert all(0 <= float(y) <= HEIGHT for y in points(path)[1::2])
+        assert len(points(path)) // 2 == np.isfinite(values).sum()
+
+
+def test_sound_lies_behind_the_lines_with_its_phones() -> None:
+    seconds, samples = 2.0, np.sin(np.arange(32_000) / 9) * (np.arange(32_000) > 16_000)
+    phones = [("m<", 0.0, 0.2, "red"), ("aa", 0.2, 1.0, "green"), ("x", 1.99, 9.0, "grey"), ("late", 3.0, 4.0, "grey")]
+    sound = Sound(samples, seconds, np.arange(50) < 25, phones)
+    svg = parse(chart(np.arange(50) / 25, [Line("", np.ones(50), "red")], "s", "", sound))
+    assert svg.find(".//rect[@class='shade']") is not None
+    wave = next(path for path in svg.iter("path") if path.get("class") == "wave")
+    heights = np.array(points(wave)[1::2], dtype=float)
+    quiet, loud = heights[: len(heights) // 4], heights[len(heights) // 4 : len(heights) // 2]
+    assert np.ptp(quiet[:-2]) == 0 and loud[2:].max() < quiet[0], "the second half rises above the middle"
+    boxes = svg.findall(".//rect[@class='phone']")
+    assert [box.find("title").text for box in boxes] == ["m<", "aa", "x"]
+    assert all(float(box.get("x")) + float(box.get("width")) <= WIDTH for box in boxes)
+
+
+def test_long_sound_makes_a_wide_chart_in_which_phones_can_be_read() -> None:
+    sound = Sound(np.zeros(16_000 * 30), 30.0, np.zeros(750, bool), [("aa", 12.0, 12.1, "green")])
+    svg = parse(chart(np.arange(750) / 25, [Line("", np.ones(750), "red")], "s", "", sound))
+    assert float(svg.get("viewBox").split()[2]) == 30 * 160 and "width:4800px" in svg.get("style")
+    assert [text.text for text in svg.iter("text") if text.get("class") == "phone"] == ["aa"]
+
+
+@given(arrays(float, st.integers(1, 60), elements=st.floats(0.1, 1e4)))
+def test_a_histogram_counts_every_value_once(values: np.ndarray) -> None:
+    svg = parse(histogram(values, [("median", float(np.median(values)), "red")], "ms", "pictures"))
+    bars = svg.findall(".//rect[@class='bar']")
+    heights = np.array([float(bar.get("height")) for bar in bars])
+    counts = heights / heights.max() * np.arange(1, len(values) + 1)[:, None]
+    assert any(abs(row.sum() - len(values)) < 0.05 * len(values) for row in counts)
+    assert all(float(bar.get("y")) >= 0 for bar in bars)
 
 
 def test_a_gap_lifts_the_pen() -> None:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.evaluation.phones import Phone, closure, phones_of_frames, read_phones
+from gaussiantalker.evaluation.phones import Phone, closure, phones_of_frames, read_phones, recognised
+from gaussiantalker.progress import SILENT, Silent
+from gaussiantalker.speech import phones as speech_phones
 
 WORDS = ["pau", "pau", "m", "aa", "aa", "b", "ae", "p", "ay", "ay", "m", "ao", "pau"]
 OPENINGS = np.array([{"pau": 0.02, "m": 0.0, "b": 0.01, "p": 0.02}.get(word, 0.2) for word in WORDS])
@@ -40,3 +42,26 @@ def test_nothing_is_said_about_too_little() -> None:
     assert closure(np.zeros(len(WORDS)), phones) is None
     assert closure(np.full(len(WORDS), np.nan), phones) is None
     assert closure(OPENINGS[:3], phones) is None
+
+
+def test_phones_are_recognised_where_nobody_knows_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = [
+        speech_phones.Phone(0.0, 0.4, "SIL"),
+        speech_phones.Phone(0.4, 0.5, "M"),
+        speech_phones.Phone(0.5, 1, "AA"),
+    ]
+    monkeypatch.setattr("gaussiantalker.evaluation.phones.recognise", lambda audio, progress: heard)
+    assert recognised(np.zeros(16_000), SILENT) == [Phone("sil", 0, 10), Phone("m", 10, 12), Phone("aa", 12, 25)]
+
+
+def test_without_the_recogniser_the_user_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(audio: np.ndarray, progress: object) -> None:
+        raise GaussianTalkerError("Phones need PocketSphinx")
+
+    class Notes(Silent):
+        def note(self, text: str) -> None:
+            told.append(text)
+
+    told: list[str] = []
+    monkeypatch.setattr("gaussiantalker.evaluation.phones.recognise", missing)
+    assert recognised(np.zeros(16_000), Notes()) == [] and "PocketSphinx" in told[0]

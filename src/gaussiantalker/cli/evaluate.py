@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gaussiantalker.cli.options import Folder, OptionalFile, OptionalFolder
+from gaussiantalker.cli.options import Folder, OptionalFile, OptionalFolder, OptionalPair
 from gaussiantalker.progress import Progress
 
 
@@ -10,7 +10,8 @@ from gaussiantalker.progress import Progress
 class Evaluate:
     """Measure an avatar on the part of its capture that it was not trained on.
 
-    Writes evaluation.json, comparison.mp4 (truth | render) and report.html into the avatar's folder.
+    Writes report.html, evaluation.json, comparison.mp4 (truth | render | error), truth.mp4 and render.mp4 into the
+    avatar's folder.
     """
 
     avatar: Folder
@@ -21,7 +22,8 @@ class Evaluate:
     """Exact lip openings (.npz with lip_mm, one value per frame), where the video was computer-generated."""
     audio: OptionalFile = None
     """Other speech: also measures how well the mouth follows sound that is not in the capture."""
-
+    openface: OptionalPair = None
+    """OpenFace's tables of truth.mp4 and render.mp4, for AUE; by default a proxy stands in."""
     syncnet: OptionalFile = None
     """SyncNet's weights (syncnet_v2.model), for LSE-C and LSE-D; no package ships them."""
 
@@ -37,6 +39,7 @@ class Evaluate:
             self.capture,
             truth=self.truth,
             audio=self.audio,
+            openface=self.openface,
             syncnet=self.syncnet,
             progress=progress,
         )

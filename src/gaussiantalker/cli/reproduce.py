@@ -12,23 +12,24 @@ from gaussiantalker.progress import Progress
 
 @dataclass(frozen=True)
 class Reproduce:
-    """Train and measure a table of the GaussianTalker paper on a capture, and print paper and here side by side.
+    """Train and measure a table of the papers on a capture, and print paper and here side by side.
 
-    Tables: 1 self-driven, 2 cross-driven, 3 triplane attributes, 4 deformed attributes, 5 conditions, 6 stages.
+    Tables: 1 self-driven, 2 cross-driven, 3 triplane attributes, 4 deformed attributes, 5 conditions, 6 stages, and
+    `egstalker`, EGSTalker's ablation.
     """
 
-    table: Annotated[int, tyro.conf.Positional, tyro.conf.arg(metavar="TABLE")]
-    """Its number in the paper, 1 to 6."""
+    table: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="TABLE")]
+    """GaussianTalker's number of it, 1 to 6, or `egstalker`."""
     capture: Folder
-    """A folder written by `gaussiantalker capture`."""
+    """A folder written by `gaussiantalker capture`; 128 pixels do for the fast preset."""
     out: OptionalFolder = None
     """Folder for its avatars and tables (default: reproduction/NAME-OF-THE-CAPTURE)."""
     preset: str = "fast"
-    """`fast` trains each row for minutes, `paper` for as many iterations as the paper."""
+    """`fast` trains each row for about a minute, `paper` for as many iterations as the paper."""
+    seeds: int = 1
+    """Trainings of each row; from two on differences are judged by their spread."""
     audio: OptionalFile = None
     """Other speech, for table 2."""
-    truth: OptionalFile = None
-    """Exact lip openings, as for `evaluate`."""
     syncnet: OptionalFile = None
     """SyncNet's weights, as for `evaluate`; without them the Sync columns stay empty."""
 
@@ -41,9 +42,7 @@ class Reproduce:
         return "Stopped; run the same command again to go on with the row it was at."
 
     def run(self, progress: Progress) -> str:
-        from gaussiantalker.evaluation import Materials, reproduce
+        from gaussiantalker.evaluation import reproduce
 
-        materials = Materials(self.truth, self.audio, self.syncnet)
-        return reproduce(
-            self.table, self.capture, self.folder, preset=self.preset, materials=materials, progress=progress
-        )
+        options = {"preset": self.preset, "seeds": self.seeds, "audio": self.audio, "syncnet": self.syncnet}
+        return reproduce(self.table, self.capture, self.folder, **options, progress=progress)

@@ -21,7 +21,7 @@ class Train:
     method: str = "gaussiantalker-star"
     """Which paper's model."""
     schedule: str = "standard"
-    """How long to train: `fast` takes a minute at 128 pixels, `demo` minutes at 256, `standard` as long as the paper."""
+    """How long: `fast` takes a minute at 128 pixels, `demo` minutes at 256, `standard` as long as the paper."""
     seed: int = 0
     """The same seed on the same machine gives the same avatar."""
 

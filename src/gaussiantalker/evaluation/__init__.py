@@ -1,7 +1,8 @@
 """Evaluation: every number with its region, its model and its count, and a report people look at."""
 
-from gaussiantalker.evaluation.assessment import evaluate, headlines
-from gaussiantalker.evaluation.reproduction import Materials, reproduce
+from gaussiantalker.evaluation.assessment import evaluate
+from gaussiantalker.evaluation.headlines import headlines
+from gaussiantalker.evaluation.reproduction import reproduce
 from gaussiantalker.evaluation.side_by_side import compare
 
-__all__ = ["Materials", "compare", "evaluate", "headlines", "reproduce"]
+__all__ = ["compare", "evaluate", "headlines", "reproduce"]

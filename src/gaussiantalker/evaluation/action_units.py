@@ -1,12 +1,15 @@
-"""Facial action units guessed from a face tracker's 52 expression scores.
+"""Facial action units: as OpenFace measured them, or guessed from a face tracker's 52 expression scores.
 
-The literature measures action units with OpenFace, whose models no package ships. The scores stand in for them and
-are named so: an "AU-proxy error" compares avatars with each other, and is not the papers' AUE.
+The literature measures action units with OpenFace, whose models no package ships. Where nobody ran it, the scores
+stand in and are named so: an "AU-proxy error" compares avatars with each other, and is not the papers' AUE.
 """
+
+from pathlib import Path
 
 import numpy as np
 
 from gaussiantalker.capture.blendshapes import NAMES
+from gaussiantalker.capture.openface import read_columns
 
 # Ekman's action units as OpenFace numbers them, and the expression scores that come nearest.
 _UPPER = {
@@ -39,6 +42,16 @@ def intensities(scores: np.ndarray, upper: bool) -> np.ndarray:
     return np.stack([scores[:, [NAMES.index(name) for name in names]].mean(axis=1) for names in units], axis=1) * _FULL
 
 
-def proxy_error(a: np.ndarray, b: np.ndarray, upper: bool) -> float:
-    """Sum over the units of the mean squared difference over frames, between scores [N, 52]; NaN rows do not count."""
-    return float(np.nanmean(np.square(intensities(a, upper) - intensities(b, upper)), axis=0).sum())
+def read_units(path: str | Path) -> dict[str, np.ndarray]:
+    """Intensities of the upper face's units [N, 8] and of the lower face's [N, 9] from OpenFace's csv.
+
+    Raises GaussianTalkerError when a unit is missing.
+    """
+    units = {part: [f"AU{unit:02d}_r" for unit in table] for part, table in (("upper", _UPPER), ("lower", _LOWER))}
+    values = read_columns(path, units["upper"] + units["lower"])
+    return {"upper": values[:, : len(_UPPER)], "lower": values[:, len(_UPPER) :]}
+
+
+def unit_error(a: np.ndarray, b: np.ndarray) -> float:
+    """AUE: sum over units of the mean squared difference over frames, between [N, U]; NaN rows do not count."""
+    return float(np.nanmean(np.square(a - b), axis=0).sum())

@@ -1,7 +1,7 @@
 """The whole evaluation of one avatar, written into its folder."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,49 +13,35 @@ from gaussiantalker.capture import Capture
 from gaussiantalker.capture.landmarker import Landmarker
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.evaluation.cost_scores import cost_scores
-from gaussiantalker.evaluation.faces import Detector, track
+from gaussiantalker.evaluation.faces import Detector, mouth_distance
+from gaussiantalker.evaluation.film import write_films
 from gaussiantalker.evaluation.held_out import HeldOut
+from gaussiantalker.evaluation.insight import attention_maps, plane_pictures
 from gaussiantalker.evaluation.likeness_scores import likeness_scores
 from gaussiantalker.evaluation.mouth_scores import (
+    driven_scores,
     expectation_of,
     held_out_phones,
     held_out_sync,
     mouth_scores,
-    phone_scores,
     sound_windows,
-    sync_scores,
 )
-from gaussiantalker.evaluation.phones import Phone, phones_of_frames, read_phones
+from gaussiantalker.evaluation.phones import Phone, phones_of_frames, read_phones, recognised
 from gaussiantalker.evaluation.picture_scores import picture_scores
-from gaussiantalker.evaluation.record import Measured, shown
-from gaussiantalker.evaluation.report import write_report
-from gaussiantalker.evaluation.sync import Expectation
+from gaussiantalker.evaluation.report import telling_frames, write_report
 from gaussiantalker.evaluation.syncnet_scores import syncnet_scores
+from gaussiantalker.evaluation.unit_scores import OpenFace, unit_scores
 from gaussiantalker.media.audio import read_audio
 from gaussiantalker.media.files import existing_file, write_json
-from gaussiantalker.media.video import write_video
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.speaking import Avatar
 from gaussiantalker.speech import voiced
-from gaussiantalker.timing import FPS, SAMPLE_RATE, frame_count
+from gaussiantalker.talker import Footage
+from gaussiantalker.timing import FPS, SAMPLE_RATE
 
 SCHEMA = 1
+SHOWN = 3  # frames whose attention the report shows
 LONGEST_DRIVING = 20 * SAMPLE_RATE  # samples of other audio that are looked at
-HEADLINES = (
-    "psnr_head",
-    "ssim_head",
-    "lpips_alex",
-    "lmd",
-    "lip_exact_correlation",
-    "lip_correlation",
-    "driven_sync_correlation",
-    "driven_silence_motion",
-    "driven_closure",
-    "driven_pause_opening",
-    "frames_per_second",
-    "latency_p95",
-    "training_minutes",
-)
 
 
 @dataclass(frozen=True)
@@ -73,6 +59,7 @@ class Extras:
     truth: Truth | None = None
     driving: np.ndarray | None = None  # [S] sound that is not in the capture
     driving_phones: list[Phone] | None = None
+    openface: OpenFace | None = None
     syncnet: Path | None = None
     quick: bool = False
 
@@ -83,16 +70,18 @@ def evaluate(
     *,
     truth: str | Path | None = None,
     audio: str | Path | None = None,
+    openface: tuple[str | Path, str | Path] | None = None,
     syncnet: str | Path | None = None,
     quick: bool = False,
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
     """Measures an avatar on its capture's held-out frames and, with `audio`, on sound it never heard.
 
-    Writes `evaluation.json`, `comparison.mp4` and `report.html` into the avatar's folder and returns what the JSON
-    says. `capture` is by default the one the avatar was trained on; `truth` is an .npz with `lip_mm`, the exact lip
-    opening of every frame of a generated video; `syncnet` is the weights file of SyncNet; `quick` leaves out FID and
-    CSIM, which need large networks.
+    Writes `evaluation.json`, `report.html` and the videos `truth.mp4`, `render.mp4` and `comparison.mp4` into the
+    avatar's folder and returns what the JSON says. `capture` is by default the one the avatar was trained on; `truth`
+    is an .npz with `lip_mm`, the exact lip opening of every frame of a generated video; `openface` are OpenFace's
+    tables of truth.mp4 and render.mp4; `syncnet` is the weights file of SyncNet; `quick` leaves out FID and CSIM,
+    which need large networks.
 
     Raises:
         GaussianTalkerError: a folder or file is missing or not what it should be; nothing is written then.
@@ -104,19 +93,23 @@ def evaluate(
         truth=None if truth is None else read_truth(truth, source),
         driving=None if audio is None else read_audio(audio)[:LONGEST_DRIVING],
         driving_phones=None if audio is None else _phones_beside(Path(audio)),
+        openface=None if openface is None else OpenFace.read(openface, source),
         syncnet=None if syncnet is None else existing_file(syncnet, "SyncNet weights"),
         quick=quick,
     )
     with tempfile.TemporaryDirectory() as scratch:
         held = HeldOut.render(loaded, source, lambda: Landmarker(progress=progress), Path(scratch), progress)
         result = measure(loaded, folder, held, extras, lambda: Landmarker(progress=progress), progress)
-        progress.stage("writing the report", 2)
-        pictures = (np.concatenate(pair, axis=1) for pair in zip(held.truth, held.renders, strict=True))
-        write_video(folder / "comparison.mp4", pictures, held.audio)
+        progress.stage("writing the report", 3)
+        write_films(folder, held)
         progress.update(1)
-        write_report(folder, result, held)
-        write_json(folder / "evaluation.json", result)
+        frames = [held.first + k for k in telling_frames(result["per_frame"]).values()][:SHOWN]
+        drive = Footage(source, loaded.listener).drive(np.array(frames))
+        attention = attention_maps(loaded.talker, loaded.camera, drive)
         progress.update(2)
+        write_report(folder, result, held, attention, plane_pictures(loaded.talker))
+        write_json(folder / "evaluation.json", result)
+        progress.update(3)
     return result
 
 
@@ -132,19 +125,25 @@ def measure(
     exact = None if extras.truth is None else extras.truth.lip_mm[held.frames]
     known = extras.truth is not None and extras.truth.phone is not None
     phones = phones_of_frames(extras.truth.phone[held.frames]) if known else None
+    heard = ("truth", phones) if phones else ("PocketSphinx", recognised(held.audio, progress))
     metrics, per_frame = picture_scores(held, progress)
     metrics |= likeness_scores(held, extras.quick, progress)
     metrics |= syncnet_scores(held, extras.syncnet, progress)
     expectation = expectation_of(held)
     metrics |= mouth_scores(held, exact)
+    metrics |= unit_scores(held, extras.openface)
     metrics |= held_out_sync(held, expectation)
     metrics |= held_out_phones(held, phones)
-    metrics |= _driven(avatar, extras, expectation, detector, progress)
-    metrics |= cost_scores(avatar, folder, held.audio if extras.driving is None else extras.driving, progress)
+    metrics |= driven_scores(avatar, extras.driving, extras.driving_phones, expectation, detector, progress)
+    costs, latencies = cost_scores(avatar, folder, held.audio if extras.driving is None else extras.driving, progress)
+    metrics |= costs
     per_frame |= {
         "lip_opening_truth": held.truth_track.lip_opening,
         "lip_opening_render": held.render_track.lip_opening,
         "lip_opening_expected": expectation.of(sound_windows(held.audio)),
+        "mouth_distance": mouth_distance(held.truth_track, held.render_track),
+        "blink_truth": held.truth_track.blink,
+        "blink_render": held.render_track.blink,
         "voiced": voiced(held.audio),
     }
     if exact is not None:
@@ -159,20 +158,15 @@ def measure(
         "held_out": [held.first, held.frames.stop],
         "hardware": hardware.describe(),
         "metrics": {key: value.as_json() for key, value in metrics.items()},
+        "latencies": [round(value, 2) for value in latencies],
+        "phones": {
+            "source": heard[0] if heard[1] else "",
+            "spans": [[phone.name, phone.first, phone.stop] for phone in heard[1]],
+        },
         "training_curve": avatar.info.get("training", {}).get("curve", []),
         "per_frame": {key: _json_list(values) for key, values in per_frame.items()},
         "notes": _notes(held),
     }
-
-
-def headlines(result: dict[str, Any]) -> str:
-    """The few numbers to say first, a line each."""
-    lines = []
-    for key in HEADLINES:
-        entry = result["metrics"].get(key)
-        if entry and entry["value"] is not None:
-            lines.append(f"{entry['label']:<44} {shown(entry['value'])} {entry['unit']}".rstrip())
-    return "\n".join(lines)
 
 
 def read_truth(path: str | Path, capture: Capture) -> Truth:
@@ -209,30 +203,6 @@ def _capture_of(avatar: Avatar, folder: Path, given: str | Path | None) -> Captu
             "name the capture it was trained on with --capture."
         )
     return capture
-
-
-def _driven(
-    avatar: Avatar,
-    extras: Extras,
-    expectation: Expectation,
-    detector: Callable[[], Detector],
-    progress: Progress,
-) -> dict[str, Measured]:
-    """The sync score on sound that is in neither part of the capture."""
-    driving = extras.driving
-    if driving is None:
-        return {}
-    progress.stage("speaking other audio", frame_count(len(driving)))
-
-    def pictures() -> Iterator[np.ndarray]:
-        for frame in avatar.speak(driving):
-            yield frame.image
-            progress.update(frame.index + 1)
-
-    opening = track(pictures(), detector()).lip_opening
-    expected = expectation.of(sound_windows(driving))
-    scores = sync_scores("driven_", "other audio", opening, driving, expected)
-    return scores | phone_scores("driven_", "other audio", opening, extras.driving_phones)
 
 
 def _phones_beside(audio: Path) -> list[Phone] | None:

@@ -6,11 +6,14 @@ from typing import Protocol
 
 import numpy as np
 
+from gaussiantalker.capture.blendshapes import NAMES
+
 # The 20 mouth points of the 68-point scheme (its 48 to 67: outer lip, then inner lip) among the tracker's 478.
 MOUTH = np.array([61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91, 78, 81, 13, 311, 308, 402, 14, 178])
 UPPER_LIP, LOWER_LIP = 13, 14  # the middle of the inner lips
 EYE_CORNERS = (33, 263)  # the outer ones; their distance is the unit of length
 POINTS, BLENDSHAPES = 478, 52
+_BLINKS = [NAMES.index(f"eyeBlink{side}") for side in ("Left", "Right")]
 
 
 class Face(Protocol):
@@ -42,6 +45,11 @@ class Track:
     def lip_opening(self) -> np.ndarray:  # [N]
         """Gap between the inner lips over the distance between the outer eye corners."""
         return np.linalg.norm(self.points[:, UPPER_LIP] - self.points[:, LOWER_LIP], axis=-1) / self.unit
+
+    @property
+    def blink(self) -> np.ndarray:  # [N] in [0, 1]
+        """The tracker's scores for shut eyes, mean of both."""
+        return self.blendshapes[:, _BLINKS].mean(axis=1)
 
 
 def track(pictures: Iterable[np.ndarray], detector: Detector) -> Track:

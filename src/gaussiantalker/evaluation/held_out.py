@@ -46,9 +46,17 @@ class HeldOut:
 
     @classmethod
     def render(
-        cls, avatar: Avatar, capture: Capture, detector: Callable[[], Detector], folder: Path, progress: Progress
+        cls,
+        avatar: Avatar,
+        capture: Capture,
+        detector: Callable[[], Detector],
+        folder: Path,
+        progress: Progress,
+        truth_track: Track | None = None,
     ) -> "HeldOut":
         """Renders and tracks. Pictures go to a memory map in `folder`, so that a long capture needs no more memory.
+
+        `truth_track` is what an earlier call found in the true frames, which need not be tracked again.
 
         Raises GaussianTalkerError when the capture is too short to have held-out frames.
         """
@@ -64,15 +72,14 @@ class HeldOut:
         for k, picture in enumerate(avatar.render_capture(capture, range(first, stop))):
             renders[k] = picture
             progress.update(k + 1)
-        progress.stage("tracking truth and render", 2 * len(renders))
-        tracks = [
-            track(_counted(pictures, progress, done), detector())
-            for pictures, done in ((capture.images[first:stop], 0), (renders, len(renders)))
-        ]
-        return cls(capture, first, renders, *tracks)
+        if truth_track is None:
+            progress.stage("tracking the truth", len(renders))
+            truth_track = track(_counted(capture.images[first:stop], progress), detector())
+        progress.stage("tracking the render", len(renders))
+        return cls(capture, first, renders, truth_track, track(_counted(renders, progress), detector()))
 
 
-def _counted(pictures: np.ndarray, progress: Progress, done: int) -> Iterator[np.ndarray]:
+def _counted(pictures: np.ndarray, progress: Progress) -> Iterator[np.ndarray]:
     for k, picture in enumerate(pictures):
         yield np.ascontiguousarray(picture)
-        progress.update(done + k + 1)
+        progress.update(k + 1)

@@ -1,15 +1,18 @@
 """How well the held-out mouth and face move."""
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 
 from gaussiantalker import speech
-from gaussiantalker.evaluation.action_units import proxy_error
-from gaussiantalker.evaluation.faces import Track, mouth_distance
+from gaussiantalker.evaluation.faces import Detector, Track, mouth_distance, track
 from gaussiantalker.evaluation.held_out import HeldOut
 from gaussiantalker.evaluation.phones import Phone, closure
 from gaussiantalker.evaluation.record import Better, Measured, not_measured
 from gaussiantalker.evaluation.sync import FEWEST, Expectation, correlation, lag, silence_ratio
-from gaussiantalker.timing import SAMPLES_PER_FRAME
+from gaussiantalker.progress import Progress
+from gaussiantalker.speaking import Avatar
+from gaussiantalker.timing import SAMPLES_PER_FRAME, frame_count
 
 TRACKER = "MediaPipe face landmarker, 478 points"
 LIPS = "middle of the inner lips, over the distance of the outer eye corners"
@@ -34,6 +37,13 @@ def mouth_scores(held: HeldOut, lip_mm: np.ndarray | None) -> dict[str, Measured
     }
     scores |= _distance_scores(truth, render)
     scores |= _opening_scores("lip", "the true video's", render.lip_opening, truth.lip_opening)
+    blinks = correlation(render.blink, truth.blink)
+    label, n = "Blinks against the true video's", int((render.found & truth.found).sum())
+    scores["blink_correlation"] = (
+        not_measured(label, STILL, "r", "higher")
+        if blinks is None
+        else Measured(label, blinks, "r", "higher", "mean blink score of both eyes", TRACKER, n)
+    )
     if lip_mm is None:
         reason = "no exact lip opening was given (--truth)"
         scores["lip_exact_correlation"] = not_measured("Lip opening against the exact one", reason, "r", "higher")
@@ -60,25 +70,10 @@ def _distance_scores(truth: Track, render: Track) -> dict[str, Measured]:
             key: not_measured(label, "no frame has a face in both", unit) for key, (label, _, unit, _) in labels.items()
         }
     n = int(both.sum())
-    scores = {
+    return {
         key: Measured(label, float(values[both].mean()), unit, "lower", region, TRACKER, n)
         for key, (label, values, unit, region) in labels.items()
     }
-    for upper in (False, True):
-        part = "upper" if upper else "lower"
-        error = proxy_error(truth.blendshapes[both], render.blendshapes[both], upper)
-        note = "expression scores stand in for OpenFace's action units: not comparable with the papers' AUE"
-        scores[f"au_proxy_{part}"] = Measured(
-            f"AU-proxy error, {part} face",
-            error,
-            "",
-            "lower",
-            f"{part} face",
-            "52 expression scores of the tracker",
-            n,
-            note,
-        )
-    return scores
 
 
 def _opening_scores(key: str, against: str, opening: np.ndarray, reference: np.ndarray) -> dict[str, Measured]:
@@ -130,6 +125,29 @@ def sync_scores(
         else:
             scores[key + name] = Measured(title, ratio[index], "of that in speech", "lower", LIPS, TRACKER, ratio[2])
     return scores
+
+
+def driven_scores(
+    avatar: Avatar,
+    driving: np.ndarray | None,
+    phones: list[Phone] | None,
+    expectation: Expectation,
+    detector: Callable[[], Detector],
+    progress: Progress,
+) -> dict[str, Measured]:
+    """The same on sound [S] that is in neither part of the capture; nothing without it."""
+    if driving is None:
+        return {}
+    progress.stage("speaking other audio", frame_count(len(driving)))
+
+    def pictures() -> Iterator[np.ndarray]:
+        for frame in avatar.speak(driving):
+            yield frame.image
+            progress.update(frame.index + 1)
+
+    opening = track(pictures(), detector()).lip_opening
+    scores = sync_scores("driven_", "other audio", opening, driving, expectation.of(sound_windows(driving)))
+    return scores | phone_scores("driven_", "other audio", opening, phones)
 
 
 def phone_scores(

@@ -9,6 +9,8 @@ import numpy as np
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import existing_file
+from gaussiantalker.progress import Progress
+from gaussiantalker.speech.phones import recognise
 from gaussiantalker.timing import FPS
 
 # Names of the CMU pronouncing dictionary, as Festival and PocketSphinx use them.
@@ -46,6 +48,15 @@ def phones_of_frames(names: np.ndarray) -> list[Phone]:
         phones.append(Phone(str(name).lower(), at, at + length))
         at += length
     return phones
+
+
+def recognised(audio: np.ndarray, progress: Progress) -> list[Phone]:
+    """What PocketSphinx hears in 16 kHz sound [S]; none, and a sentence why, where it is not installed."""
+    try:
+        return [_phone(heard.name, heard.start, heard.end) for heard in recognise(audio, progress)]
+    except GaussianTalkerError as error:
+        progress.note(f"The report's curves have no phones. {error}")
+        return []
 
 
 def closure(opening: np.ndarray, phones: list[Phone]) -> tuple[float, float, int] | None:

@@ -1,5 +1,7 @@
 """How close the held-out pictures come to the truth."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from gaussiantalker.errors import GaussianTalkerError
@@ -13,6 +15,7 @@ from gaussiantalker.progress import Progress
 HEAD_REGION = "head (face parser's mask of the true frame)"
 WHOLE_REGION = "whole frame (background, torso and neck are the true video's own pixels)"
 FACE_BOX = "box around the head's mask, a sixteenth of the picture wider on each side"
+Box = tuple[slice, slice]  # rows and columns
 FLOW_PAIRS = 50
 VGG_FRAMES = 12
 _MARGIN = 1 / 16  # of the picture's side, around the head's box
@@ -20,6 +23,12 @@ _MARGIN = 1 / 16  # of the picture's side, around the head's box
 
 def picture_scores(held: HeldOut, progress: Progress) -> tuple[dict[str, Measured], dict[str, np.ndarray]]:
     """The scores, and those that exist for each frame as [n] (NaN where a frame has no head)."""
+    scores, per_frame = pixel_scores(held, progress)
+    return scores | lpips_scores(held, ("alex", "vgg"), progress) | stability_scores(held, progress), per_frame
+
+
+def pixel_scores(held: HeldOut, progress: Progress) -> tuple[dict[str, Measured], dict[str, np.ndarray]]:
+    """PSNR and SSIM of head and whole frame, their means and [n]."""
     per_frame = _per_frame(held, progress)
     scores = {
         "psnr_head": _mean("PSNR, head", per_frame["psnr_head"], "dB", "higher", HEAD_REGION),
@@ -27,7 +36,7 @@ def picture_scores(held: HeldOut, progress: Progress) -> tuple[dict[str, Measure
         "ssim_head": _mean("SSIM, head", per_frame["ssim_head"], "", "higher", HEAD_REGION),
         "ssim_whole": _mean("SSIM, whole frame", per_frame["ssim_whole"], "", "higher", WHOLE_REGION),
     }
-    return scores | _lpips_scores(held, progress) | _stability_scores(held, progress), per_frame
+    return scores, per_frame
 
 
 def _per_frame(held: HeldOut, progress: Progress) -> dict[str, np.ndarray]:
@@ -41,15 +50,16 @@ def _per_frame(held: HeldOut, progress: Progress) -> dict[str, np.ndarray]:
     return dict(zip(("psnr_head", "psnr_whole", "ssim_head", "ssim_whole"), np.array(rows).T, strict=True))
 
 
-def _lpips_scores(held: HeldOut, progress: Progress) -> dict[str, Measured]:
-    labels = {net: f"LPIPS ({net}), face" for net in ("alex", "vgg")}
+def lpips_scores(held: HeldOut, names: Sequence[str], progress: Progress) -> dict[str, Measured]:
+    """LPIPS by these networks: "alex" on all frames, "vgg", which costs more, on a dozen."""
+    labels = {net: f"LPIPS ({net}), face" for net in names}
     try:
         nets = {net: Lpips(net, progress) for net in labels}
     except GaussianTalkerError as error:
         return {f"lpips_{net}": not_measured(label, str(error), better="lower") for net, label in labels.items()}
     scores = {}
-    for net, count in (("alex", len(held)), ("vgg", VGG_FRAMES)):
-        chosen = _spread(len(held), count)
+    for net in names:
+        chosen = spread(len(held), VGG_FRAMES if net == "vgg" else len(held))
         progress.stage(f"LPIPS {net}", len(chosen))
         values = []
         for done, k in enumerate(chosen):
@@ -61,8 +71,9 @@ def _lpips_scores(held: HeldOut, progress: Progress) -> dict[str, Measured]:
     return scores
 
 
-def _stability_scores(held: HeldOut, progress: Progress) -> dict[str, Measured]:
-    pairs = _spread(len(held) - 1, FLOW_PAIRS)
+def stability_scores(held: HeldOut, progress: Progress) -> dict[str, Measured]:
+    """Flicker of the head and the seam below it."""
+    pairs = spread(len(held) - 1, FLOW_PAIRS)
     progress.stage("flicker and seam", len(pairs))
     flickers, seams = [], []
     for done, k in enumerate(pairs):
@@ -86,7 +97,7 @@ def _stability_scores(held: HeldOut, progress: Progress) -> dict[str, Measured]:
     }
 
 
-def head_box(labels: np.ndarray) -> tuple[slice, slice] | None:
+def head_box(labels: np.ndarray) -> Box | None:
     """Rows and columns around the head in labels [H, W], with some margin; None where there is no head."""
     rows, columns = (np.flatnonzero((labels == stability.HEAD).any(axis=axis)) for axis in (1, 0))
     if not len(rows):
@@ -95,7 +106,7 @@ def head_box(labels: np.ndarray) -> tuple[slice, slice] | None:
     return tuple(slice(max(0, part[0] - margin), part[-1] + 1 + margin) for part in (rows, columns))
 
 
-def _spread(n: int, count: int) -> np.ndarray:
+def spread(n: int, count: int) -> np.ndarray:
     """At most `count` numbers spread evenly over 0 .. n-1."""
     return np.unique(np.linspace(0, n - 1, min(n, count)).round().astype(int))
 

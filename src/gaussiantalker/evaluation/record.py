@@ -43,9 +43,9 @@ def not_measured(label: str, reason: str, unit: str = "", better: Better = "") -
     return Measured(label, None, unit, better, note=reason)
 
 
-def shown(value: float) -> str:
-    """The number at four significant digits, whole numbers in full."""
+def shown(value: float, significant: int = 4) -> str:
+    """The number at four significant digits, or as many as said, whole numbers in full."""
     if value == round(value) and abs(value) < 1e15:
         return f"{value:,.0f}"
-    digits = max(0, 3 - math.floor(math.log10(abs(value))))
+    digits = max(0, significant - 1 - math.floor(math.log10(abs(value))))
     return f"{value:,.{digits}f}"

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from string import Template
@@ -10,41 +11,56 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gaussiantalker.evaluation.chart import Line, chart
+from gaussiantalker.evaluation.curves import array, curves, latency_chart, phones_note, training_charts
+from gaussiantalker.evaluation.film import COMPARISON, panels
+from gaussiantalker.evaluation.headlines import first_numbers
 from gaussiantalker.evaluation.held_out import HeldOut
+from gaussiantalker.evaluation.insight import Attention
 from gaussiantalker.evaluation.record import shown
 from gaussiantalker.media.files import atomic_path
 from gaussiantalker.media.image import resize
-from gaussiantalker.timing import FPS
 
-TILES = (
-    "psnr_head",
-    "ssim_head",
-    "lpips_alex",
-    "lmd",
-    "lip_exact_correlation",
-    "lip_correlation",
-    "driven_sync_correlation",
-    "frames_per_second",
-    "training_minutes",
-)
-_TRUTH, _RENDER, _OTHER, _FAINT = "#2a9d8f", "#e76f51", "#577590", "#9aa0a6"
-_DIFFERENCE_GAIN = 4
-_PICTURE_SIDE = 256
+_SIDE = 256
 _LARGEST_EMBEDDED = 12_000_000  # bytes of video inside the page; a larger one is linked
 
 
-def write_report(folder: Path, result: dict[str, Any], held: HeldOut) -> None:
+def telling_frames(per_frame: dict[str, list[Any]]) -> dict[str, int]:
+    """The best, the median and the worst frame by the head's PSNR, and the most closed and the widest mouth."""
+    chosen: dict[str, int] = {}
+    for key, places in (
+        ("psnr_head", {"worst": 0.0, "median": 0.5, "best": 1.0}),
+        ("lip_opening_truth", {"shut": 0.0, "open": 1.0}),
+    ):
+        values = array(per_frame[key])
+        order = np.argsort(values)[: np.isfinite(values).sum()]
+        for name, place in places.items():
+            frame = int(order[round(place * (len(order) - 1))]) if len(order) else -1
+            if frame >= 0 and frame not in chosen.values():
+                chosen[name] = frame
+    return chosen
+
+
+def write_report(
+    folder: Path,
+    result: dict[str, Any],
+    held: HeldOut,
+    attention: Sequence[Attention],
+    planes: Sequence[tuple[str, np.ndarray]],
+) -> None:
     """Writes `report.html` beside `comparison.mp4`, which must be there already."""
     template = Template((Path(__file__).parent / "report.html").read_text(encoding="utf-8"))
+    over_time = curves(result, held.audio)
     page = template.substitute(
         title=escape(f"{result['avatar']}, {result['method']}"),
         tiles=_tiles(result["metrics"]),
-        video=_video(folder / "comparison.mp4", _data(np.concatenate([held.truth[0], held.renders[0]], axis=1))),
+        video=_video(folder / COMPARISON, _data(panels(held.truth[0], held.renders[0]))),
         strip=_strip(held, result["per_frame"]),
-        lips=_lip_chart(result["per_frame"]),
-        quality=_quality_chart(result["per_frame"]),
-        training=_training_chart(result["training_curve"]),
+        curves="".join(f"<h3>{escape(title)}</h3>{drawn}" for title, drawn in over_time.items()),
+        phones=escape(phones_note(result)),
+        attention=_attention(held, attention),
+        planes=_planes(planes),
+        latency=latency_chart(result["latencies"]),
+        training=training_charts(result["training_curve"]),
         table=_table(result["metrics"]),
         hardware=escape(", ".join(f"{name} {value}" for name, value in result["hardware"].items() if value)),
         notes="".join(f"<li>{escape(note)}</li>" for note in result["notes"]),
@@ -55,7 +71,7 @@ def write_report(folder: Path, result: dict[str, Any], held: HeldOut) -> None:
 
 def _tiles(metrics: dict[str, Any]) -> str:
     tiles = []
-    for entry in (metrics[key] for key in TILES if metrics.get(key, {}).get("measured")):
+    for entry in first_numbers(metrics):
         value = f"{shown(entry['value'])} <small>{escape(entry['unit'])}</small>"
         tiles.append(f"<div><b>{value}</b>{escape(entry['label'])}</div>")
     return "".join(tiles)
@@ -73,31 +89,34 @@ def video_source(path: Path) -> str:
     return "data:video/mp4;base64," + base64.b64encode(data).decode()
 
 
-def _strip(held: HeldOut, per_frame: dict[str, list[float | None]]) -> str:
-    """The best, the median and the worst frame by the head's PSNR, and the widest and the most closed mouth."""
-    quality = _array(per_frame["psnr_head"])
-    opening = _array(per_frame["lip_opening_truth"])
-    chosen: dict[int, str] = {}
-    for values, places in (
-        (quality, {"worst": 0.0, "median": 0.5, "best": 1.0}),
-        (opening, {"shut": 0.0, "open": 1.0}),
-    ):
-        order = np.argsort(values)[: np.isfinite(values).sum()]
-        for name, place in places.items():
-            if len(order):
-                chosen.setdefault(int(order[round(place * (len(order) - 1))]), name)
-    return "".join(
-        _figure(held, k, f"{name}, frame {held.first + k}, {quality[k]:.1f} dB") for k, name in chosen.items()
-    )
+def _strip(held: HeldOut, per_frame: dict[str, list[Any]]) -> str:
+    quality = array(per_frame["psnr_head"])
+    figures = []
+    for name, k in telling_frames(per_frame).items():
+        picture = resize(panels(held.truth[k], held.renders[k]), (3 * _SIDE, _SIDE))
+        figures.append(_figure(picture, f"{name}, frame {held.first + k}, {quality[k]:.1f} dB"))
+    return "".join(figures)
 
 
-def _figure(held: HeldOut, k: int, caption: str) -> str:
-    truth, render = (resize(np.asarray(p), (_PICTURE_SIDE, _PICTURE_SIDE)) for p in (held.truth[k], held.renders[k]))
-    difference = np.abs(truth.astype(int) - render.astype(int)) * _DIFFERENCE_GAIN
-    pictures = "".join(
-        f'<img alt="" src="{_data(p)}">' for p in (truth, render, np.clip(difference, 0, 255).astype(np.uint8))
-    )
-    return f"<figure>{pictures}<figcaption>{escape(caption)}</figcaption></figure>"
+def _attention(held: HeldOut, found: Sequence[Attention]) -> str:
+    if not found:
+        return "<p>This method's fusion weighs no conditions: there is nothing to show.</p>"
+    rows = []
+    for attention in found:
+        cells = [_figure(held.renders[attention.frame - held.first], f"frame {attention.frame}")]
+        cells += [_figure(m, f"{name}, {attention.shares[name]:.0%}") for name, m in attention.maps.items()]
+        rows.append(f'<div class="row" style="--cells:{len(cells)}">{"".join(cells)}</div>')
+    return "".join(rows)
+
+
+def _planes(planes: Sequence[tuple[str, np.ndarray]]) -> str:
+    cells = "".join(_figure(picture, caption) for caption, picture in planes)
+    return f'<div class="row" style="--cells:3">{cells}</div>'
+
+
+def _figure(picture: np.ndarray, caption: str) -> str:
+    image = f'<img alt="{escape(caption)}" src="{_data(picture)}">'
+    return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def _data(picture: np.ndarray) -> str:
@@ -107,42 +126,6 @@ def _data(picture: np.ndarray) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"
 
 
-def _lip_chart(per_frame: dict[str, list[Any]]) -> str:
-    truth = _array(per_frame["lip_opening_truth"])
-    lines = [
-        Line("true video, tracked", truth, _TRUTH),
-        Line("avatar, tracked", _array(per_frame["lip_opening_render"]), _RENDER),
-        Line("expected from the sound", _array(per_frame["lip_opening_expected"]), _FAINT, dashed=True),
-    ]
-    if "lip_mm" in per_frame:
-        lines.insert(1, Line("exact, brought to the same scale", _to_scale(_array(per_frame["lip_mm"]), truth), _OTHER))
-    seconds = np.arange(len(truth)) / FPS
-    return chart(
-        seconds, lines, "seconds (grey: silence)", "lip opening / eye distance", ~np.array(per_frame["voiced"])
-    )
-
-
-def _to_scale(values: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """Values on the mean and spread of another series, so that both fit into one chart."""
-    both = np.isfinite(values) & np.isfinite(like)
-    if not both.any() or values[both].std() == 0:
-        return values
-    return (values - values[both].mean()) / values[both].std() * like[both].std() + like[both].mean()
-
-
-def _quality_chart(per_frame: dict[str, list[Any]]) -> str:
-    head = _array(per_frame["psnr_head"])
-    return chart(np.arange(len(head)) / FPS, [Line("head", head, _RENDER)], "seconds", "PSNR, dB")
-
-
-def _training_chart(curve: list[list[float]]) -> str:
-    if len(curve) < 2:
-        return "<p>The avatar keeps no record of its training.</p>"
-    steps, loss, psnr = np.array(curve, dtype=float).T
-    quality = chart(steps, [Line("PSNR of the head, training frames", psnr, _RENDER)], "iteration", "dB")
-    return quality + chart(steps, [Line("loss", loss, _OTHER)], "iteration", "loss")
-
-
 def _table(metrics: dict[str, Any]) -> str:
     rows = []
     for key, entry in metrics.items():
@@ -150,9 +133,6 @@ def _table(metrics: dict[str, Any]) -> str:
         better = {"higher": "↑", "lower": "↓", "": ""}[entry["better"]]
         details = "; ".join(part for part in (entry["region"], entry["model"], entry["note"]) if part)
         cells = (f"{entry['label']} {better}", value, str(entry["n"] or ""), details)
-        rows.append(f'<tr title="{key}">{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>')
+        kind = "" if entry["measured"] else ' class="missing"'
+        rows.append(f'<tr title="{key}"{kind}>{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>')
     return "".join(rows)
-
-
-def _array(values: list[float | None]) -> np.ndarray:
-    return np.array([np.nan if value is None else value for value in values], dtype=float)

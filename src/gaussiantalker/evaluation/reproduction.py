@@ -1,143 +1,200 @@
-"""Trains and measures what stands in a table of the paper, and puts both side by side."""
+"""Trains and measures what stands in a table of a paper, and puts both side by side."""
 
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from gaussiantalker import hardware
 from gaussiantalker.capture import Capture
+from gaussiantalker.capture.landmarker import Landmarker
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.evaluation.assessment import evaluate
-from gaussiantalker.evaluation.papers import COLUMNS, OWN_COLUMN, OWN_DRIVEN_COLUMN, Row, Table, find_table
-from gaussiantalker.evaluation.record import shown
-from gaussiantalker.media.files import atomic_path, read_json, write_json
+from gaussiantalker.evaluation.likeness_scores import Crowds
+from gaussiantalker.evaluation.papers import DEFORMATION_STEPS, Row, Table, find_table, milestones
+from gaussiantalker.evaluation.record import Measured
+from gaussiantalker.evaluation.scoring import Bench, Materials
+from gaussiantalker.evaluation.table_text import markdown
+from gaussiantalker.media.audio import read_audio
+from gaussiantalker.media.files import atomic_path, existing_file, read_json, write_json
 from gaussiantalker.progress import SILENT, Progress
-from gaussiantalker.timing import FPS
+from gaussiantalker.splatting.cpu import prepare
+from gaussiantalker.timing import FPS, SAMPLE_RATE
 from gaussiantalker.training import Schedule, train
 from gaussiantalker.training.schedule import find_schedule
+from gaussiantalker.training.train import kept
 
-PRESETS = {"fast": "demo", "paper": "standard"}
-
-
-@dataclass(frozen=True)
-class Materials:
-    """What a reproduction can use besides the capture, as in `evaluate`."""
-
-    truth: Path | None = None
-    audio: Path | None = None
-    syncnet: Path | None = None
+PRESETS = {"fast": "fast", "paper": "standard"}
+FID_FRAMES = {"fast": 32, "paper": 100_000}  # its network is slow
+SCORES = "scores.json"
+LONGEST_DRIVING = 20 * SAMPLE_RATE  # samples of other audio that are looked at
 
 
 def reproduce(
-    number: int,
+    name: str,
     capture: str | Path,
     out: str | Path,
     *,
     preset: str = "fast",
-    materials: Materials | None = None,
+    seeds: int = 1,
+    audio: str | Path | None = None,
+    syncnet: str | Path | None = None,
     progress: Progress = SILENT,
 ) -> str:
-    """Trains every row of one of the paper's tables on a capture and writes `table-N.json` and `table-N.md` into `out`.
+    """Trains every row of a table on a capture, measures its columns, and writes `table-NAME.json` and `.md` to `out`.
 
-    Avatars are kept in `out`, shared between tables, and not trained again. Returns the Markdown.
+    Both files are written anew after every row. Avatars are kept in `out`, shared between tables, and trained and
+    measured once. With several `seeds` each row is trained as often, and differences are judged by how much the
+    trainings of a row differ. Returns the Markdown.
 
     Raises:
-        GaussianTalkerError: no such table or preset, no capture, or a cross-driven table without `materials.audio`.
+        GaussianTalkerError: no such table or preset, no capture, or a cross-driven table without `audio`.
     """
-    table, materials, out = find_table(number), materials or Materials(), Path(out)
+    table, out = find_table(name), Path(out)
     if preset not in PRESETS:
         raise GaussianTalkerError(f"There is no preset {preset!r}: choose one of {', '.join(PRESETS)}.")
-    if table.driven and materials.audio is None:
-        raise GaussianTalkerError(f"Table {number} is about other speech: name a recording with --audio.")
-    source = Capture.load(capture)
-    found = {}
-    for row in table.rows:
-        if row.method is not None:
-            plan = schedule_of(row, find_schedule(PRESETS[preset]))
-            found[row.title] = _measured(row.method, plan, Path(capture), out, materials, progress)
+    if seeds < 1:
+        raise GaussianTalkerError(f"{seeds} is no number of trainings a row: give --seeds 1 or more.")
+    if table.driven and audio is None:
+        raise GaussianTalkerError(f"Table {name} is about other speech: name a recording with --audio.")
+    source, plan = Capture.load(capture), find_schedule(PRESETS[preset])
+    materials = Materials(
+        None if audio is None else read_audio(audio)[:LONGEST_DRIVING],
+        "" if audio is None else Path(audio).name,
+        None if syncnet is None else existing_file(syncnet, "SyncNet weights"),
+    )
+    bench = Bench(
+        source, lambda: Landmarker(progress=progress), materials, progress, Crowds(FID_FRAMES[preset], progress)
+    )
+    workshop = Workshop(Path(capture), out, plan, bench, progress)
     result = {
-        "table": number,
+        "table": name,
         "title": table.title,
         "preset": preset,
+        "seeds": seeds,
         "capture": source.path.resolve().name,
-        "rows": {row.title: {"paper": row.paper, "here": _values(found.get(row.title), table)} for row in table.rows},
-        "caveats": caveats(source, preset),
+        "hardware": hardware.describe(),
+        "caveats": [*table.notes, *caveats(source, plan)],
+        "rows": {row.title: {"paper": row.paper, "here": {}} for row in table.rows},
     }
-    text = markdown(table, result)
-    write_json(out / f"table-{number}.json", result)
-    with atomic_path(out / f"table-{number}.md") as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return text
+    prepare(progress)
+    for seed in range(seeds):
+        for row in (row for row in table.rows if row.method is not None):
+            here = result["rows"][row.title]["here"]
+            for column, key in table.keys.items():
+                value = workshop.scores(row, seed, list(table.keys.values())).get(key, {}).get("value")
+                here.setdefault(column, []).append(value)
+            _write(out, table, result)
+    return markdown(table, result)
+
+
+def _write(out: Path, table: Table, result: dict[str, Any]) -> None:
+    write_json(out / f"table-{table.name}.json", result)
+    with atomic_path(out / f"table-{table.name}.md") as temporary:
+        temporary.write_text(markdown(table, result), encoding="utf-8")
+
+
+@dataclass
+class Workshop:
+    """Where the avatars of all tables are trained, once each, and their numbers kept beside them."""
+
+    capture: Path
+    out: Path
+    plan: Schedule
+    bench: Bench
+    progress: Progress
+    _known: dict[Path, dict[str, Any]] = field(default_factory=dict)
+
+    def scores(self, row: Row, seed: int, keys: list[str]) -> dict[str, Any]:
+        """What is known of the row's avatar, after measuring what is not."""
+        folder = self.avatar(row, seed)
+        if folder not in self._known:
+            self._known[folder] = _read_scores(folder)
+        known = self._known[folder]
+        missing = [key for key in keys if key not in known or self._outdated(key, known[key])]
+        if missing:
+            found = self.bench.measure(folder, [key for key in missing if key != "training_cpu_minutes"])
+            if "training_cpu_minutes" in missing:
+                found["training_cpu_minutes"] = _training_time(folder)
+            audio = self.bench.materials.driving_name
+            known |= {
+                key: (found[key].as_json() if key in found else {"value": None}) | {"audio": audio} for key in missing
+            }
+            write_json(folder / SCORES, known)
+        return known
+
+    def _outdated(self, key: str, score: dict[str, Any]) -> bool:
+        """Whether it was measured with less than is at hand now, or with other speech."""
+        materials = self.bench.materials
+        if key.startswith("driven_"):
+            return score["audio"] != materials.driving_name
+        return key.startswith("lse_") and materials.syncnet is not None and score["value"] is None
+
+    def avatar(self, row: Row, seed: int) -> Path:
+        """The folder of the row's avatar, trained unless it is there already."""
+        plan = schedule_of(row, self.plan)
+        whole = self.out / f"{row.method.replace('/', '-')}-{plan.name}-seed{seed}"
+        steps = [_steps(plan, share) for share in milestones(row.method, row.canonical)]
+        if not (whole / "avatar.json").is_file():
+            self.progress.note(f"{whole.name}:")
+            with _booked(whole):
+                train(
+                    self.capture, whole, method=row.method, schedule=plan, seed=seed, keep=steps, progress=self.progress
+                )
+        return whole if row.share == 1 else kept(whole, _steps(plan, row.share))
 
 
 def schedule_of(row: Row, plan: Schedule) -> Schedule:
-    """The plan with the row's share of the second stage, and without the first where the row leaves it out."""
-    if row.share == 1 and row.canonical:
-        return plan
-    steps = max(1, round(plan.deformation_steps * row.share))
-    canonical = plan.canonical_steps if row.canonical else 0
-    name = f"{plan.name}-{canonical}-{steps}"
-    return replace(plan, name=name, canonical_steps=canonical, deformation_steps=steps)
+    """The plan, without its first stage where the row leaves it out."""
+    return plan if row.canonical else replace(plan, name=f"{plan.name}-deformation", canonical_steps=0)
 
 
-def caveats(capture: Capture, preset: str) -> list[str]:
+def _steps(plan: Schedule, share: float) -> int:
+    return max(1, round(plan.deformation_steps * share))
+
+
+@contextmanager
+def _booked(folder: Path) -> Iterator[None]:
+    """Adds the processor time of what is done inside to the folder's account, also when it is interrupted."""
+    book = folder / "training-time.json"
+    before = read_json(book)["cpu_seconds"] if book.is_file() else 0.0
+    began = time.process_time()
+    try:
+        yield
+    finally:
+        write_json(book, {"cpu_seconds": round(before + time.process_time() - began, 1)})
+
+
+def _training_time(folder: Path) -> Measured:
+    seconds = read_json(folder / "training-time.json")["cpu_seconds"]
+    note = "from the capture to the written avatar"
+    return Measured("Processor time of the training", seconds / 60, "min", "lower", note=note)
+
+
+def _read_scores(folder: Path) -> dict[str, Any]:
+    """What was measured of this avatar before; nothing when it was trained anew since."""
+    file = folder / SCORES
+    if file.is_file() and file.stat().st_mtime >= (folder / "avatar.json").stat().st_mtime:
+        return read_json(file)
+    return {}
+
+
+def caveats(capture: Capture, plan: Schedule) -> list[str]:
     """In what this run differs from the paper's."""
-    plan, paper = find_schedule(PRESETS[preset]), find_schedule(PRESETS["paper"])
+    paper = find_schedule(PRESETS["paper"])
     told = [
-        f"another video: {capture.frames / FPS:.0f} s at {capture.size} pixels, where the paper uses 3 to 5 minutes of "
-        "several people at 512 pixels, so values cannot agree and only their order is worth a comparison",
-        "LPIPS and FID here are of a box around the head, LMD is of another landmark detector",
+        f"another video: {capture.frames / FPS:.0f} s at {capture.size} pixels, "
+        f"{capture.frames - capture.train_frames} frames held out, where the papers use 3 to 5 minutes of several "
+        "people at 512 pixels, so values cannot agree and only differences are worth a comparison",
+        "LPIPS and FID here are of a box around the head, LMD is of another landmark detector; FID of so few frames "
+        "is biased upwards",
+        "minutes and pictures per second are processor time of one process here, and of a GPU in the papers",
     ]
     if plan != paper:
         told.append(
             f"another schedule: {plan.canonical_steps:,} + {plan.deformation_steps:,} iterations with {plan.batch} "
-            f"frame(s) a step, where the paper takes {paper.canonical_steps:,} + {paper.deformation_steps:,}"
+            f"frame(s) a step and {plan.points:,} Gaussians, where GaussianTalker's takes {paper.canonical_steps:,} + "
+            f"{DEFORMATION_STEPS:,} with 32 and some 40,000"
         )
     return told
-
-
-def markdown(table: Table, result: dict[str, Any]) -> str:
-    """Every number as `paper / here`; a dash where there is none."""
-    own = OWN_DRIVEN_COLUMN if table.driven else OWN_COLUMN
-    lines = [
-        f"## Table {table.number}: {table.title}",
-        f"Capture `{result['capture']}`, preset `{result['preset']}`. Each cell: paper / here.",
-        "",
-        f"| | {' | '.join(table.columns)} | our sync score, r |",
-        "|---" * (len(table.columns) + 2) + "|",
-    ]
-    for row in table.rows:
-        here = result["rows"][row.title]["here"]
-        cells = [f"{_cell(row.paper.get(column))} / {_cell(here.get(COLUMNS[column][0]))}" for column in table.columns]
-        lines.append(f"| {row.title} | {' | '.join(cells)} | {_cell(here.get(own))} |")
-    return "\n".join([*lines, "", *(f"- {caveat}" for caveat in result["caveats"]), ""])
-
-
-def _cell(value: float | None) -> str:
-    return "–" if value is None else shown(value)
-
-
-def _measured(
-    method: str, plan: Schedule, capture: Path, out: Path, materials: Materials, progress: Progress
-) -> dict[str, Any]:
-    """The metrics of one avatar, trained and evaluated unless that is done already."""
-    avatar = out / f"{method.replace('/', '-')}-{plan.name}"
-    progress.note(f"{avatar.name}:")
-    train(capture, avatar, method=method, schedule=plan, progress=progress)
-    done = avatar / "evaluation.json"
-    if not done.is_file() or done.stat().st_mtime < (avatar / "avatar.json").stat().st_mtime:
-        evaluate(
-            avatar,
-            capture,
-            truth=materials.truth,
-            audio=materials.audio,
-            syncnet=materials.syncnet,
-            progress=progress,
-        )
-    return read_json(done)["metrics"]
-
-
-def _values(metrics: dict[str, Any] | None, table: Table) -> dict[str, float | None]:
-    if metrics is None:
-        return {}
-    keys = [*(COLUMNS[column][0] for column in table.columns), OWN_DRIVEN_COLUMN if table.driven else OWN_COLUMN]
-    return {key: metrics.get(key, {}).get("value") for key in keys}

@@ -71,14 +71,14 @@ SCHEDULES = {
     for schedule in (
         Schedule(
             name="fast",
-            listening_steps=400,
-            canonical_steps=400,
-            deformation_steps=1_000,
+            listening_steps=300,
+            canonical_steps=200,
+            deformation_steps=600,
             batch=1,
-            points=2_500,
-            grow_below=3_000,
+            points=2_000,
+            grow_below=2_500,
             sh_degree=1,
-            sh_degree_every=150,
+            sh_degree_every=100,
         ),
         Schedule(
             name="demo",

@@ -1,0 +1,58 @@
+"""AUE when OpenFace was run, and the proxy that always runs."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.evaluation.held_out import HeldOut
+from gaussiantalker.evaluation.unit_scores import OpenFace, unit_scores
+from gaussiantalker.progress import SILENT
+
+UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
+HELD, FRAMES = 40, 220
+
+
+def table(path: Path, rows: int, raised: dict[int, float]) -> Path:
+    """OpenFace's table of a face on which some units have an intensity."""
+    line = ", ".join(f"{raised.get(unit, 0.5):.2f}" for unit in UNITS)
+    path.write_text("\n".join([", ".join(f"AU{unit:02d}_r" for unit in UNITS), *[line] * rows]))
+    return path
+
+
+@pytest.fixture
+def held(capture: SimpleNamespace, performer: object, mouth_reader: SimpleNamespace, tmp_path: Path) -> HeldOut:
+    return HeldOut.render(performer(), capture, lambda: mouth_reader, tmp_path, SILENT)
+
+
+@pytest.mark.parametrize("rows", [HELD, FRAMES], ids=["held-out frames", "the whole video"])
+def test_aue_is_the_sum_of_mean_squares(held: HeldOut, tmp_path: Path, rows: int) -> None:
+    truth = table(tmp_path / "truth.csv", rows, {})
+    render = table(tmp_path / "render.csv", HELD, {26: 1.5, 45: 2.5, 12: 0.0})
+    scores = unit_scores(held, OpenFace.read((truth, render), held.capture))
+    assert scores["aue_lower"].value == pytest.approx(1.0**2 + 0.5**2)
+    assert scores["aue_upper"].value == pytest.approx(2.0**2)
+    assert scores["aue"].value == pytest.approx(5.25) and scores["aue"].n == HELD
+
+
+def test_the_table_of_the_whole_video_is_cut_to_its_end(capture: SimpleNamespace, tmp_path: Path) -> None:
+    render, truth = table(tmp_path / "render.csv", HELD, {}), tmp_path / "truth.csv"
+    rows = [", ".join([f"{k:.1f}"] * len(UNITS)) for k in range(FRAMES)]
+    truth.write_text("\n".join([", ".join(f" AU{unit:02d}_r" for unit in UNITS), *rows]))
+    assert OpenFace.read((truth, render), capture).truth["upper"][:, 0].tolist() == list(range(FRAMES - HELD, FRAMES))
+
+
+def test_a_table_of_another_video_is_refused(capture: SimpleNamespace, tmp_path: Path) -> None:
+    short, right = table(tmp_path / "short.csv", 12, {}), table(tmp_path / "right.csv", HELD, {})
+    for paths in ((short, right), (right, short)):
+        with pytest.raises(GaussianTalkerError, match=r"short.csv has 12 rows for 40 held-out frames"):
+            OpenFace.read(paths, capture)
+
+
+def test_without_openface_a_proxy_stands_in_and_says_so(held: HeldOut) -> None:
+    scores = unit_scores(held, None)
+    assert (
+        not any(scores[key].value for key in ("aue", "aue_lower", "aue_upper")) and "--openface" in scores["aue"].note
+    )
+    assert scores["au_proxy_lower"].value > 0 and "not comparable" in scores["au_proxy_lower"].note
