@@ -151,6 +151,7 @@ ABLATIONS = {
         ),
         replace(_EGS, name="egstalker/without-kan", title="perceptrons for KANs", regressor="mlp", regressor_width=128),
         replace(_EGS, name="egstalker/without-agents", title="cross-attention for agents", fusion="cross"),
+        replace(_EGS, name="egstalker/kan-alone", title="neither agents nor periodic position", fusion="cross", period=0),
         replace(_EGS, name="egstalker/without-position", title="without the periodic position", period=0),
         replace(
             _EGS,
