@@ -1,4 +1,4 @@
-"""The one exception a user is meant to read."""
+"""The exceptions a user is meant to read."""
 
 
 class GaussianTalkerError(Exception):
@@ -6,3 +6,11 @@ class GaussianTalkerError(Exception):
 
     The command line prints the sentence and exits with code 2; from Python it is an ordinary exception.
     """
+
+    exit_code = 2
+
+
+class Failure(GaussianTalkerError):
+    """What went wrong is not the input's fault, as a full disk; the command line exits with code 1."""
+
+    exit_code = 1

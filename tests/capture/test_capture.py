@@ -1,6 +1,7 @@
 """The whole way, on a head drawn by the tests: what is captured is what was drawn."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -88,9 +89,9 @@ def test_record_says_what_was_done(captured: Capture) -> None:
 
 
 def test_report_stands_alone_and_judges(captured: Capture) -> None:
-    page = (captured.path / "report.html").read_text()
+    page, pictures = re.subn('src="data:image/jpeg;base64,[^"]*"', "", (captured.path / "report.html").read_text())
     assert "This capture is" in page and "drawn by a test" in page and "nan" not in page
-    assert page.count("data:image/jpeg;base64,") == 3 * 7 and page.count("<svg") == 2
+    assert pictures == 3 * 7 and page.count("<svg") == 2
     assert "http" not in page and "$" not in page
     verdict = captured.record["stages"]["report"]["facts"]
     assert verdict["verdict"].startswith("usable") and "little" in verdict["findings"][0]["text"]

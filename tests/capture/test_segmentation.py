@@ -3,27 +3,58 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gaussiantalker.capture import segmentation
 from gaussiantalker.capture.parser import BiSeNet, _fused
-from gaussiantalker.capture.segmentation import HEAD, NECK, _in_between, _steadied, clean, key_frames
+from gaussiantalker.capture.segmentation import HEAD, NECK, STEP, clean, head_overlap, key_frames
 
 
 @given(st.integers(1, 200))
 def test_every_frame_lies_between_keyframes(count: int) -> None:
     keys = key_frames(count)
-    assert keys[0] == 0 and keys[-1] == count - 1 and (np.diff(keys) <= 3).all() and len(set(keys)) == len(keys)
-    scores = iter([torch.full((4, 2, 2), float(k)) for k in keys])
-    frames = torch.cat(list(_in_between(scores, count)))
-    assert torch.allclose(frames[:, 0, 0, 0], torch.arange(count, dtype=torch.float32))
+    assert keys[0] == 0 and keys[-1] == count - 1 and (np.diff(keys) <= STEP).all() and len(set(keys)) == len(keys)
 
 
-def test_steadying_averages_three_and_keeps_the_mean() -> None:
-    flicker = [torch.tensor(float(v)) for v in (0, 1, 0, 1, 0, 1)]
-    steady = torch.stack(list(_steadied(iter(flicker))))
-    assert len(steady) == 6 and steady[1:-1].std() < 1e-6
+@pytest.mark.parametrize("count", [1, 2, STEP + 1, 3 * STEP + 2])
+def test_scores_glide_from_any_frame_on(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = []
+
+    def scores(net: object, pictures: range, k: int) -> torch.Tensor:
+        parsed.append(k)
+        return torch.full((4, 2, 2), float(k))
+
+    monkeypatch.setattr(segmentation, "_scores", scores)
+    for first in range(count + 1):
+        parsed.clear()
+        got = [*segmentation._frame_scores(range(count), None, first)]
+        frames = torch.cat(got)[:, 0, 0, 0] if got else torch.zeros(0)
+        assert torch.allclose(frames, torch.arange(first, count, dtype=torch.float32))
+        assert min(parsed, default=first) >= first - STEP, "what was written is not parsed again"
+
+
+def test_a_head_that_moves_much_is_parsed_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    def scores(net: object, pictures: range, k: int) -> torch.Tensor:
+        parsed.append(k)
+        out = torch.zeros(4, 16, 16)
+        out[HEAD, :, min(k * speed, 8) : min(k * speed, 8) + 6] = 1
+        return out
+
+    monkeypatch.setattr(segmentation, "_scores", scores)
+    for speed, times in ((0, 3), (1, 4)):
+        parsed = []
+        assert sum(map(len, segmentation._frame_scores(range(2 * STEP + 1), None, 0))) == 2 * STEP + 1
+        assert len(parsed) >= times if speed else len(parsed) == times
+
+
+def test_overlap_of_heads() -> None:
+    a, b = torch.zeros(4, 8, 8), torch.zeros(4, 8, 8)
+    assert head_overlap(a, b) == 1
+    a[HEAD, :, :4], b[HEAD, :, 2:6] = 1, 1
+    assert head_overlap(a, b) == pytest.approx(1 / 3) and head_overlap(a, a) == 1
 
 
 def test_islands_take_the_next_best_class() -> None:
@@ -37,6 +68,19 @@ def test_islands_take_the_next_best_class() -> None:
     assert (labels[10:40, 10:40] == HEAD).all() and (labels == HEAD).sum() == 900
     assert (labels[50:58, 50:58] == NECK).all(), "a second head is none"
     assert labels[5, 50] == 0
+
+
+def test_islands_of_large_pictures_leave_no_rim() -> None:
+    rng = np.random.default_rng(2)
+    scores = np.zeros((4, 300, 301), np.float32)
+    scores[0] = 1
+    y, x = np.mgrid[:300, :301]
+    scores[HEAD, (y - 120) ** 2 + (x - 150) ** 2 < 80**2] = 3
+    for row, column in rng.integers([225, 10], [290, 290], (6, 2)):
+        scores[HEAD, (y - row) ** 2 + (x - column) ** 2 < 7**2] = 2
+    labels = clean(scores)
+    assert (labels[205:] == 0).all()
+    assert (labels == HEAD)[:205].sum() == (scores[HEAD] == 3).sum()
 
 
 def test_folded_network_is_the_same_function() -> None:

@@ -14,22 +14,41 @@ _HEADER = 128
 
 
 class ArrayWriter:
-    """Appends rows to a .npy file whose length is known only at the end; use as a context manager."""
+    """Appends rows to a .npy file whose length is known only at the end; use as a context manager.
 
-    def __init__(self, path: Path, row_shape: tuple[int, ...], dtype: type = np.uint8) -> None:
+    With `resume` the whole rows that a killed run left in the file are kept, and `rows` says how many they are.
+    """
+
+    def __init__(self, path: Path, row_shape: tuple[int, ...], dtype: type = np.uint8, *, resume: bool = False) -> None:
         self._path, self._shape, self._dtype = path, row_shape, np.dtype(dtype)
-        self.rows = 0
+        self._row_bytes = int(np.prod(row_shape)) * self._dtype.itemsize
+        self._resume, self.rows = resume, 0
 
     def __enter__(self) -> "ArrayWriter":
-        self._file = open(self._path, "wb")
+        left = file_size(self._path) - _HEADER if self._resume else 0
+        self._file = open(self._path, "r+b" if left > 0 else "w+b")
         self._file.write(b"\0" * _HEADER)
+        self.keep(max(left, 0) // self._row_bytes)
         return self
+
+    def keep(self, rows: int) -> None:
+        """Drops what lies behind the first `rows`."""
+        self.rows = rows
+        self._file.seek(_HEADER + rows * self._row_bytes)
+        self._file.truncate()
 
     def append(self, rows: np.ndarray) -> None:
         """Adds [n, *row_shape]."""
         assert rows.shape[1:] == self._shape, (rows.shape, self._shape)
         self._file.write(np.ascontiguousarray(rows, self._dtype).data)
         self.rows += len(rows)
+
+    def row(self, k: int) -> np.ndarray:
+        """One of the rows written so far."""
+        self._file.seek(_HEADER + k * self._row_bytes)
+        row = np.frombuffer(self._file.read(self._row_bytes), self._dtype).reshape(self._shape)
+        self._file.seek(0, os.SEEK_END)
+        return row
 
     def __exit__(self, *_: object) -> None:
         description = {"descr": self._dtype.str, "fortran_order": False, "shape": (self.rows, *self._shape)}

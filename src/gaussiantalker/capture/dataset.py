@@ -1,5 +1,6 @@
 """Reads and writes folders in AD-NeRF's dataset layout, so that people can bring what they have preprocessed."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,14 @@ from gaussiantalker import pretrained
 from gaussiantalker.capture import adnerf
 from gaussiantalker.capture.arrays import ArrayReader, ArrayWriter
 from gaussiantalker.capture.face_mesh import load_face_mesh
+from gaussiantalker.capture.faces import find_faces, gaps
 from gaussiantalker.capture.folder import Capture
-from gaussiantalker.capture.landmarker import POINTS, Landmarker
 from gaussiantalker.capture.pose import Motion, place_shape
 from gaussiantalker.capture.tracking import save_tracking
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media import audio
 from gaussiantalker.media.files import write_json
-from gaussiantalker.media.image import read_image, resize, write_image
+from gaussiantalker.media.image import read_image, write_image
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME
 
@@ -39,27 +40,19 @@ def pictures(folder: Path) -> list[Path]:
 def ingest_dataset(source: Path, folder: Path, size: int, progress: Progress) -> dict:
     """What `ingest` does for a video, for ori_imgs and aud.wav of a dataset."""
     files = pictures(source)
+    side = len(read_image(files[0]))
     progress.stage("landmarks", len(files))
-    landmarker = Landmarker(track=True, progress=progress)
-    scores, found, side = [], [], 0
-    with (
-        ArrayWriter(folder / "frames.npy", (size, size, 3)) as frames,
-        ArrayWriter(folder / "landmarks.npy", (POINTS, 2), np.float32) as points,
-    ):
-        for k, file in enumerate(files):
+
+    def squares(first: int) -> Iterator[np.ndarray]:
+        for file in files[first:]:
             picture = read_image(file)
-            side = side or len(picture)
             if picture.shape != (side, side, 3):
                 raise GaussianTalkerError(f"{file} is not a square like the first picture; crop all of them alike")
-            frames.append(resize(picture, (size, size))[None])
-            face = landmarker.detect(picture)
-            points.append((face.points[:, :2] * (size / side) if face else np.full((POINTS, 2), np.nan))[None])
-            scores.append(face.blendshapes if face else np.full(52, np.nan, np.float32))
-            found.append(face is not None)
-            progress.update(k + 1)
+            yield picture
+
+    found = find_faces(folder, squares, side, size, progress)
     if np.mean(found) < 0.5:
         raise GaussianTalkerError(f"a face is seen in only {np.mean(found):.0%} of {source}; is it a portrait dataset?")
-    np.savez(folder / "faces.npz", scores=np.array(scores), found=np.array(found))
     sound = next((source / name for name in _SOUNDS if (source / name).exists()), None)
     if sound is not None:
         samples = audio.read_audio(sound)[: len(files) * SAMPLES_PER_FRAME]
@@ -72,6 +65,7 @@ def ingest_dataset(source: Path, folder: Path, size: int, progress: Progress) ->
         "source_fps": float(FPS),
         "crop": [0, 0, side],
         "other_people": 0,
+        "cut": gaps(found),
     }
 
 
@@ -160,6 +154,4 @@ def _write_poses(capture: Capture, folder: Path) -> None:
     for name, part in (("train", range(capture.train_frames)), ("val", range(capture.train_frames, count))):
         frames = [{"img_id": k, "aud_id": k, "transform_matrix": matrices[k].tolist()} for k in part]
         half = capture.size / 2
-        write_json(
-            folder / f"transforms_{name}.json", {"focal_len": focal, "cx": half, "cy": half, "frames": frames}
-        )
+        write_json(folder / f"transforms_{name}.json", {"focal_len": focal, "cx": half, "cy": half, "frames": frames})

@@ -2,29 +2,36 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from gaussiantalker.capture.arrays import ArrayWriter
 from gaussiantalker.capture.cuts import find_cuts, thumbnail
-from gaussiantalker.capture.framing import Crop, choose_crop
-from gaussiantalker.capture.landmarker import POINTS, Landmarker
+from gaussiantalker.capture.faces import find_faces, gaps
+from gaussiantalker.capture.framing import Crop, Framing, choose_crop
+from gaussiantalker.capture.landmarker import Landmarker
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.media import audio, image, video
+from gaussiantalker.media import audio, video
+from gaussiantalker.media.files import read_json, write_json
 from gaussiantalker.progress import Progress
-from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME
+from gaussiantalker.timing import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 
+FRAMING = "framing.part.json"
 _MIN_SECONDS = 2
 _LOOKS = 60
-_MIN_FOUND = 0.5
+_MIN_FOUND, _ENOUGH_SECONDS = 0.5, 30  # a face is needed in half the film, or for half a minute
+_MOST_LINES = 2160  # larger films are made smaller while they are decoded
 _BYTES_PER_PIXEL = 7.1  # picture, plate and label
+_BROKEN_OFF = 1.0  # seconds, and
+_BROKEN_SHARE = 0.02  # of the film, by which a whole file may be shorter than it says
 
 
 def ingest(source: Path, folder: Path, size: int, progress: Progress) -> dict:
     """Writes frames.npy, landmarks.npy, faces.npz and, when there is sound, audio.wav. Returns facts about the source.
 
-    Raises GaussianTalkerError for files that are no video, too short, or show no face most of the time.
+    Raises GaussianTalkerError for files that are no video, break off, are too short, or show no face most of the time.
     """
     info = video.probe(source)
     expected = max(int(info.duration * FPS), 1)
@@ -33,44 +40,63 @@ def ingest(source: Path, folder: Path, size: int, progress: Progress) -> dict:
             f"{source} lasts {info.duration:.1f} s; at least {_MIN_SECONDS} s are needed, better 180"
         )
     _refuse_full_disk(folder, expected * size**2 * _BYTES_PER_PIXEL)
+    framing = _framing(source, folder, expected, progress)
+    crop = framing.crop
+    if crop.side < size:
+        progress.note(f"the head and shoulders are {crop.side} pixels wide in {source.name} and are enlarged to {size}")
+    progress.stage("landmarks", expected)
+
+    def squares(first: int) -> Iterator[np.ndarray]:
+        return (crop.of(frame) for frame in islice(video.read_frames(source, most_lines=_MOST_LINES), first, None))
+
+    found = find_faces(folder, squares, crop.side, size, progress)
+    _refuse_broken(source, info, len(found))
+    _refuse_faceless(source, found)
+    shrink = min(_MOST_LINES / min(info.width, info.height), 1)
+    return {
+        "frames": len(found),
+        "sound": info.has_audio,
+        "sound_seconds": _write_sound(source, folder, len(found), progress) if info.has_audio else 0.0,
+        "source_size": [round(info.width * shrink), round(info.height * shrink)],
+        "source_fps": round(info.fps, 4),
+        "crop": [crop.left, crop.top, crop.side],
+        "other_people": framing.others,
+        "cut": gaps(found),
+    }
+
+
+def _framing(source: Path, folder: Path, expected: int, progress: Progress) -> Framing:
+    """Where the speaker is, looked for once: a run that was killed later on remembers it."""
+    if (folder / FRAMING).exists():
+        kept = read_json(folder / FRAMING)
+        return Framing(Crop(**kept["crop"]), kept["others"])
     progress.stage("find the speaker", expected)
     changes: list[float] = []
     looks = _looks(source, max(expected // _LOOKS, 1), changes, progress)
     framing = choose_crop(looks, source, Landmarker(progress=progress))
-    crop = framing.crop
     if framing.others:
         progress.note(f"{framing.others + 1} people are seen in {source.name}; the one largest and longest is followed")
     _refuse_cuts(source, find_cuts(np.array(changes)))
-    if crop.side < size:
-        progress.note(f"the head and shoulders are {crop.side} pixels wide in {source.name} and are enlarged to {size}")
-    frames, found = _write_frames(source, folder, crop, size, expected, progress)
-    if frames < _MIN_SECONDS * FPS:
-        raise GaussianTalkerError(
-            f"{source} has {frames / FPS:.1f} s of pictures; at least {_MIN_SECONDS} s are needed"
-        )
-    if found < _MIN_FOUND:
-        raise GaussianTalkerError(
-            f"a face is seen in only {found:.0%} of {source}; cut it to the part with the speaker"
-        )
-    if info.has_audio:
-        samples = audio.read_audio(source)[: frames * SAMPLES_PER_FRAME]
-        audio.write_wav(folder / "audio.wav", np.pad(samples, (0, frames * SAMPLES_PER_FRAME - len(samples))))
-    else:
-        progress.note(f"{source.name} has no sound; a head can be learned from it, but not how it speaks")
-    return {
-        "frames": frames,
-        "sound": info.has_audio,
-        "source_size": [info.width, info.height],
-        "source_fps": round(info.fps, 4),
-        "crop": [crop.left, crop.top, crop.side],
-        "other_people": framing.others,
-    }
+    write_json(folder / FRAMING, asdict(framing))
+    return framing
+
+
+def _write_sound(source: Path, folder: Path, frames: int, progress: Progress) -> float:
+    """audio.wav, exactly as long as the pictures. Returns how many seconds of sound the source has."""
+    samples = audio.read_audio(source)
+    seconds, needed = len(samples) / SAMPLE_RATE, frames * SAMPLES_PER_FRAME
+    if abs(seconds - frames / FPS) > 0.5:
+        change = "cut off" if seconds > frames / FPS else "continued in silence"
+        lengths = f"lasts {seconds:.1f} s, the pictures {frames / FPS:.1f} s"
+        progress.note(f"the sound of {source.name} {lengths}; it is {change}")
+    audio.write_wav(folder / "audio.wav", np.pad(samples[:needed], (0, max(needed - len(samples), 0))))
+    return round(seconds, 2)
 
 
 def _looks(source: Path, step: int, changes: list[float], progress: Progress) -> Iterator[np.ndarray]:
     """Every `step`-th picture; how much each picture of the film differs from the one before goes into `changes`."""
     before = None
-    for k, frame in enumerate(video.read_frames(source)):
+    for k, frame in enumerate(video.read_frames(source, most_lines=_MOST_LINES)):
         small = thumbnail(frame)
         if before is not None:
             changes.append(float(np.abs(small - before).mean()))
@@ -91,31 +117,36 @@ def _refuse_full_disk(folder: Path, needed: float) -> None:
 
 def _refuse_cuts(source: Path, cuts: list[float]) -> None:
     if cuts:
-        times = ", ".join(f"{int(t // 60)}:{t % 60:05.2f}" for t in cuts[:4]) + (", ..." if len(cuts) > 4 else "")
+        times = ", ".join(map(clock, cuts[:4])) + (", ..." if len(cuts) > 4 else "")
         raise GaussianTalkerError(
             f"{source} jumps to another picture at {times}; give one uncut shot, such as the longest between the cuts"
         )
 
 
-def _write_frames(
-    source: Path, folder: Path, crop: Crop, size: int, expected: int, progress: Progress
-) -> tuple[int, float]:
-    """Pictures and landmarks in one pass, so that landmarks come from the source's own resolution."""
-    progress.stage("landmarks", expected)
-    landmarker = Landmarker(track=True)
-    scores, found = [], []
-    with (
-        ArrayWriter(folder / "frames.npy", (size, size, 3)) as writer,
-        ArrayWriter(folder / "landmarks.npy", (POINTS, 2), np.float32) as points,
-    ):
-        for k, frame in enumerate(video.read_frames(source)):
-            square = crop.of(frame)
-            writer.append(image.resize(square, (size, size))[None])
-            face = landmarker.detect(square)
-            found.append(face is not None)
-            seen = face.points[:, :2] * (size / crop.side) if face else np.full((POINTS, 2), np.nan)
-            points.append(seen[None])
-            scores.append(face.blendshapes if face else np.full(52, np.nan, np.float32))
-            progress.update(k + 1)
-    np.savez(folder / "faces.npz", scores=np.array(scores), found=np.array(found))
-    return len(found), float(np.mean(found)) if found else 0.0
+def _refuse_broken(source: Path, info: video.VideoInfo, frames: int) -> None:
+    seconds = frames / FPS
+    # Only a file that counts its pictures knows how long they should last: others tell the length of the longest track.
+    if info.frames and seconds < info.duration * (1 - _BROKEN_SHARE) - _BROKEN_OFF:
+        raise GaussianTalkerError(
+            f"{source} breaks off at {clock(seconds)} of {clock(info.duration)}; copy or export it again, "
+            f"or cut it there to use the part before"
+        )
+    if seconds < _MIN_SECONDS:
+        raise GaussianTalkerError(
+            f"{source} has {seconds:.1f} s of pictures; at least {_MIN_SECONDS} s are needed, better 180"
+        )
+
+
+def _refuse_faceless(source: Path, found: np.ndarray) -> None:
+    if found.mean() >= _MIN_FOUND or found.sum() >= _ENOUGH_SECONDS * FPS:
+        return
+    first, last = np.flatnonzero(found)[[0, -1]] / FPS if found.any() else (0.0, 0.0)
+    raise GaussianTalkerError(
+        f"a face is seen in only {found.mean():.0%} of {source}, from {clock(first)} to {clock(last)}; "
+        f"cut it to the part with the speaker, at least {_MIN_SECONDS} s long"
+    )
+
+
+def clock(seconds: float) -> str:
+    """m:ss.ss"""
+    return f"{int(seconds // 60)}:{seconds % 60:05.2f}"

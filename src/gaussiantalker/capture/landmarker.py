@@ -64,26 +64,30 @@ class Landmarker:
         """
         models = read_task(pretrained.path("face-landmarker", progress))
         self._detector = FaceDetector(models["face_detector.tflite"])
-        self._mesh = Network(models["face_landmarks_detector.tflite"])
+        self._mesh = Network(models["face_landmarks_detector.tflite"], threads=1)
         self._scores = Network(models["face_blendshapes.tflite"], threads=1)
         self._track = track
-        self._last: Face | None = None
+        self._last: np.ndarray | None = None  # [478, 2 or 3] the points of the face last seen
         self._lost = False
+
+    def follow(self, points: np.ndarray, lost: bool) -> None:
+        """Goes on tracking the face that was last seen at these points [478, 2 or 3], and is lost or is not."""
+        self._last, self._lost = points, lost
 
     def detect(self, image: np.ndarray) -> Face | None:
         """The face in uint8 [H, W, 3], or None. A tracked face that was lost is looked for where it was last seen."""
         face = None
         if self._track and self._last is not None and not self._lost:
-            face = self.in_region(image, region_of_points(self._last.points))
+            face = self.in_region(image, region_of_points(self._last))
         if face is None:
             face = min(self.detect_all(image), key=self._strangeness, default=None)
-        self._last, self._lost = face or self._last, face is None
+        self._last, self._lost = self._last if face is None else face.points, face is None
         return face
 
     def _strangeness(self, face: Face) -> float:
         """Least for the largest face, or when one was tracked, for the nearest to it."""
         if self._track and self._last is not None:
-            return float(np.linalg.norm(face.points[:, :2].mean(0) - self._last.points[:, :2].mean(0)))
+            return float(np.linalg.norm(face.points[:, :2].mean(0) - self._last[:, :2].mean(0)))
         return -face.extent
 
     def detect_all(self, image: np.ndarray) -> list[Face]:
@@ -98,10 +102,7 @@ class Landmarker:
     def in_region(self, image: np.ndarray, region: Region) -> Face | None:
         """The face inside one region, or None when the network sees none there."""
         matrix = region.matrix()
-        crop = Image.fromarray(image).transform(
-            (_INPUT, _INPUT), Image.Transform.AFFINE, tuple(matrix.ravel()), Image.Resampling.BILINEAR
-        )
-        outputs = self._mesh(np.asarray(crop, np.float32)[None] / 255)
+        outputs = self._mesh(_upright(image, matrix)[None])
         presence = float(1 / (1 + np.exp(-np.clip(outputs["Identity_1"].ravel()[0], -80, 80))))
         if presence < _MIN_PRESENCE:
             return None
@@ -111,6 +112,20 @@ class Landmarker:
         points[:, 2] = local[:, 2] * region.side / _INPUT
         scores = self._scores(points[None, INPUT_POINTS, :2].astype(np.float32))
         return Face(points.astype(np.float32), next(iter(scores.values())).copy(), presence)
+
+
+def _upright(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:  # [256, 256, 3] float32 in [0, 1]
+    """The crop that `matrix` maps to the picture; what lies outside of it is black."""
+    corners = np.array([[0, 0, 1], [_INPUT, 0, 1], [0, _INPUT, 1], [_INPUT, _INPUT, 1]]) @ matrix.T
+    # Only the part that is looked at is handed over: the rest of a large picture would cost more than the crop.
+    low = np.clip(np.floor(corners.min(0)) - 2, 0, np.array(image.shape[1::-1]) - 1).astype(int)
+    high = np.maximum(np.ceil(corners.max(0)).astype(int) + 2, low + 1)
+    part = np.ascontiguousarray(image[low[1] : high[1], low[0] : high[0]])
+    moved = matrix - np.array([[0, 0, 1]]) * low[:, None]
+    crop = Image.fromarray(part).transform(
+        (_INPUT, _INPUT), Image.Transform.AFFINE, tuple(moved.ravel()), Image.Resampling.BILINEAR
+    )
+    return np.multiply(crop, np.float32(1 / 255), dtype=np.float32)
 
 
 def region_of_detection(face: Detection) -> Region:

@@ -38,8 +38,9 @@ def make_plates(folder: Path, progress: Progress) -> dict:
     background, seen = clean_background(frames.sampled(_SAMPLES), labels.sampled(_SAMPLES))
     write_image(folder / "background.png", background)
     behind = background.astype(np.float32)
-    with ArrayWriter(folder / "plates.npy", (size, size, 3)) as writer:
-        for result in in_order(lambda k: plate(frames[k], labels[k], behind), range(count), os.cpu_count() or 1):
+    with ArrayWriter(folder / "plates.npy", (size, size, 3), resume=True) as writer:
+        rest = range(writer.rows, count)
+        for result in in_order(lambda k: plate(frames[k], labels[k], behind), rest, os.cpu_count() or 1):
             writer.append(result[None])
             progress.update(writer.rows)
     return {"background_seen": round(float(seen.mean()), 4)}

@@ -1,5 +1,6 @@
 """Work that is done once: stages with recorded inputs and outputs, skipped while both are unchanged."""
 
+import errno
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -7,18 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from gaussiantalker.capture.arrays import file_size
+from gaussiantalker.errors import Failure, GaussianTalkerError
 from gaussiantalker.media.files import write_json
 
 
 class Stages:
     """The record of what has been done in a folder, kept in its capture.json.
 
-    A stage runs again when its settings, its version, or the content of what it reads have changed, or when a file it
-    wrote is missing or has another length. The record is written after each stage, so a killed run goes on there.
+    A stage runs again when its settings, its version, or the content of what it reads have changed, when a file it
+    wrote is missing or has another length, or when it is forced. The record says which stage is running before it
+    writes anything: a run that was killed goes on from the rows that this stage has written, and nothing else is
+    trusted.
     """
 
-    def __init__(self, path: Path, record: dict[str, Any]) -> None:
-        self._path, self.record = path, record
+    def __init__(self, path: Path, record: dict[str, Any], force: Sequence[str] = ()) -> None:
+        self._path, self.record, self._force = path, record, set(force)
         self.record.setdefault("stages", {})
         self.ran: list[str] = []
 
@@ -30,32 +34,74 @@ class Stages:
         after: Sequence[str],
         files: Sequence[str],
         work: Callable[[], dict[str, Any]],
+        parts: Sequence[str] = (),
     ) -> dict[str, Any]:
-        """Facts returned by `work`, now or when it last ran. Files are those of `files` that exist afterwards."""
-        done = self.record["stages"]
+        """Facts returned by `work`, now or when it last ran. Files are those of `files` that exist afterwards.
+
+        `parts` are files that `work` needs to go on after it was killed, and nobody afterwards. What `work` refuses
+        with a GaussianTalkerError leaves no files. Raises Failure when the disk is full.
+        """
+        done, folder = self.record["stages"], self._path.parent
         inputs = {stage: done[stage]["content"] for stage in after}
         key = _digest_json({"version": version, "settings": settings, "inputs": inputs})
-        folder = self._path.parent
         old = done.get(name)
-        if old and old["key"] == key and all(file_size(folder / f) == n for f, n in old["files"].items()):
+        fresh = old and old["key"] == key and all(file_size(folder / f) == n for f, n in old["files"].items())
+        if fresh and name not in self._force:
             return old["facts"]
-        done.pop(name, None)
-        for file in files:
-            (folder / file).unlink(missing_ok=True)
-        facts = work()
-        written = [f for f in files if (folder / f).exists()]
-        done[name] = {
-            "key": key,
-            "content": _digest_files([folder / f for f in written]),
-            "files": {f: file_size(folder / f) for f in written},
-            "facts": facts,
-        }
-        self.ran.append(name)
-        self.save()
+        own = [folder / file for file in (*files, *parts)]
+        try:
+            self._begin(name, key, own)
+            facts = work()
+            written = [f for f in files if (folder / f).exists()]
+            done[name] = {
+                "key": key,
+                "content": _digest_files([folder / f for f in written]),
+                "files": {f: file_size(folder / f) for f in written},
+                "facts": facts,
+            }
+            del self.record["running"]
+            self.ran.append(name)
+            self.save()
+        except OSError as error:
+            raise _failure(folder, name, error) from error
+        except GaussianTalkerError:
+            self._withdraw(own)
+            raise
+        for part in parts:
+            (folder / part).unlink(missing_ok=True)
         return facts
+
+    def _begin(self, name: str, key: str, own: Sequence[Path]) -> None:
+        """Only the same work with the same inputs, unless it is forced, goes on where it was killed."""
+        self.record["stages"].pop(name, None)
+        running = {"stage": name, "key": key}
+        if self.record.get("running") != running or name in self._force:
+            for file in own:
+                file.unlink(missing_ok=True)
+        self.record["running"] = running
+        self.save()
+
+    def _withdraw(self, own: Sequence[Path]) -> None:
+        self.record.pop("running", None)
+        for file in own:
+            file.unlink(missing_ok=True)
+        if self.record["stages"]:
+            self.save()
+        else:
+            self._path.unlink(missing_ok=True)
 
     def save(self) -> None:
         write_json(self._path, self.record)
+
+
+def _failure(folder: Path, stage: str, error: OSError) -> Exception:
+    """What to tell when the system refuses: a full disk is no mistake of the input, and what is written is kept."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return Failure(
+            f"the disk of {folder} became full in the stage {stage!r}; make room and run the same command again: "
+            "what is finished is kept"
+        )
+    return Failure(f"the stage {stage!r} in {folder} could not go on: {error.strerror or error} ({error.filename})")
 
 
 def digest_file(path: Path) -> str:

@@ -33,7 +33,11 @@ DESCRIPTION = "A portrait video goes in once, an avatar comes out, and the avata
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb. Returns the exit code: 0, 2 for something the user can put right, 130 when stopped by Ctrl-C."""
+    """Run one verb.
+
+    Returns the exit code: 0, 2 for input the user can put right, 1 for a failure such as a full disk, 130 when stopped
+    by Ctrl-C.
+    """
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # A terminal without Unicode shall show a question mark, not a traceback.
     try:
@@ -44,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with shown_progress(Console(stderr=True)) as progress:
             told = verb.run(progress)
     except GaussianTalkerError as error:
-        return _say(str(error), 2)
+        return _say(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _say(verb.when_stopped, 130)
     return _say(told, 0, stderr=False)

@@ -44,18 +44,19 @@ def probe(path: str | Path) -> VideoInfo:
         return VideoInfo(width, height, fps, stream.frames or None, duration, rotation, bool(container.streams.audio))
 
 
-def read_frames(path: str | Path) -> Iterator[np.ndarray]:  # of [H, W, 3]
+def read_frames(path: str | Path, *, most_lines: int | None = None) -> Iterator[np.ndarray]:  # of [H, W, 3]
     """Upright pictures at 25 fps: picture k is what the source shows at (k + 1/2) / 25 s after its first picture.
 
     Timestamps decide, not counts, so sources of another or a varying rate keep their sound. A file that breaks off
-    gives the pictures before the break; one that gives none raises GaussianTalkerError.
+    gives the pictures before the break; one that gives none raises GaussianTalkerError. Pictures whose shorter side has
+    more than `most_lines` are made that small on the way, so that none is ever whole in memory as RGB.
     """
     k = 0
     for start, end, frame in _shown(path):
         image = None
         while (k + 0.5) / FPS < end:
             if (k + 0.5) / FPS >= start:
-                image = _upright(frame) if image is None else image
+                image = _upright(frame, most_lines) if image is None else image
                 yield image
             k += 1
 
@@ -83,12 +84,15 @@ def _shown(path: str | Path) -> Iterator[tuple[float, float, av.VideoFrame]]:
         yield begin, begin + min(last_gap, usual_gap), held
 
 
-def _upright(frame: av.VideoFrame) -> np.ndarray:
+def _upright(frame: av.VideoFrame, most_lines: int | None = None) -> np.ndarray:
     """RGB with the source's own colour matrix; untagged sources follow the usual rule, BT.709 from 720 lines up."""
     matrix = frame.colorspace
     if matrix == _UNTAGGED:
         matrix = Colorspace.ITU709 if frame.height >= _HD_HEIGHT else Colorspace.ITU601
-    image = frame.reformat(format="rgb24", src_colorspace=matrix).to_ndarray()
+    shrink = min((most_lines or frame.height) / min(frame.width, frame.height), 1)
+    width, height = round(frame.width * shrink), round(frame.height * shrink)
+    options = {"interpolation": "AREA"} if shrink < 1 else {}
+    image = frame.reformat(width, height, "rgb24", src_colorspace=matrix, **options).to_ndarray()
     return np.ascontiguousarray(np.rot90(image, frame.rotation // 90)) if frame.rotation else image
 
 
