@@ -169,13 +169,14 @@ class Session:
 
     def _announce(self, frame: AvFrame) -> None:
         """Events that follow from a frame."""
-        if frame.segment != self._segment:
-            if self._segment is not None:
-                self._tell("speech.ended", position=self._spoken / FPS, at=frame.seconds, interrupted=False)
-            if frame.segment is not None:
+        if frame.segment is not None:
+            if frame.segment != self._segment:
+                self._segment, self._spoken = frame.segment, 0
                 self._tell("speech.started", position=0.0, at=frame.seconds)
-            self._segment, self._spoken = frame.segment, 0
-        self._spoken += frame.segment is not None
+            self._spoken += 1
+            if frame.last:
+                self._segment = None
+                self._tell("speech.ended", position=self._spoken / FPS, at=frame.seconds + 1 / FPS, interrupted=False)
         self._shown += frame.image is not None
         if frame.index % _LEVEL_EVERY == 0 and (self._segment is not None or frame.index % FPS == 0):
             self._tell("buffer.level", seconds=round(self.stream.buffered, 3))

@@ -83,6 +83,11 @@ class Segment:
         """Whether all its frames have been taken."""
         return self.ended and not self.ready
 
+    @property
+    def done(self) -> bool:
+        """Whether all its frames have been played."""
+        return self.over and self.played == self.taken
+
     def push(self, pcm: np.ndarray, sample_rate: int) -> None:
         """Adds mono sound [S], float in [-1, 1] or int16. Raises GaussianTalkerError when it is not such sound."""
         if self.ended:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 BUFFER = 4  # frames rendered ahead of their time, which even out how long pictures take
 PATIENCE = 25  # frames without sound after which a segment that nobody ended is ended
 BEHIND = 0.2  # seconds behind the clock from which time lost is given up instead of hurried after
+_FROZEN = 0.5  # seconds after which a picture is made however late it is
 _LEARNING = 0.2  # weight of the newest picture in the average of what a picture takes
 _NOTHING = np.zeros(SAMPLES_PER_FRAME, np.float32)
 
@@ -69,7 +70,7 @@ class AvatarStream(AsyncIterator[AvFrame]):
         self._speaking = self._cut = self._closed = False
         self._start: float | None = None
         self._shown = -1  # index of the picture on screen
-        self._cost = 0.0  # seconds that a picture takes
+        self._cost, self._made = 0.0, 0.0  # seconds that a picture takes, and when the last one was made
 
     @property
     def lookahead(self) -> float:
@@ -108,6 +109,7 @@ class AvatarStream(AsyncIterator[AvFrame]):
     def clear(self) -> float:
         """Falls silent: the next frame holds nothing of what was pushed. Returns the seconds played of the segment."""
         with self._lock:
+            self._forget()
             played = self._segments[0].played / FPS if self._segments else 0.0
             self._segments.clear()
             while self._slots and any(slot.segment for slot in self._slots):
@@ -172,6 +174,7 @@ class AvatarStream(AsyncIterator[AvFrame]):
 
     def _slot(self) -> _Slot | None:
         """The next frame; None while the middle of a segment must be waited for."""
+        self._forget()
         index = self._next_index
         segment = next((segment for segment in self._segments if not segment.over), None)
         if segment and not segment.ready and index - self._last_sound > PATIENCE:
@@ -186,18 +189,25 @@ class AvatarStream(AsyncIterator[AvFrame]):
         self._speaking = self._cut = False
         return slot
 
+    def _forget(self) -> None:
+        """Lets go of segments that were given out to their end."""
+        while self._segments and self._segments[0].done:
+            self._segments.popleft()
+
     def _render(self, slot: _Slot) -> np.ndarray | None:
-        """The slot's picture, in the rendering thread; None when it could not be ready in time and another could."""
+        """The slot's picture, in the rendering thread; None when it could not be ready in time and a later one could."""
         began = monotonic()
         slot.context = self._context(slot)
         heard = monotonic()
         self.gauges.seconds["hearing"].append(heard - began)
         with self._lock:
             newest = not self._slots or self._slots[-1] is slot
-        if heard + self._cost > self._due(slot.index) and not newest:
+        late = heard + self._cost > self._due(slot.index)
+        if late and not newest and heard - self._made < _FROZEN:
             return None
         image = next(iter(self._avatar.perform(slot.context[None], slot.index, self.steering)))
-        took = monotonic() - heard
+        self._made = monotonic()
+        took = self._made - heard
         self.gauges.seconds["rendering"].append(took)
         self._cost += _LEARNING * (took - self._cost)
         return image
@@ -219,9 +229,7 @@ class AvatarStream(AsyncIterator[AvFrame]):
                 self.gauges.spoken += 1
                 if segment.played == 1:
                     self.gauges.latency.append(monotonic() - segment.began)
-                last = segment.over and segment.played == segment.taken
-                if last and segment in self._segments:
-                    self._segments.remove(segment)
+                last = segment.done
             self.gauges.frames += 1
             self.gauges.late += image is None
             self.gauges.offset.append((slot.index - max(self._shown, 0)) / FPS)
