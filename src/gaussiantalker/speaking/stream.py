@@ -195,7 +195,7 @@ class AvatarStream(AsyncIterator[AvFrame]):
             self._segments.popleft()
 
     def _render(self, slot: _Slot) -> np.ndarray | None:
-        """The slot's picture, in the rendering thread; None when it could not be ready in time and a later one could."""
+        """The slot's picture, in the rendering thread; None when it would be late and another would not."""
         began = monotonic()
         slot.context = self._context(slot)
         heard = monotonic()
