@@ -82,16 +82,16 @@ def test_second_run_changes_nothing(captured: Capture, film: Path) -> None:
 
 def test_record_says_what_was_done(captured: Capture) -> None:
     record = json.loads((captured.path / "capture.json").read_text())
-    assert (record["format"], record["fps"]) == (1, 25)
+    assert (record["format"], record["fps"]) == (2, 25)
     assert (record["size"], record["frames"]) == (captured.size, captured.frames)
     assert record["source"] == "speaker.mp4" and "Apache" in record["models"]["face-landmarker"]
-    assert list(record["stages"]) == ["ingest", "tracking", "labels", "plates", "points", "report"]
+    assert list(record["stages"]) == ["ingest", "tracking", "head", "labels", "plates", "points", "report"]
 
 
 def test_report_stands_alone_and_judges(captured: Capture) -> None:
     page, pictures = re.subn('src="data:image/jpeg;base64,[^"]*"', "", (captured.path / "report.html").read_text())
     assert "This capture is" in page and "drawn by a test" in page and "nan" not in page
-    assert pictures == 3 * 7 and page.count("<svg") == 2
+    assert pictures == 3 * 7 and page.count("<svg") == 5
     assert "http" not in page and "$" not in page
     verdict = captured.record["stages"]["report"]["facts"]
     assert verdict["verdict"].startswith("usable") and "little" in verdict["findings"][0]["text"]

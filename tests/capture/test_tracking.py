@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from gaussiantalker.capture import tracking
 from gaussiantalker.capture.blendshapes import INPUT_POINTS, NAMES
+from gaussiantalker.capture.eyes import blink_of, eye_opening
 from gaussiantalker.capture.face_mesh import EYES, INNER_LIPS, OUTER_EYE_CORNERS
-from gaussiantalker.capture.tracking import blink_of, bridge, eye_opening, jitter, lip_opening, steady
+from gaussiantalker.capture.tracking import bridge, jitter, lip_opening, steady
 
 
 def eyes(opening: np.ndarray, scale: float = 1.0) -> np.ndarray:

@@ -16,8 +16,10 @@ from gaussiantalker.media.files import read_json
 from gaussiantalker.timing import held_out_from
 
 RECORD = "capture.json"
-FORMAT = 1
-STAGES = ("ingest", "tracking", "labels", "plates", "points")
+FORMAT = 2
+STAGES = ("ingest", "tracking", "head", "labels", "plates", "points")
+# The files that hold the fields of a `Tracking`: all of their arrays, or those named.
+_TRACKING = {"tracking.npz": (), "head.npz": ("expression", "gaze"), "points.npz": ()}
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,9 @@ class Tracking:
     landmarks: np.ndarray  # [N, 478, 2] float32
     found: np.ndarray  # [N] bool; where False, everything here is bridged from the frames around
     blendshapes: np.ndarray  # [N, 52] float32 in [0, 1], named by `blendshapes.NAMES`
-    blink: np.ndarray  # [N] float32 in [0, 1]
+    blink: np.ndarray  # [N] float32 in [0, 1], both eyes together
+    blink_right: np.ndarray  # [N] float32 in [0, 1], the person's right eye
+    blink_left: np.ndarray  # [N] float32 in [0, 1]
     lip_opening: np.ndarray  # [N] float32, inner-lip gap over inter-ocular distance
     rotations: np.ndarray  # [N, 3, 3] world (head) to camera
     translations: np.ndarray  # [N, 3] head units
@@ -35,6 +39,9 @@ class Tracking:
     triangles: np.ndarray  # [898, 3] int32
     points: np.ndarray  # [P, 3] float32, dense over the whole visible head
     colors: np.ndarray  # [P, 3] float32 in [0, 1], usual colour of each point
+    regions: np.ndarray  # [P] int8, what each point belongs to: numbers of `morphable.REGIONS`
+    expression: np.ndarray  # [N, E] float32 in [0, 1], weights of the morphable head's units
+    gaze: np.ndarray  # [N, 2] float32, yaw and pitch against the head in degrees, signs as of the head's
 
 
 @dataclass(frozen=True)
@@ -52,8 +59,11 @@ class Capture:
         path = Path(path)
         record = _checked_record(path)
         camera = Camera(**record["stages"]["tracking"]["facts"]["camera"])
-        with np.load(path / "tracking.npz") as tracking, np.load(path / "points.npz") as points:
-            return cls(path, record, camera, Tracking(**tracking, **points))
+        arrays = {}
+        for name, wanted in _TRACKING.items():
+            with np.load(path / name) as file:
+                arrays |= {field: file[field] for field in wanted or file.files}
+        return cls(path, record, camera, Tracking(**arrays))
 
     @property
     def fingerprint(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from gaussiantalker import pretrained
 from gaussiantalker.capture.folder import FORMAT, RECORD, Capture
 from gaussiantalker.capture.sources import Film, Source, open_source
-from gaussiantalker.capture.stages import Stages
+from gaussiantalker.capture.stages import Stages, digest_file
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import read_json
 from gaussiantalker.progress import SILENT, Progress
@@ -15,7 +15,7 @@ from gaussiantalker.timing import FPS
 
 MIN_SIZE, MAX_SIZE = 128, 1024
 NO_CONSENT = "not recorded"
-STAGES = ("ingest", "tracking", "labels", "plates", "points", "report")
+STAGES = ("ingest", "tracking", "head", "labels", "plates", "points", "report")
 _MODELS = ("face-landmarker", "face-parser")
 
 
@@ -26,6 +26,7 @@ def capture(
     size: int = 512,
     consent: str | None = None,
     force: Sequence[str] = (),
+    head: str | Path | None = None,
     progress: Progress = SILENT,
 ) -> Capture:
     """Turns a portrait video into the folder `out` of square pictures of `size` pixels with all that is known of them.
@@ -33,6 +34,7 @@ def capture(
     A folder in AD-NeRF's dataset layout may stand in place of the video; its poses and masks are then used.
     What was done before with the same video and settings is kept, but for the stages in `force` (see `STAGES`) and what
     depends on them. `consent` says who agreed to be captured, and how.
+    `head` is a file with another morphable head than the one that comes with the package, see `capture.morphable`.
     Raises GaussianTalkerError when the video cannot be used, with the reason.
     """
     out = Path(out)
@@ -43,9 +45,15 @@ def capture(
     for name in force:
         if name not in STAGES:
             raise GaussianTalkerError(f"there is no stage {name!r} to force; choose from {', '.join(STAGES)}")
+    # What reads models is imported when there is work for it.
+    from gaussiantalker.capture.morphable import PACKED, PACKED_LICENCE, load_head
+
+    model = PACKED if head is None else Path(head)
+    load_head(model)
     source = open_source(video)
     stages = Stages(out / RECORD, _record(out, source.path, size, consent), force)
-    _run(stages, source, out, size, progress)
+    stages.record["models"]["morphable-head"] = PACKED_LICENCE if head is None else f"{model.name}, brought by the user"
+    _run(stages, source, out, size, model, progress)
     stages.record["frames"] = stages.record["stages"]["ingest"]["facts"]["frames"]
     stages.save()
     if stages.ran:
@@ -60,27 +68,34 @@ def _record(out: Path, source: Path, size: int, consent: str | None) -> dict[str
     """The folder's own record, or a new one; a folder that holds something else is left alone."""
     if (out / RECORD).exists():
         record = read_json(out / RECORD)
-        if record.get("format") != FORMAT:
+        # An older record is carried on: stages whose result has changed since have another version, and run again.
+        if record.get("format") not in range(1, FORMAT + 1):
             raise GaussianTalkerError(
                 f"{out} is a capture of another format ({record.get('format')}); name another folder"
             )
     elif out.exists() and any(out.iterdir()):
         raise GaussianTalkerError(f"{out} holds other files; name an empty or a new folder")
     else:
-        record = {"format": FORMAT}
+        record = {}
+    record["format"] = FORMAT
     licences = {name: pretrained.MODELS[name].licence for name in _MODELS}
     record.update(source=source.name, size=size, fps=FPS, models=licences)
     record["consent"] = consent or record.get("consent", NO_CONSENT)
     return record
 
 
-def _run(stages: Stages, source: Source, out: Path, size: int, progress: Progress) -> None:
+def _run(stages: Stages, source: Source, out: Path, size: int, model: Path, progress: Progress) -> None:
     out.mkdir(parents=True, exist_ok=True)
 
     def plates() -> dict[str, Any]:
         from gaussiantalker.capture.plates import make_plates
 
         return make_plates(out, progress)
+
+    def head() -> dict[str, Any]:
+        from gaussiantalker.capture.head_fit import make_head
+
+        return make_head(out, model, tracked["camera"], progress)
 
     def points() -> dict[str, Any]:
         from gaussiantalker.capture.points import make_points
@@ -106,10 +121,11 @@ def _run(stages: Stages, source: Source, out: Path, size: int, progress: Progres
     # A film's later stages depend on what was read from it, a dataset's also on its own poses and masks.
     own = {} if isinstance(source, Film) else identity
     tracked = stages.run(
-        "tracking", 5, own, ["ingest"], ["tracking.npz"], lambda: source.track(out, size, ingested, progress)
+        "tracking", 6, own, ["ingest"], ["tracking.npz"], lambda: source.track(out, size, ingested, progress)
     )
+    stages.run("head", 1, {"model": digest_file(model)}, ["tracking"], ["head.npz"], head)
     stages.run("labels", 3, own, ["ingest"], ["labels.npy"], lambda: source.label(out, ingested, progress))
     stages.run("plates", 5, {}, ["ingest", "labels"], ["background.png", "plates.npy"], plates)
-    stages.run("points", 3, {}, ["tracking", "labels"], ["points.npz"], points)
+    stages.run("points", 4, {}, ["tracking", "head", "labels"], ["points.npz"], points)
     told = {key: stages.record[key] for key in ("source", "consent")}
-    stages.run("report", 1, told, ["ingest", "tracking", "labels", "plates"], ["report.html"], report)
+    stages.run("report", 2, told, ["ingest", "tracking", "head", "labels", "plates"], ["report.html"], report)

@@ -1,10 +1,12 @@
-"""A dense cloud over the whole visible head, to start Gaussians from.
+"""A dense cloud over the whole head and the inside of its mouth, to start Gaussians from.
 
-The face is the fitted mesh. Around it, hair, ears and the underside of the chin are a smooth closed surface seen from
-the middle of the head: it meets the face, follows the silhouettes that the masks of all frames leave (a visual hull;
-Laurentini 1994), and falls back to an average skull where nothing is known.
+Skin, ears, neck, eyes, teeth and tongue are the fitted morphable head at its usual expression. Hair is a smooth closed
+surface seen from the middle of the head: it meets the face, follows the silhouettes that the masks of all frames leave
+(a visual hull; Laurentini 1994), and lies a little above the fitted skull where nothing is known.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,44 +17,102 @@ from scipy.sparse.linalg import spsolve
 from scipy.spatial import cKDTree
 
 from gaussiantalker.capture.arrays import ArrayReader, spread
+from gaussiantalker.capture.morphable import EYE, HAIR, INSIDE_MOUTH, MOUTH, NECK, REGIONS, SKIN, TEETH, TONGUE
+from gaussiantalker.capture.mouth import mouth_colours
 from gaussiantalker.capture.surface import on_mesh, on_sphere
 from gaussiantalker.geometry import Camera, project, rigid
 from gaussiantalker.progress import Progress
 
-HEAD = 1
-FACE_POINTS = 10_000
-SHELL_POINTS = 22_000
+_HEAD, _NECK = 1, 2  # numbers in labels.npy
+_COUNTS = {SKIN: 14_000, NECK: 3_000, EYE: 1_200, MOUTH: 1_200, TEETH: 1_200, TONGUE: 800}
+_SHELL_POINTS = 22_000
 _CENTRE = np.array([0.0, 0.1, 0.75])  # middle of an average skull, head units
-_SKULL = np.array([0.92, 1.25, 1.1])  # its half axes, with hair
 _RADII = np.linspace(0.3, 2.4, 71)
 _DIRECTIONS = 3000
 _VIEWS = 40
 _ALLOWED_OUTSIDE = 0.05
+_LEAST_NECK = 0.8  # share of the views that must show neck or head where the fitted neck is
 _BACK = 0.45  # directions further back than this are never seen
+_HAIR_DEPTH = 0.1
+_ON_SKIN, _ABOVE_SKIN = 0.05, 0.2  # how near to the skin a shell says nothing new, and how far from it it must be hair
+_LOOKS_FORWARD = -0.2
 
 
 def make_points(folder: Path, camera: dict[str, Any], progress: Progress) -> dict:
-    """Writes points.npz from tracking.npz, labels.npy and frames.npy."""
+    """Writes points.npz from tracking.npz, head.npz, labels.npy and frames.npy. Returns how many points lie where."""
     progress.stage("head surface", 4)
-    with np.load(folder / "tracking.npz") as tracking:
-        vertices, triangles = tracking["vertices"].astype(np.float64), tracking["triangles"]
-        found = np.flatnonzero(tracking["found"])
-        chosen = found[spread(len(found), _VIEWS)]
-        poses = rigid(tracking["rotations"][chosen], tracking["translations"][chosen])
+    with np.load(folder / "tracking.npz") as file:
+        tracking = {name: file[name] for name in ("vertices", "found", "rotations", "translations")}
+    with np.load(folder / "head.npz") as file:
+        head = _Surface(file["head_vertices"].astype(np.float64), file["head_triangles"], file["head_regions"])
+    found = np.flatnonzero(tracking["found"])
+    chosen = found[spread(len(found), _VIEWS)]
+    poses = rigid(tracking["rotations"][chosen], tracking["translations"][chosen])
     labels, frames = ArrayReader(folder / "labels.npy"), ArrayReader(folder / "frames.npy")
-    masks = np.stack([labels[int(k)] == HEAD for k in chosen])
-    view = Views(Camera(**camera), poses, masks)
+    masks = np.stack([labels[int(k)] for k in chosen])
+    view = Views(Camera(**camera), poses, masks == _HEAD)
+    below = Views(Camera(**camera), poses, (masks == _NECK) | (masks == _HEAD))
     progress.update(1)
-    shell, normals = _shell(vertices, triangles, view)
+    parts = [_on_head(head, view, below), _hair(head, tracking["vertices"].astype(np.float64), view)]
+    points, normals, regions = (np.concatenate(part) for part in zip(*parts, strict=True))
     progress.update(2)
-    face, face_normals = on_mesh(vertices, triangles, FACE_POINTS)
-    points = np.concatenate([face, shell])
-    progress.update(3)
     pictures = np.stack([frames[int(k)] for k in chosen])
-    colors = view.colours(points, np.concatenate([face_normals, normals]), pictures)
-    np.savez(folder / "points.npz", points=points.astype(np.float32), colors=colors.astype(np.float32))
+    colors, neck, inside = np.zeros(points.shape), regions == NECK, np.isin(regions, INSIDE_MOUTH)
+    outer = ~neck & ~inside
+    colors[outer] = view.colours(points[outer], normals[outer], pictures)
+    colors[neck] = below.colours(points[neck], normals[neck], pictures)
+    progress.update(3)
+    colors[inside] = mouth_colours(folder, points[inside], regions[inside], Camera(**camera))
+    arrays = {"points": points.astype(np.float32), "colors": colors.astype(np.float32), "regions": regions}
+    np.savez(folder / "points.npz", **arrays)
     progress.update(4)
-    return {"points": len(points)}
+    counts = np.bincount(regions, minlength=len(REGIONS))
+    return {"points": len(points), "regions": dict(zip(REGIONS, counts.tolist(), strict=True))}
+
+
+@dataclass(frozen=True)
+class _Surface:
+    """The fitted head."""
+
+    vertices: np.ndarray  # [V, 3]
+    triangles: np.ndarray  # [F, 3]
+    regions: np.ndarray  # [V]
+
+    def part(self, region: int) -> np.ndarray:
+        """Triangles [f, 3] that lie in one region, or at its border with another of a higher number."""
+        return self.triangles[self.regions[self.triangles].max(1) == region]
+
+
+def _on_head(head: _Surface, view: "Views", below: "Views") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points, outward normals [P, 3] and regions [P] on what can be seen of the fitted head."""
+    parts = []
+    for region, count in _COUNTS.items():
+        triangles = head.part(region)
+        if not len(triangles):
+            continue
+        points, normals = on_mesh(head.vertices, triangles, count)
+        if region == SKIN:
+            keep = view.outside(points) <= _ALLOWED_OUTSIDE
+        elif region == NECK:
+            keep = below.outside(points) <= 1 - _LEAST_NECK
+        elif region == EYE:
+            keep = normals[:, 2] < _LOOKS_FORWARD
+        else:
+            keep = np.ones(len(points), bool)
+        parts.append((points[keep], normals[keep], np.full(keep.sum(), region, np.int8)))
+    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+
+
+def _hair(head: _Surface, face: np.ndarray, view: "Views") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same for the shell around head and face, as far as it is not the fitted skin already."""
+    skull = head.vertices[np.isin(head.regions, (SKIN, HAIR))]
+    points, normals = _shell(face, skull, view)
+    skin, _ = on_mesh(head.vertices, head.part(SKIN), 2 * _COUNTS[SKIN])
+    keep = cKDTree(skin).query(points)[0] > _ON_SKIN
+    points, normals = points[keep], normals[keep]
+    distance, nearest = cKDTree(head.vertices).query(points)
+    hair = (head.regions[nearest] == HAIR) | (distance > _ABOVE_SKIN)
+    return points, normals, np.where(hair, HAIR, SKIN).astype(np.int8)
 
 
 class Views:
@@ -95,19 +155,19 @@ class Views:
         return colours
 
 
-def _shell(vertices: np.ndarray, triangles: np.ndarray, view: Views) -> tuple[np.ndarray, np.ndarray]:
-    """Points and outward normals [P, 3] of the head beside the face."""
+def _shell(face_points: np.ndarray, skull: np.ndarray, view: Views) -> tuple[np.ndarray, np.ndarray]:
+    """Points and outward normals [P, 3] of the head beside the face, above the points of a bare skull."""
     coarse = on_sphere(_DIRECTIONS)
     hull = _hull_radius(coarse, view)
-    face = _face_radius(vertices)
+    face = _face_radius(face_points)
     on_face = face(coarse)
-    prior = 1 / np.linalg.norm(coarse / _SKULL, axis=-1)
+    prior = _skull_radius(skull)(coarse) + _HAIR_DEPTH
     rim = (np.abs(coarse[:, 2]) < 0.5) & (hull < _RADII[-1])
     target = np.where(np.isnan(on_face), np.where(rim, hull, np.minimum(prior, hull)), on_face)
     weight = np.where(np.isnan(on_face), np.where(rim, 0.3, 0.003), 3.0)
     radius = _smoothest(coarse, target, weight)
     radius = np.where(np.isnan(on_face), np.minimum(radius, hull), radius)
-    fine = on_sphere(2 * SHELL_POINTS)
+    fine = on_sphere(2 * _SHELL_POINTS)
     fine = fine[(fine[:, 2] < _BACK) & np.isnan(face(fine))]
     distance, near = cKDTree(coarse).query(fine, k=5)
     share = 1 / (distance + 1e-3)
@@ -125,12 +185,20 @@ def _hull_radius(directions: np.ndarray, view: Views) -> np.ndarray:
     return _RADII[np.maximum(first_out - 1, 0)]
 
 
-def _face_radius(vertices: np.ndarray) -> LinearNDInterpolator:
+def _face_radius(vertices: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Distance of the face from the middle by direction, NaN beside it."""
     offset = vertices - _CENTRE
     radius = np.linalg.norm(offset, axis=-1)
     interpolate = LinearNDInterpolator(_flat(offset / radius[:, None]), radius)
     return lambda directions: interpolate(_flat(directions))
+
+
+def _skull_radius(points: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Distance of a head's outermost points from the middle by direction."""
+    offset = points - _CENTRE
+    radius = np.linalg.norm(offset, axis=-1)
+    tree = cKDTree(offset / radius[:, None])
+    return lambda directions: radius[tree.query(directions, k=6)[1]].max(1)
 
 
 def _flat(directions: np.ndarray) -> np.ndarray:  # [P, 2]

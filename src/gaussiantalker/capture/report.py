@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from gaussiantalker.capture.arrays import ArrayReader, spread
 from gaussiantalker.capture.face_mesh import LIDS, OUTER_LIPS, OUTLINE
+from gaussiantalker.capture.morphable import SKIN
 from gaussiantalker.capture.verdict import judge
 from gaussiantalker.geometry import Camera, project, rigid, yaw_pitch_roll
 from gaussiantalker.media import audio
@@ -33,8 +34,8 @@ def make_report(folder: Path, record: dict[str, Any], progress: Progress) -> dic
     """Writes report.html from the other stages' files and facts. Returns the verdict."""
     progress.stage("report", 1)
     facts = {name: stage["facts"] for name, stage in record["stages"].items()}
-    with np.load(folder / "tracking.npz") as file:
-        tracking = dict(file)
+    with np.load(folder / "tracking.npz") as file, np.load(folder / "head.npz") as head:
+        tracking = dict(file) | dict(head)
     sound = audio.read_audio(folder / "audio.wav") if (folder / "audio.wav").exists() else None
     spoken = None if sound is None else float(voiced(sound).mean())
     overall, findings = judge(facts, tracking["lip_opening"], spoken)
@@ -45,6 +46,9 @@ def make_report(folder: Path, record: dict[str, Any], progress: Progress) -> dic
         findings="".join(f'<li class="{f.level}">{escape(f.text)}</li>' for f in findings),
         sheet=_sheet(folder, tracking, Camera(**facts["tracking"]["camera"])),
         pose=_pose_chart(tracking),
+        jitter=_jitter_chart(tracking),
+        residual=_chart({"head against landmarks": tracking["residual"]}, "pixels"),
+        gaze=_chart(dict(zip(("gaze to the side", "gaze down"), tracking["gaze"].T, strict=True)), "degrees"),
         speech=_speech_chart(tracking, sound),
         bad=escape(_bad_frames(facts["tracking"])),
         details=_details(record, facts),
@@ -60,11 +64,14 @@ def _sheet(folder: Path, tracking: dict[str, np.ndarray], camera: Camera) -> str
     frames, labels, plates = (ArrayReader(folder / f"{name}.npy") for name in ("frames", "labels", "plates"))
     chosen = spread(len(frames), _COLUMNS)
     poses = rigid(tracking["rotations"][chosen], tracking["translations"][chosen])
-    mesh = project(tracking["vertices"].astype(float), poses, camera.K)
-    rows: dict[str, list[str]] = {"landmarks and mesh": [], "masks": [], "behind the head": []}
+    skin = tracking["head_triangles"][(tracking["head_regions"][tracking["head_triangles"]] == SKIN).all(1)]
+    rows: dict[str, list[str]] = {"landmarks and head": [], "masks": [], "behind the head": []}
     for column, k in enumerate(chosen):
         picture = frames[int(k)]
-        drawn = _drawn(picture, tracking["landmarks"][k], mesh[column], tracking["triangles"])
+        moved = tracking["expression"][k] - tracking["usual_expression"]
+        mesh = tracking["head_vertices"] + np.tensordot(moved, tracking["head_units"].astype(np.float32), 1)
+        pixels = project(mesh.astype(float), poses[column], camera.K)
+        drawn = _drawn(picture, tracking["landmarks"][k], pixels, skin)
         tinted = 0.6 * picture + 0.4 * _TINTS[labels[int(k)]]
         for row, image in zip(rows.values(), (drawn, tinted.astype(np.uint8), plates[int(k)]), strict=True):
             row.append(f'<td><img alt="frame {k}" src="{_jpeg(resize(image, (2 * _TILE, 2 * _TILE)))}"></td>')
@@ -74,13 +81,16 @@ def _sheet(folder: Path, tracking: dict[str, np.ndarray], camera: Camera) -> str
 
 
 def _drawn(picture: np.ndarray, points: np.ndarray, mesh: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """The fitted mesh as a faint net and the landmarks of outline, eyes and lips as dots, at twice the size."""
+    """The side of the fitted skin that faces the camera, as a faint net, and the landmarks of outline, eyes and lips as
+    dots, at twice the size."""
     size = 2 * len(picture)
     image = Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC).convert("RGBA")
     layer = Image.new("RGBA", image.size)
     draw = ImageDraw.Draw(layer)
-    for corners in 2 * mesh[triangles]:
-        draw.polygon([tuple(corner) for corner in corners], outline=(255, 255, 255, 45))
+    corners = 2 * mesh[triangles]
+    one, other = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    for triangle in corners[one[:, 0] * other[:, 1] < one[:, 1] * other[:, 0]]:
+        draw.polygon([tuple(corner) for corner in triangle], outline=(255, 255, 255, 45))
     for x, y in 2 * points[[*OUTLINE, *OUTER_LIPS, *np.ravel(LIDS)]]:
         draw.ellipse((x - 1.5, y - 1.5, x + 1.5, y + 1.5), fill=(70, 255, 120, 230))
     return np.asarray(Image.alpha_composite(image, layer).convert("RGB"))
@@ -97,9 +107,14 @@ def _pose_chart(tracking: dict[str, np.ndarray]) -> str:
     return _chart(dict(zip(("yaw", "pitch", "roll"), angles.T, strict=True)), "degrees")
 
 
+def _jitter_chart(tracking: dict[str, np.ndarray]) -> str:
+    bends = np.linalg.norm(np.diff(yaw_pitch_roll(tracking["rotations"]), 2, axis=0), axis=-1)
+    return _chart({"head jitter": np.pad(bends, 1, mode="edge")}, "degrees, second difference")
+
+
 def _speech_chart(tracking: dict[str, np.ndarray], sound: np.ndarray | None) -> str:
     lips = tracking["lip_opening"] / max(float(np.percentile(tracking["lip_opening"], 99)), 1e-6)
-    curves = {"blink": tracking["blink"], "lip opening": lips}
+    curves = {"right eye": tracking["blink_right"], "left eye": tracking["blink_left"], "lip opening": lips}
     loudness = None
     if sound is not None:
         frames = sound[: len(lips) * SAMPLES_PER_FRAME].reshape(-1, SAMPLES_PER_FRAME)
@@ -127,7 +142,7 @@ def _chart(curves: dict[str, np.ndarray], unit: str, behind: np.ndarray | None =
     for k, (name, values) in enumerate(curves.items()):
         parts.append(
             f'<polyline fill="none" stroke="{_COLOURS[k]}" stroke-width="1.3" points="{points(values, low, high)}"/>'
-            f'<text x="{_LEFT + 90 * k}" y="{_HEIGHT - 4}" style="fill:{_COLOURS[k]}">{name}</text>'
+            f'<text x="{_LEFT + 130 * k}" y="{_HEIGHT - 4}" style="fill:{_COLOURS[k]}">{name}</text>'
         )
     parts.append(f'<text x="0" y="16">{high:.3g}</text><text x="0" y="{base}">{low:.3g}</text>')
     ends = f"{unit}, over {count / FPS:.0f} s"
@@ -150,12 +165,15 @@ def _details(record: dict[str, Any], facts: dict[str, dict[str, Any]]) -> str:
     ingest, tracking = facts["ingest"], facts["tracking"]
     left, top, side = ingest["crop"]
     jitter = tracking["landmark_jitter_px"]
+    aside, down = facts["head"]["gaze_ranges"].values()
     rows = {
         "consent": record.get("consent", "not recorded"),
         "frames": f"{ingest['frames']} at {FPS} a second, from {ingest['source_fps']:g} a second",
         "picture": f"{record['size']} pixels, from a square of {side} at ({left}, {top}) of {ingest['source_size']}",
         "focal length": f"{tracking['camera']['focal']:.0f} pixels",
         "landmarks against the rigid face": f"{tracking['reprojection_px']} pixels (root mean square)",
+        "landmarks against the moving head": f"{facts['head']['reprojection_px']} pixels (root mean square)",
+        "gaze": f"{aside[0]} to {aside[1]} degrees to the side, {down[0]} to {down[1]} down",
         "landmark jitter": f"{jitter['raw']} pixels, {jitter['smoothed']} after smoothing",
         "background seen": f"{facts['plates']['background_seen']:.0%} of the picture, the rest is filled",
         **{f"model {name}": licence for name, licence in record["models"].items()},

@@ -7,14 +7,13 @@ import numpy as np
 from gaussiantalker import pretrained
 from gaussiantalker.capture.alignment import align_motion
 from gaussiantalker.capture.arrays import ArrayReader
-from gaussiantalker.capture.blendshapes import NAMES
-from gaussiantalker.capture.face_mesh import EYES, INNER_LIPS, OUTER_EYE_CORNERS, FaceMesh, load_face_mesh
+from gaussiantalker.capture.eyes import BLINKS, blink_of, blinks_of, eye_opening
+from gaussiantalker.capture.face_mesh import INNER_LIPS, OUTER_EYE_CORNERS, FaceMesh, load_face_mesh
 from gaussiantalker.capture.pose import Motion, fit_motion
 from gaussiantalker.geometry import yaw_pitch_roll
 from gaussiantalker.progress import Progress
 from gaussiantalker.timing import FPS
 
-_BLINKS = (NAMES.index("eyeBlinkLeft"), NAMES.index("eyeBlinkRight"))
 # Savitzky-Golay, 5 points, quadratic: keeps a parabola, and so the speed and the depth of a blink.
 _SMOOTHER = np.array([-3, 12, 17, 12, -3]) / 35
 _PORTION = 4000
@@ -52,12 +51,15 @@ def save_tracking(
     if landmarks is None:
         landmarks = steady(bridge(np.asarray(raw), found))
     blink = blink_of(landmarks, scores) if blink is None else blink
+    by_eye = blinks_of(landmarks, scores)
     np.savez(
         folder / "tracking.npz",
         landmarks=landmarks,
         found=found,
         blendshapes=scores,
         blink=blink,
+        blink_right=by_eye[:, 0],
+        blink_left=by_eye[:, 1],
         lip_opening=lip_opening(landmarks),
         rotations=motion.rotations,
         translations=motion.translations,
@@ -116,31 +118,6 @@ def _some(points: np.ndarray) -> np.ndarray:
     return points[first : first + _PORTION]
 
 
-def eye_opening(points: np.ndarray) -> np.ndarray:  # [N, 2]
-    """Height over width of the right and the left eye (Soukupova and Cech 2016)."""
-    ratios = []
-    for upper, lower, outer, inner in EYES:
-        height = np.linalg.norm(points[:, upper] - points[:, lower], axis=-1).mean(-1)
-        ratios.append(height / np.linalg.norm(points[:, outer] - points[:, inner], axis=-1))
-    return np.stack(ratios, axis=1)
-
-
-def blink_of(points: np.ndarray, scores: np.ndarray) -> np.ndarray:  # [N] float32 in [0, 1]
-    """How far the eyes are closed: expression score and eye shape, each between this person's open and shut.
-
-    Open is the clip's usual state; shut is what its strongest blinks reach, or the usual value of a shut eye when
-    nobody blinks.
-    """
-    score = scores[:, _BLINKS].mean(1)
-    openness = eye_opening(points).mean(1)
-    open_score, open_ratio = np.percentile(score, 25), np.percentile(openness, 60)
-    by_score = (score - open_score) / max(np.percentile(score, 99.5) - open_score, 0.45)
-    by_ratio = (open_ratio - openness) / max(open_ratio - np.percentile(openness, 0.5), 0.5 * open_ratio)
-    # Below a tenth lie gaze and noise, not blinks.
-    both = 0.5 * (np.clip(by_score, 0, 1) + np.clip(by_ratio, 0, 1))
-    return np.clip((both - 0.1) / 0.8, 0, 1).astype(np.float32)
-
-
 def lip_opening(points: np.ndarray) -> np.ndarray:  # [N] float32
     """Gap between the inner lips over the distance of the outer eye corners."""
     gap = np.linalg.norm(points[:, INNER_LIPS[0]] - points[:, INNER_LIPS[1]], axis=-1)
@@ -161,7 +138,7 @@ def _facts(
 ) -> dict:
     angles = yaw_pitch_roll(motion.rotations)
     openness = eye_opening(smooth).mean(1)
-    score = scores[:, _BLINKS].mean(1)
+    score = scores[:, BLINKS].mean(1)
     agreement = np.corrcoef(openness, score)[0, 1] if openness.std() > 0 and score.std() > 0 else 0.0
     ranges = np.percentile(angles, [1, 99], axis=0).round(1).T.tolist()
     pixels = motion.translations[:, :2] * motion.focal / motion.translations[:, 2:].mean()

@@ -3,17 +3,20 @@
 import numpy as np
 
 from gaussiantalker.capture import Capture
+from gaussiantalker.capture.morphable import NECK
 from gaussiantalker.splatting.gaussians import Gaussians
 
 
 def initial_gaussians(capture: Capture, count: int, sh_degree: int, seed: int, start: str = "mesh") -> Gaussians:
     """At most `count` Gaussians, on the capture's points drawn at random or anywhere in the box around them.
 
-    GaussianTalker starts from the mean of the tracked meshes (`mesh`); these points cover hair and ears too. GSTalker
-    starts from a random cloud (`random`), of no colour.
+    GaussianTalker starts from the mean of the tracked meshes (`mesh`); these points cover hair, ears and the inside of
+    the mouth too. The neck is left to the plates, which show it. GSTalker starts from a random cloud (`random`), of no
+    colour.
     """
-    points, draw = capture.tracking.points, np.random.default_rng(seed)
+    shown, draw = capture.tracking.regions != NECK, np.random.default_rng(seed)
+    points, colors = capture.tracking.points[shown], capture.tracking.colors[shown]
     if start == "random":
         return Gaussians.from_points(draw.uniform(points.min(0), points.max(0), (count, 3)), sh_degree=sh_degree)
     chosen = np.sort(draw.permutation(len(points))[:count])
-    return Gaussians.from_points(points[chosen], capture.tracking.colors[chosen], sh_degree=sh_degree)
+    return Gaussians.from_points(points[chosen], colors[chosen], sh_degree=sh_degree)
