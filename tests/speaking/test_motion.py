@@ -42,12 +42,12 @@ def test_a_short_capture_is_used_whole() -> None:
 
 def test_steering_is_followed_without_a_jump() -> None:
     steering = Steering(yaw=20.0)
-    shown = np.array([steering.follow(limit=30.0) for _ in range(50)])[:, 0]
+    shown = np.array([steering.follow(limit=30.0)[0] for _ in range(50)])[:, 0]
     assert shown[0] < 2
     assert np.diff(shown).min() >= 0
     assert abs(shown[-1] - 20) < 0.1
     steering.yaw = float("nan")
-    assert np.isfinite(steering.follow(limit=30.0)).all()
+    assert np.isfinite(steering.follow(limit=30.0)[0]).all()
 
 
 def test_the_head_turns_about_the_neck() -> None:

@@ -1,7 +1,7 @@
 """The avatar: a folder that holds a person's talking head, and the object that brings it to speech."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,21 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import Camera
 from gaussiantalker.media.audio import read_audio
 from gaussiantalker.media.files import atomic_path, read_json, write_json
+from gaussiantalker.media.image import read_image, write_image
 from gaussiantalker.media.video import read_frames, write_video
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.speaking.frames import AvFrame, FrameStream
-from gaussiantalker.speaking.motion import Motion, Steering, turned
+from gaussiantalker.speaking.motion import Motion, Steering, between, turned
 from gaussiantalker.speaking.performance import Performance
 from gaussiantalker.splatting.cpu import prepare
 from gaussiantalker.splatting.gaussians import Gaussians
 from gaussiantalker.splatting.memory import keep_memory
-from gaussiantalker.talker import Drive, Footage, Listener, Talker, fast_products, find_method, render
+from gaussiantalker.talker import Drive, Footage, Listener, Talker, TorsoField, fast_products, find_method, render
 
 FORMAT = 1
 BATCH = 4  # frames rendered together: enough to share the network's overhead, few enough to stay in cache
 PLATES_LIMIT = 5.0  # degrees of steering over a torso that was recorded for another pose
+FIELD_LIMIT = 30.0  # and over one that follows; from there on the head shows what was never filmed
 PLATES_CRF = 10  # plates lie behind every frame, so they are kept near-lossless
 
 
@@ -42,7 +44,8 @@ class Avatar:
     listener: Listener
     camera: Camera
     motion: Motion
-    plates: np.ndarray  # uint8 [M, H, W, 3], one for each frame of the motion
+    plates: np.ndarray | None  # uint8 [M, H, W, 3], one for each frame of the motion; none where there is a torso
+    torso: TorsoField | None = None
 
     @classmethod
     def load(cls, path: str | Path, progress: Progress = SILENT) -> "Avatar":
@@ -66,9 +69,13 @@ class Avatar:
         )
         talker = _talker(path, info, tensors, listener.channels)
         with np.load(_part(path, "motion.npz")) as arrays:
-            motion = Motion(arrays["rotations"], arrays["translations"], arrays["blink"])
+            closed = bool(arrays["closed"]) if "closed" in arrays else False
+            motion = Motion(arrays["rotations"], arrays["translations"], arrays["blink"], closed)
+        camera = Camera(**info["camera"])
+        if info.get("torso", "plates") == "field":
+            return cls(info, talker, listener, camera, motion, None, _torso(path, info, camera))
         plates = np.stack(list(read_frames(_part(path, "plates.mp4"))))
-        return cls(info, talker, listener, Camera(**info["camera"]), motion, plates)
+        return cls(info, talker, listener, camera, motion, plates)
 
     def save(self, path: str | Path) -> None:
         """Writes the folder; `avatar.json` comes last, so a folder without it is not an avatar yet."""
@@ -78,10 +85,23 @@ class Avatar:
         tensors |= {f"listener.{name}": torch.from_numpy(a).contiguous() for name, a in self.listener.arrays().items()}
         with atomic_path(path / "model.safetensors") as temporary:
             temporary.write_bytes(serialize(tensors))  # safetensors' own writer would make the file private
+        motion = self.motion
         with atomic_path(path / "motion.npz") as temporary:
-            np.savez(temporary, **asdict(self.motion))
-        write_video(path / "plates.mp4", self.plates, None, crf=PLATES_CRF)
-        write_json(path / "avatar.json", {"format": FORMAT, "written_by": __version__, **self.info})
+            np.savez(
+                temporary,
+                rotations=motion.rotations,
+                translations=motion.translations,
+                blink=motion.blink,
+                closed=motion.closed,
+            )
+        if self.torso:
+            write_image(path / "background.png", (self.torso.background * 255).round().byte().numpy())
+            with atomic_path(path / "torso.safetensors") as temporary:
+                temporary.write_bytes(serialize({k: t.contiguous() for k, t in self.torso.state_dict().items()}))
+        else:
+            write_video(path / "plates.mp4", self.plates, None, crf=PLATES_CRF)
+        facts = {"torso": "field" if self.torso else "plates"}
+        write_json(path / "avatar.json", {"format": FORMAT, "written_by": __version__, **self.info, **facts})
 
     def speak(self, audio: str | Path | np.ndarray) -> Performance:
         """The avatar saying this: a sound file of any common kind, or 16 kHz mono samples [S]."""
@@ -103,34 +123,57 @@ class Avatar:
         for start in range(0, len(contexts), BATCH):
             part = contexts[start : start + BATCH]
             frames = first + start + np.arange(len(part))
-            index = np.array([self.motion.index(0 if steering and steering.still else frame) for frame in frames])
-            blink, viewmats = self.motion.blink[index], self.motion.viewmats[index]
+            index, blink = self.motion.indices(frames), self.motion.blink_at(frames)
+            if steering and steering.still and not self.torso:
+                index = np.full_like(index, self.motion.rest)  # a recorded torso fits its own pose alone
+            viewmats, sway = self.motion.viewmats[index], self.motion.sway[index]
             if steering:
-                viewmats = turned(viewmats, np.stack([steering.follow(PLATES_LIMIT) for _ in index]))
-                blink = blink if steering.blink is None else np.full(len(index), np.clip(steering.blink, 0, 1))
-            drive = Drive(
-                torch.from_numpy(np.array(part)),
-                torch.from_numpy(np.asarray(blink)).float(),
-                torch.from_numpy(viewmats).float(),
-                first + start + torch.arange(len(part)),
-            )
-            yield from self._render(drive, self.plates[index])
+                viewmats, sway = self._steer(steering, viewmats, sway)
+                blink = np.array([steering.lids(own) for own in blink])
+            numbers = (torch.from_numpy(np.array(value)).float() for value in (part, blink, viewmats))
+            drive = Drive(*numbers, torch.from_numpy(frames))
+            yield from self._render(drive, self._behind(drive, index, sway))
+
+    def _steer(self, steering: Steering, viewmats: np.ndarray, sway: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Poses [B, 4, 4] and their slow parts where somebody steers; with plates, a pose must stay near its own."""
+        limit = FIELD_LIMIT if self.torso else PLATES_LIMIT
+        degrees, still = zip(*(steering.follow(limit) for _ in viewmats), strict=True)
+        if self.torso:
+            share, rest = np.array(still), np.repeat(self.motion.viewmats[[self.motion.rest]], len(viewmats), axis=0)
+            viewmats = between(viewmats, rest, share)
+            sway = sway + share[:, None, None] * (rest - sway)
+        return turned(viewmats, np.array(degrees)), sway
 
     def render_capture(self, capture: Capture, frames: Sequence[int]) -> Iterator[np.ndarray]:
-        """Pictures uint8 [H, W, 3] of a capture's frames under their own sound, pose, blink and plates."""
+        """Pictures uint8 [H, W, 3] of a capture's frames under their own sound, pose and blink.
+
+        An avatar with plates is shown over the capture's own.
+        """
         footage = Footage(capture, self.listener)
         for start in range(0, len(frames), BATCH):
             index = np.asarray(frames[start : start + BATCH])
-            yield from self._render(footage.drive(index), capture.plates[index])
+            drive = footage.drive(index)
+            behind = self.torso(drive.viewmats, footage.sway[index]) if self.torso else _unit(capture.plates[index])
+            yield from self._render(drive, behind)
+
+    @torch.inference_mode()
+    def _behind(self, drive: Drive, index: np.ndarray, sway: np.ndarray) -> Tensor:
+        """What is behind the head, [B, H, W, 3]: the torso for these poses, or the plates of these of the M frames."""
+        if self.torso:
+            return self.torso(drive.viewmats, torch.from_numpy(sway).float())
+        return _unit(self.plates[index])
 
     @torch.inference_mode()
     @fast_products()
-    def _render(self, drive: Drive, plates: np.ndarray) -> np.ndarray:
-        """Pictures uint8 [B, H, W, 3] over plates uint8 [B, H, W, 3]."""
+    def _render(self, drive: Drive, behind: Tensor) -> np.ndarray:
+        """Pictures uint8 [B, H, W, 3] before what is behind the head [B, H, W, 3]."""
         K = torch.from_numpy(self.camera.K).float()
-        behind = torch.from_numpy(np.asarray(plates)).float() / 255
         image, _, _ = render(self.talker.deform(drive), drive.viewmats, K, behind, self.talker.sh_degree)
         return (image.clamp(0, 1) * 255).round().byte().numpy()
+
+
+def _unit(pictures: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.array(pictures)).float() / 255
 
 
 def _read_info(path: Path) -> dict[str, Any]:
@@ -151,6 +194,20 @@ def _talker(path: Path, info: dict[str, Any], tensors: dict[str, Tensor], speech
     except (KeyError, RuntimeError):
         raise _other_version(path, info) from None
     return talker.eval().requires_grad_(False)
+
+
+def _torso(path: Path, info: dict[str, Any], camera: Camera) -> TorsoField:
+    with safe_open(_part(path, "torso.safetensors"), framework="pt") as file:
+        state = {name: file.get_tensor(name) for name in file.keys()}
+    background = read_image(_part(path, "background.png"))
+    if background.shape[:2] != (camera.height, camera.width):
+        raise GaussianTalkerError(
+            f"{path / 'background.png'} must have {camera.width} x {camera.height} pixels like the avatar: resize it."
+        )
+    try:
+        return TorsoField.from_state(state, camera, background)
+    except (KeyError, RuntimeError):
+        raise _other_version(path, info) from None
 
 
 def _other_version(path: Path, info: dict[str, Any]) -> GaussianTalkerError:

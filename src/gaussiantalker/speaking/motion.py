@@ -1,16 +1,23 @@
-"""Where the head moves and the eyes blink while the avatar speaks: a stretch of the capture, played to and fro."""
+"""Where the head moves and the eyes blink while the avatar speaks, and how somebody may steer it meanwhile."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
+from scipy.spatial.distance import cdist
+from scipy.spatial.transform import Rotation
 
 from gaussiantalker.geometry import from_yaw_pitch_roll, rigid, rotation_angle
+from gaussiantalker.talker.torso import slow_part
 from gaussiantalker.timing import FPS
 
 LONGEST = 20 * FPS  # frames: what is kept must fit in memory together with its plates
 SHORTEST = 8 * FPS
 NECK = np.array([0.0, 0.8, 1.0])  # head units: about where the skull sits on the spine
 EASE = 0.25  # of what is left to go, per frame and in two stages: a step is over in a third of a second
+EASE_LIDS = 0.6
+BLENDS = (FPS, 2 * FPS, 4 * FPS)  # frames over which a loop's end may fade into its beginning
 
 
 @dataclass
@@ -27,16 +34,26 @@ class Steering:
     blink: float | None = None
     """0 open to 1 shut; None leaves the motion's own."""
     still: bool = False
-    """Holds the motion's own pose."""
-    _eased: np.ndarray = field(default_factory=lambda: np.zeros((2, 3)), repr=False)
+    """Holds the head in the motion's usual pose, to which the angles are still added."""
+    _eased: np.ndarray = field(default_factory=lambda: np.zeros((2, 4)), repr=False)
+    _lids: np.ndarray = field(default_factory=lambda: np.zeros(2), repr=False)
 
-    def follow(self, limit: float) -> np.ndarray:
-        """Degrees [3] to show in the next frame, none beyond the limit."""
-        wanted = np.clip(np.nan_to_num([self.yaw, self.pitch, self.roll]), -limit, limit)
+    def follow(self, limit: float) -> tuple[np.ndarray, float]:
+        """Goes on by one frame: degrees [3] to show in it, none beyond the limit, and how still the head is, 0 to 1."""
+        wanted = np.nan_to_num([self.yaw, self.pitch, self.roll])
+        target = np.append(np.clip(wanted, -limit, limit), float(self.still))
         for stage in self._eased:
-            stage += EASE * (wanted - stage)
-            wanted = stage.copy()
-        return wanted
+            stage += EASE * (target - stage)
+            target = stage.copy()
+        return target[:3], float(target[3])
+
+    def lids(self, own: float) -> float:
+        """Goes on by one frame: the blink to show in it where the motion's own would be this one."""
+        held = self.blink is not None
+        self._lids[0] += EASE_LIDS * (held - self._lids[0])
+        if held:
+            self._lids[1] += EASE_LIDS * (np.clip(np.nan_to_num(self.blink), 0, 1) - self._lids[1])
+        return float((1 - self._lids[0]) * own + self._lids[0] * self._lids[1])
 
 
 def turned(viewmats: np.ndarray, degrees: np.ndarray) -> np.ndarray:
@@ -46,27 +63,102 @@ def turned(viewmats: np.ndarray, degrees: np.ndarray) -> np.ndarray:
     return rigid(rotations, viewmats[:, :3, 3] + shift)
 
 
+def between(start: np.ndarray, end: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Poses [B, 4, 4] that lie these shares [B] of the way from `start` to `end`, both [B, 4, 4]."""
+    first, last = (Rotation.from_matrix(pose[:, :3, :3]) for pose in (start, end))
+    way = Rotation.from_rotvec((first.inv() * last).as_rotvec() * share[:, None])
+    return rigid((first * way).as_matrix(), start[:, :3, 3] + share[:, None] * (end - start)[:, :3, 3])
+
+
 @dataclass(frozen=True)
 class Motion:
-    """Poses and blinks of consecutive frames that may be played forwards and backwards without a visible cut."""
+    """Poses and blinks of consecutive frames, from which a performance of any length can be made without a cut."""
 
     rotations: np.ndarray  # [M, 3, 3] head to camera
     translations: np.ndarray  # [M, 3] head units
     blink: np.ndarray  # [M] 0 open, 1 shut
+    closed: bool = False
+    """Whether the last frame is followed by the first; otherwise the frames are played to and fro."""
+    lids: Callable[[np.ndarray], np.ndarray] | None = None
+    """Blinks [B] of frames [B] of the performance, where they are not those of `blink`."""
 
     def __len__(self) -> int:
         return len(self.blink)
 
-    @property
+    @cached_property
     def viewmats(self) -> np.ndarray:
         """[M, 4, 4] head to camera."""
         return rigid(self.rotations, self.translations)
 
+    @cached_property
+    def sway(self) -> np.ndarray:
+        """[M, 4, 4] the slow part of the poses, which the body shares."""
+        return slow_part(self.viewmats, mode="wrap" if self.closed else "reflect")
+
+    @cached_property
+    def rest(self) -> int:
+        """The frame whose pose is the most usual."""
+        return int(np.square(self.viewmats - np.median(self.viewmats, axis=0)).sum(axis=(1, 2)).argmin())
+
     def index(self, frame: int) -> int:
-        """Which of the M frames is shown at this frame of a performance of any length: 0 .. M-1 .. 0 .. M-1 ..."""
+        """Which of the M frames is shown at this frame of a performance of any length."""
+        if self.closed:
+            return frame % len(self)
         period = max(2 * (len(self) - 1), 1)
         phase = frame % period
         return min(phase, period - phase)
+
+    def indices(self, frames: np.ndarray) -> np.ndarray:
+        return np.array([self.index(int(frame)) for frame in frames], dtype=int)
+
+    def blink_at(self, frames: np.ndarray) -> np.ndarray:
+        """Blinks [B] at frames [B] of a performance."""
+        return self.lids(frames) if self.lids else self.blink[self.indices(frames)]
+
+    def looped(self) -> "Motion":
+        """The same as a ring: the end fades into the beginning where the two resemble each other most.
+
+        The fade is as long as it must be for the head to move no faster in it than it ever does; where even the
+        longest is too short, or the motion is, it stays one that is played to and fro.
+        """
+        for blend in BLENDS:
+            if len(self) < 4 * blend:
+                break
+            ring = self._ring(blend)
+            if ring.largest_step() <= self.largest_step():
+                return ring
+        return self
+
+    def largest_step(self) -> float:
+        """How far the head goes from one frame to the next at most: radians and head units added up."""
+        after = np.roll(self.viewmats, -1, axis=0) if self.closed else self.viewmats[1:]
+        steps = steps_between(self.viewmats[: len(after)], after)
+        return float(steps.max(initial=0.0))
+
+    def _ring(self, blend: int) -> "Motion":
+        """Of all rings over at least half the motion the one that closes best; `blend` frames fade."""
+        quarter = len(self) // 4
+        starts = np.arange(0, quarter, max(1, quarter // 300))
+        stops = len(self) - blend - starts
+        looks = [
+            np.concatenate([self.viewmats[at + k, :3].reshape(len(at), -1) for k in (0, blend // 2, blend - 1)], axis=1)
+            for at in (starts, stops)
+        ]
+        first, last = np.unravel_index(cdist(*looks).argmin(), (len(starts), len(stops)))
+        start, stop = starts[first], stops[last]
+        k = np.arange(blend)
+        share = (k + 1) / (blend + 1)
+        share = share * share * (3 - 2 * share)
+        poses, blink = self.viewmats[start:stop].copy(), self.blink[start:stop].copy()
+        poses[:blend] = between(self.viewmats[stop + k], self.viewmats[start + k], share)
+        blink[:blend] = (1 - share) * self.blink[stop + k] + share * self.blink[start + k]
+        return Motion(poses[:, :3, :3], poses[:, :3, 3], blink, closed=True)
+
+
+def steps_between(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """How far apart poses [B, 4, 4] are: radians and head units added up, [B]."""
+    turn = rotation_angle(before[:, :3, :3], after[:, :3, :3])
+    return turn + np.linalg.norm(after[:, :3, 3] - before[:, :3, 3], axis=-1)
 
 
 def calm_stretch(rotations: np.ndarray, translations: np.ndarray) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from gaussiantalker.talker.listener import Listener
 from gaussiantalker.talker.method import METHODS, Method, find_method
 from gaussiantalker.talker.precision import fast_products
 from gaussiantalker.talker.talker import Drive, Splats, Talker, render
+from gaussiantalker.talker.torso import TorsoField
 
 __all__ = [
     "METHODS",
@@ -15,6 +16,7 @@ __all__ = [
     "Shots",
     "Splats",
     "Talker",
+    "TorsoField",
     "fast_products",
     "find_method",
     "render",

@@ -10,6 +10,7 @@ from gaussiantalker import speech
 from gaussiantalker.geometry import rigid
 from gaussiantalker.talker.listener import Listener
 from gaussiantalker.talker.talker import Drive
+from gaussiantalker.talker.torso import slow_part
 
 if TYPE_CHECKING:
     from gaussiantalker.capture import Capture
@@ -40,7 +41,8 @@ class Footage:
     def __init__(self, capture: "Capture", listener: Listener):
         self.capture = capture
         tracking = capture.tracking
-        self.viewmats = torch.from_numpy(rigid(tracking.rotations, tracking.translations)).float()
+        poses = rigid(tracking.rotations, tracking.translations)
+        self.viewmats, self.sway = torch.from_numpy(poses).float(), torch.from_numpy(slow_part(poses)).float()
         self.blink = torch.from_numpy(tracking.blink).float()
         self.K = torch.from_numpy(capture.camera.K).float()
         self.contexts = speech.contexts(speech.windows(listener.rows(capture.audio)))

@@ -56,6 +56,8 @@ class Method:
     """Attributes the deformation stage offsets (eq. 14)."""
     conditions: tuple[str, ...] = ("audio", "eye", "camera", "null")
     """Tokens every Gaussian attends to (eq. 10)."""
+    torso: Literal["field", "plates"] = "field"
+    """What is behind the head: a torso field as in GSTalker, or the recorded frames as in GaussianTalker."""
 
     @property
     def width(self) -> int:
@@ -151,7 +153,9 @@ ABLATIONS = {
         ),
         replace(_EGS, name="egstalker/without-kan", title="perceptrons for KANs", regressor="mlp", regressor_width=128),
         replace(_EGS, name="egstalker/without-agents", title="cross-attention for agents", fusion="cross"),
-        replace(_EGS, name="egstalker/kan-alone", title="neither agents nor periodic position", fusion="cross", period=0),
+        replace(
+            _EGS, name="egstalker/kan-alone", title="neither agents nor periodic position", fusion="cross", period=0
+        ),
         replace(_EGS, name="egstalker/without-position", title="without the periodic position", period=0),
         replace(
             _EGS,

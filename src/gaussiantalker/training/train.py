@@ -22,10 +22,12 @@ from gaussiantalker.timing import SAMPLES_PER_FRAME
 from gaussiantalker.training.card import model_card
 from gaussiantalker.training.initialise import initial_gaussians
 from gaussiantalker.training.schedule import Schedule, find_schedule
+from gaussiantalker.training.torso import STEPS_SHARE, Torso, kept_torso
 from gaussiantalker.training.trainer import Trainer
 
 ENCODER = "whisper"
 CHECKPOINT = "checkpoint.safetensors"
+TORSO_CHECKPOINT = "torso-checkpoint.safetensors"
 PREVIEW_FRAMES = 100
 
 
@@ -69,15 +71,20 @@ def train(
     trainer = Trainer(talker, footage, frames, plan, seed)
     progress.update(1)
     out.mkdir(parents=True, exist_ok=True)
+    torso = None
+    if parts.torso == "field":
+        steps = round(STEPS_SHARE * plan.deformation_steps)
+        torso = kept_torso(out / TORSO_CHECKPOINT, source, frames, steps, recipe, progress)
 
     def keep_some(step: int) -> None:
         if step in keep:
-            _write_avatar(kept(out, step), trainer, copy.deepcopy(talker), source, listener, recipe, progress)
+            _write_avatar(kept(out, step), trainer, copy.deepcopy(talker), torso, source, listener, recipe, progress)
 
     trainer.after_step = keep_some
     trainer.run(out / CHECKPOINT, recipe, progress)
-    _write_avatar(out, trainer, talker, source, listener, recipe, progress)
+    _write_avatar(out, trainer, talker, torso, source, listener, recipe, progress)
     (out / CHECKPOINT).unlink()
+    (out / TORSO_CHECKPOINT).unlink(missing_ok=True)
     return out
 
 
@@ -97,25 +104,35 @@ def _finished(out: Path, recipe: dict[str, Any]) -> bool:
     return True
 
 
+def _motion(capture: Capture, free: bool) -> tuple[Motion, np.ndarray | None]:
+    """How the avatar moves, from the training frames; where it is not free, with the plates of just these frames."""
+    tracking, frames = capture.tracking, capture.train_frames
+    motion = Motion(tracking.rotations[:frames], tracking.translations[:frames], tracking.blink[:frames])
+    if free and (ring := motion.looped()).closed:
+        return ring, None
+    part = slice(*calm_stretch(motion.rotations, motion.translations))
+    motion = Motion(motion.rotations[part], motion.translations[part], motion.blink[part])
+    return motion, None if free else np.asarray(capture.plates[part])
+
+
 def _write_avatar(
     out: Path,
     trainer: Trainer,
     talker: Talker,
+    torso: Torso | None,
     capture: Capture,
     listener: Listener,
     recipe: dict[str, Any],
     progress: Progress,
 ) -> None:
-    start, stop = calm_stretch(
-        capture.tracking.rotations[: capture.train_frames], capture.tracking.translations[: capture.train_frames]
-    )
-    tracking = capture.tracking
+    motion, plates = _motion(capture, torso is not None)
+    seconds = trainer.seconds + (torso.seconds if torso else 0)
     info = {
         "method": talker.method.name,
         "camera": asdict(capture.camera),
         "speech": {"encoder": listener.encoder.name, "channels": listener.channels},
         "gaussians": len(talker.raw["means"]),
-        "training": {"seconds": round(trainer.seconds, 1), "steps": trainer.steps_done, "curve": trainer.curve},
+        "training": {"seconds": round(seconds, 1), "steps": trainer.steps_done, "curve": trainer.curve},
         "recipe": recipe,
         "capture": os.path.relpath(capture.path, out),
         "synthetic": "Everything this avatar shows and says is generated.",
@@ -125,8 +142,9 @@ def _write_avatar(
         talker.eval().requires_grad_(False),
         listener,
         capture.camera,
-        Motion(tracking.rotations[start:stop], tracking.translations[start:stop], tracking.blink[start:stop]),
-        np.asarray(capture.plates[start:stop]),
+        motion,
+        plates,
+        torso.field if torso else None,
     )
     held_out = capture.audio[capture.train_frames * SAMPLES_PER_FRAME :][: PREVIEW_FRAMES * SAMPLES_PER_FRAME]
     avatar.speak(held_out).save(out / "preview.mp4", progress)

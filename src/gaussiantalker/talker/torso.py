@@ -1,0 +1,116 @@
+"""The torso field: neck and shoulders under any head pose, with no recorded frame behind them (after GSTalker).
+
+GSTalker (Chen et al. 2024, arXiv 2404.19040) names a "pose-conditioned deformation field to model the stabilized
+torso" and leaves the rest open; docs/torso.md says what was chosen here and what was measured.
+"""
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter1d
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gaussiantalker.geometry import Camera
+from gaussiantalker.splatting.gaussians import Gaussians
+from gaussiantalker.talker.talker import Splats, render
+from gaussiantalker.timing import FPS
+
+TEXELS, CHANNELS, MODES, WIDTH = 16, 16, 8, 32
+POSE_NUMBERS = 9  # two columns of the rotation, which fix the third, and the translation
+SOFT_LIMIT = 2.5  # standard deviations of the recorded poses, from where on the torso follows the head no further
+OFFSETS = {"means": 2, "quats": 4, "log_scales": 3, "sh": 3}  # numbers each Gaussian's offset consists of
+SWAY_SECONDS = 1.0
+_MARGIN = 1 / 32  # of the picture's side, kept above the topmost Gaussian for what it may grow
+
+
+class TorsoField(nn.Module):
+    """Gaussians before a fixed camera, moved, turned, stretched and shaded by the head's pose, over a background.
+
+    A feature plane over the picture gives every Gaussian a few modes of change, and a small network gives every pose
+    the modes' weights; offsets are their products. They are as smooth over the picture as the plane and over poses as
+    the network, poses beyond the recorded ones lead to no more than the recorded ones did, and a frame costs one small
+    matrix product. Depths never change, so that no two Gaussians ever swap their order.
+    """
+
+    def __init__(self, gaussians: Gaussians, camera: Camera, background: np.ndarray):
+        """Gaussians with colours of degree 0 in the camera's own axes; background uint8 [H, W, 3]."""
+        super().__init__()
+        self.raw = nn.ParameterDict({name: nn.Parameter(value) for name, value in gaussians.to_dict().items()})
+        self.plane = nn.Parameter(0.1 * torch.randn(1, CHANNELS, TEXELS, TEXELS))
+        self.modes = nn.Linear(CHANNELS, MODES * sum(OFFSETS.values()), bias=False)
+        nn.init.normal_(self.modes.weight, std=0.03)
+        self.weights = nn.Sequential(nn.Linear(2 * POSE_NUMBERS, WIDTH), nn.SiLU(), nn.Linear(WIDTH, MODES))
+        self.register_buffer("pose_mean", torch.zeros(POSE_NUMBERS))
+        self.register_buffer("pose_scale", torch.ones(POSE_NUMBERS))
+        self.register_buffer("background", torch.from_numpy(np.asarray(background)).float() / 255, persistent=False)
+        self.register_buffer("K", torch.from_numpy(camera.K).float(), persistent=False)
+        row = float(self._pixels(gaussians.means)[:, 1].min()) - _MARGIN * camera.height
+        self.register_buffer("top", torch.tensor(int(np.clip(row, 0, camera.height - 1))))
+
+    @classmethod
+    def from_state(cls, state: dict[str, Tensor], camera: Camera, background: np.ndarray) -> "TorsoField":
+        """The trained field that `state_dict` describes. Raises KeyError or RuntimeError when it describes none."""
+        gaussians = Gaussians.from_dict({name.removeprefix("raw."): tensor for name, tensor in state.items()})
+        field = cls(gaussians, camera, background)
+        field.load_state_dict(state)
+        return field.eval().requires_grad_(False)
+
+    def fit_pose(self, viewmats: Tensor) -> None:
+        """Standardises poses by those of the training frames [F, 4, 4], as the talker's camera token does."""
+        pose = pose_numbers(viewmats)
+        deviation = pose.std(dim=0)
+        self.pose_mean.copy_(pose.mean(dim=0))
+        self.pose_scale.copy_(deviation.clamp_min(max(0.1 * float(deviation.max()), 1e-3)))
+
+    def forward(self, viewmats: Tensor, sway: Tensor) -> Tensor:
+        """Pictures [B, H, W, 3] for head poses and their slow part (see `slow_part`), both [B, 4, 4]."""
+        above = self.background[: self.top].expand(len(viewmats), -1, -1, -1)
+        return torch.cat([above, self.lower(self.mix(viewmats, sway))], dim=1)
+
+    def mix(self, viewmats: Tensor, sway: Tensor) -> Tensor:
+        """The modes' weights [B, MODES]."""
+        poses = torch.cat([(pose_numbers(m) - self.pose_mean) / self.pose_scale for m in (viewmats, sway)], dim=-1)
+        return self.weights(SOFT_LIMIT * torch.tanh(poses / SOFT_LIMIT))
+
+    def lower(self, mix: Tensor) -> Tensor:
+        """The rows from `top` down, [B, H - top, W, 3], for weights of the modes [B, MODES]."""
+        K = self.K.clone()
+        K[1, 2] -= self.top
+        behind = self.background[self.top :].expand(len(mix), -1, -1, -1)
+        fixed = torch.eye(4, device=mix.device).expand(len(mix), 4, 4)
+        return render(self.deform(mix), fixed, K, behind, 0)[0]
+
+    def deform(self, mix: Tensor) -> Splats:
+        """The Gaussians under weights of the modes [B, MODES]."""
+        means, raw = self.raw["means"], self.raw
+        size = torch.tensor([self.background.shape[1], self.background.shape[0]], device=means.device)
+        place = (self._pixels(means) / size * 2 - 1).detach()
+        texels = F.grid_sample(self.plane, place[None, None], align_corners=True, padding_mode="border")
+        modes = self.modes(texels[0, :, 0].T).unflatten(-1, (-1, MODES))
+        offsets = torch.einsum("ndk,bk->bnd", modes, mix).split(list(OFFSETS.values()), dim=-1)
+        moved, turned, stretched, shaded = offsets
+        return Splats(
+            means + F.pad(moved, (0, 1)),
+            raw["quats"] + turned,
+            (raw["log_scales"] + stretched).exp(),
+            raw["opacity_logits"].sigmoid(),
+            raw["sh"] + shaded[:, :, None],
+        )
+
+    def _pixels(self, means: Tensor) -> Tensor:
+        """Where points [N, 3] before the camera are seen, [N, 2]."""
+        homogeneous = means @ self.K.T
+        return homogeneous[:, :2] / homogeneous[:, 2:]
+
+
+def pose_numbers(viewmats: Tensor) -> Tensor:
+    """Head poses [B, 4, 4] as the numbers [B, 9] that the field is conditioned on."""
+    return torch.cat([viewmats[:, :3, 0], viewmats[:, :3, 1], viewmats[:, :3, 3]], dim=-1)
+
+
+def slow_part(viewmats: np.ndarray, mode: str = "nearest") -> np.ndarray:
+    """Poses [F, 4, 4] averaged over about a second: the body takes part in the head's slow movement, not in its nods.
+
+    The averages are nearly rotations, and are only looked at as numbers. `mode` as in `scipy.ndimage`.
+    """
+    return gaussian_filter1d(viewmats, SWAY_SECONDS * FPS, axis=0, mode=mode)
