@@ -1,6 +1,6 @@
 """A small capture and an avatar that stand in for the real ones: a square mouth opens and shuts in a square face."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -51,8 +51,15 @@ class FakeAvatar:
     def render_capture(self, capture: SimpleNamespace, frames: Sequence[int]) -> Iterator[np.ndarray]:
         return (face(self.openings[k]) for k in frames)
 
-    def stream(self, chunks: np.ndarray) -> Iterator[SimpleNamespace]:
-        return self.speak(np.concatenate(list(chunks)))
+    def stream(self, chunks: Iterable[np.ndarray]) -> Iterator[SimpleNamespace]:
+        """Two pieces of sound must have arrived after a picture's own."""
+        heard: list[np.ndarray] = []
+        for piece in chunks:
+            heard.append(piece)
+            if len(heard) > 2:
+                yield SimpleNamespace(index=len(heard) - 3, image=face(0.5), samples=heard[len(heard) - 3])
+        for k in range(max(len(heard) - 2, 0), len(heard)):
+            yield SimpleNamespace(index=k, image=face(0.5), samples=heard[k])
 
     def speak(self, audio: np.ndarray) -> Iterator[SimpleNamespace]:
         for k in range(-(-len(audio) // 640)):

@@ -1,6 +1,7 @@
 """How close the held-out pictures come to the truth."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,26 +17,43 @@ HEAD_REGION = "head (face parser's mask of the true frame)"
 WHOLE_REGION = "whole frame (background, torso and neck are the true video's own pixels)"
 FACE_BOX = "box around the head's mask, a sixteenth of the picture wider on each side"
 Box = tuple[slice, slice]  # rows and columns
+LANDMARK_BOX = "box around the true frame's 478 landmarks"
 FLOW_PAIRS = 50
-VGG_FRAMES = 12
 _MARGIN = 1 / 16  # of the picture's side, around the head's box
+
+
+@dataclass(frozen=True)
+class LpipsKind:
+    label: str
+    net: str
+    whole: bool = False
+    most: int = 100_000
+    """Frames that are looked at: the larger network takes long."""
+
+
+LPIPS_KINDS = {
+    "lpips_alex": LpipsKind("LPIPS (alex), face", "alex"),
+    "lpips_whole": LpipsKind("LPIPS (alex), whole frame", "alex", whole=True),
+    "lpips_vgg": LpipsKind("LPIPS (vgg), face", "vgg", most=12),
+}
 
 
 def picture_scores(held: HeldOut, progress: Progress) -> tuple[dict[str, Measured], dict[str, np.ndarray]]:
     """The scores, and those that exist for each frame as [n] (NaN where a frame has no head)."""
     scores, per_frame = pixel_scores(held, progress)
-    return scores | lpips_scores(held, ("alex", "vgg"), progress) | stability_scores(held, progress), per_frame
+    return scores | lpips_scores(held, tuple(LPIPS_KINDS), progress) | stability_scores(held, progress), per_frame
 
 
 def pixel_scores(held: HeldOut, progress: Progress) -> tuple[dict[str, Measured], dict[str, np.ndarray]]:
-    """PSNR and SSIM of head and whole frame, their means and [n]."""
+    """PSNR and SSIM of head, landmark box and whole frame, their means and [n]."""
     per_frame = _per_frame(held, progress)
-    scores = {
-        "psnr_head": _mean("PSNR, head", per_frame["psnr_head"], "dB", "higher", HEAD_REGION),
-        "psnr_whole": _mean("PSNR, whole frame", per_frame["psnr_whole"], "dB", "higher", WHOLE_REGION),
-        "ssim_head": _mean("SSIM, head", per_frame["ssim_head"], "", "higher", HEAD_REGION),
-        "ssim_whole": _mean("SSIM, whole frame", per_frame["ssim_whole"], "", "higher", WHOLE_REGION),
-    }
+    regions = {"head": HEAD_REGION, "face_box": LANDMARK_BOX, "whole": WHOLE_REGION}
+    names = {"head": "head", "face_box": "landmark box", "whole": "whole frame"}
+    scores = {}
+    for kind, unit in (("psnr", "dB"), ("ssim", "")):
+        for key, region in regions.items():
+            label, values = f"{kind.upper()}, {names[key]}", per_frame[f"{kind}_{key}"]
+            scores[f"{kind}_{key}"] = _mean(label, values, unit, "higher", region)
     return scores, per_frame
 
 
@@ -43,31 +61,43 @@ def _per_frame(held: HeldOut, progress: Progress) -> dict[str, np.ndarray]:
     rows = []
     progress.stage("comparing pictures", len(held))
     for k, (truth, render, labels) in enumerate(zip(held.truth, held.renders, held.labels, strict=True)):
-        head = labels == stability.HEAD
-        alike = ssim(truth, render, {"head": head, "whole": None})
-        rows.append((psnr(truth, render, head), psnr(truth, render), alike["head"], alike["whole"]))
+        masks = {"head": labels == stability.HEAD, "face_box": landmark_box(held.truth_track.points[k], labels.shape)}
+        alike = ssim(truth, render, masks | {"whole": None})
+        near = {name: psnr(truth, render, mask) for name, mask in masks.items()} | {"whole": psnr(truth, render)}
+        rows.append({f"psnr_{name}": near[name] for name in near} | {f"ssim_{name}": alike[name] for name in alike})
         progress.update(k + 1)
-    return dict(zip(("psnr_head", "psnr_whole", "ssim_head", "ssim_whole"), np.array(rows).T, strict=True))
+    return {key: np.array([row[key] for row in rows]) for key in rows[0]}
 
 
-def lpips_scores(held: HeldOut, names: Sequence[str], progress: Progress) -> dict[str, Measured]:
-    """LPIPS by these networks: "alex" on all frames, "vgg", which costs more, on a dozen."""
-    labels = {net: f"LPIPS ({net}), face" for net in names}
+def landmark_box(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:  # bool [H, W]
+    """The pixels of a picture of this shape in the box around landmarks [478, 2] px; none where there is no face."""
+    mask = np.zeros(shape, bool)
+    if np.isfinite(points).all():
+        left, top = np.maximum(np.floor(points.min(axis=0)).astype(int), 0)
+        right, bottom = np.ceil(points.max(axis=0)).astype(int)
+        mask[top:bottom, left:right] = True
+    return mask
+
+
+def lpips_scores(held: HeldOut, keys: Sequence[str], progress: Progress) -> dict[str, Measured]:
+    """LPIPS under these keys of `LPIPS_KINDS`."""
     try:
-        nets = {net: Lpips(net, progress) for net in labels}
+        nets = {net: Lpips(net, progress) for net in {LPIPS_KINDS[key].net for key in keys}}
     except GaussianTalkerError as error:
-        return {f"lpips_{net}": not_measured(label, str(error), better="lower") for net, label in labels.items()}
+        return {key: not_measured(LPIPS_KINDS[key].label, str(error), better="lower") for key in keys}
     scores = {}
-    for net in names:
-        chosen = spread(len(held), VGG_FRAMES if net == "vgg" else len(held))
-        progress.stage(f"LPIPS {net}", len(chosen))
+    for key in keys:
+        kind = LPIPS_KINDS[key]
+        chosen = spread(len(held), min(kind.most, len(held)))
+        progress.stage(kind.label, len(chosen))
         values = []
         for done, k in enumerate(chosen):
-            box = head_box(held.labels[k])
+            box = (slice(None), slice(None)) if kind.whole else head_box(held.labels[k])
             if box is not None:
-                values.append(nets[net].distance(held.truth[k][box], held.renders[k][box]))
+                values.append(nets[kind.net].distance(held.truth[k][box], held.renders[k][box]))
             progress.update(done + 1)
-        scores[f"lpips_{net}"] = _mean(labels[net], np.array(values), "", "lower", FACE_BOX, f"LPIPS 0.1, {net}")
+        region = WHOLE_REGION if kind.whole else FACE_BOX
+        scores[key] = _mean(kind.label, np.array(values), "", "lower", region, f"LPIPS 0.1, {kind.net}")
     return scores
 
 

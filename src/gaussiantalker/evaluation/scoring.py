@@ -63,7 +63,8 @@ class Bench:
         progress, driving = self.progress, self.materials.driving
         return {
             ("psnr_head", "psnr_whole", "ssim_head", "ssim_whole"): lambda: pixel_scores(held, progress)[0],
-            ("lpips_alex",): lambda: lpips_scores(held, ("alex",), progress),
+            ("lpips_alex",): lambda: lpips_scores(held, ("lpips_alex",), progress),
+            ("lpips_whole",): lambda: lpips_scores(held, ("lpips_whole",), progress),
             ("fid",): lambda: {"fid": self.crowds.fid(held)},
             ("csim",): lambda: {"csim": csim(held, progress)},
             ("lmd", "lmd_relative", "lip_correlation", "blink_correlation"): lambda: mouth_scores(held, None),
