@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 
-from gaussiantalker import __version__, speech
+from gaussiantalker import __version__, hardware, speech
 from gaussiantalker.capture import Capture
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import Camera
@@ -48,32 +48,34 @@ class Avatar:
     torso: TorsoField | None = None
 
     @classmethod
-    def load(cls, path: str | Path, progress: Progress = SILENT) -> "Avatar":
-        """Reads an avatar's folder.
+    def load(cls, path: str | Path, progress: Progress = SILENT, device: str = "auto") -> "Avatar":
+        """Reads an avatar's folder, to speak on "cpu", on "cuda" or on whichever is faster here.
 
         From here on the process keeps the memory it frees (`splatting.memory`), which makes pictures come twice as
         fast.
 
         Raises:
-            GaussianTalkerError: it is no avatar, a file is missing, or a newer version wrote it.
+            GaussianTalkerError: it is no avatar, a file is missing, a newer version wrote it, or there is no such
+                device.
         """
-        path = Path(path)
+        path, where = Path(path), hardware.device(device)
         info = _read_info(path)
         keep_memory()
-        prepare(progress)
+        if where.type == "cpu":
+            prepare(progress)
         with safe_open(_part(path, "model.safetensors"), framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         listener = Listener.from_arrays(
             speech.load(info["speech"]["encoder"], progress),
             {name.removeprefix("listener."): t.numpy() for name, t in tensors.items() if name.startswith("listener.")},
         )
-        talker = _talker(path, info, tensors, listener.channels)
+        talker = _talker(path, info, tensors, listener.channels).to(where)
         with np.load(_part(path, "motion.npz")) as arrays:
             closed = bool(arrays["closed"]) if "closed" in arrays else False
             motion = Motion(arrays["rotations"], arrays["translations"], arrays["blink"], closed)
         camera = Camera(**info["camera"])
         if info.get("torso", "plates") == "field":
-            return cls(info, talker, listener, camera, motion, None, _torso(path, info, camera))
+            return cls(info, talker, listener, camera, motion, None, _torso(path, info, camera).to(where))
         plates = np.stack(list(read_frames(_part(path, "plates.mp4"))))
         return cls(info, talker, listener, camera, motion, plates)
 
@@ -81,7 +83,7 @@ class Avatar:
         """Writes the folder; `avatar.json` comes last, so a folder without it is not an avatar yet."""
         path = Path(path)
         path.mkdir(parents=True, exist_ok=True)
-        tensors = {f"talker.{name}": t.contiguous() for name, t in self.talker.state_dict().items()}
+        tensors = {f"talker.{name}": t.cpu().contiguous() for name, t in self.talker.state_dict().items()}
         tensors |= {f"listener.{name}": torch.from_numpy(a).contiguous() for name, a in self.listener.arrays().items()}
         with atomic_path(path / "model.safetensors") as temporary:
             temporary.write_bytes(serialize(tensors))  # safetensors' own writer would make the file private
@@ -95,9 +97,9 @@ class Avatar:
                 closed=motion.closed,
             )
         if self.torso:
-            write_image(path / "background.png", (self.torso.background * 255).round().byte().numpy())
+            write_image(path / "background.png", (self.torso.background * 255).round().byte().cpu().numpy())
             with atomic_path(path / "torso.safetensors") as temporary:
-                temporary.write_bytes(serialize({k: t.contiguous() for k, t in self.torso.state_dict().items()}))
+                temporary.write_bytes(serialize({k: t.cpu().contiguous() for k, t in self.torso.state_dict().items()}))
         else:
             write_video(path / "plates.mp4", self.plates, None, crf=PLATES_CRF)
         facts = {"torso": "field" if self.torso else "plates"}
@@ -131,8 +133,9 @@ class Avatar:
                 viewmats, sway = self._steer(steering, viewmats, sway)
                 blink = np.array([steering.lids(own) for own in blink])
             numbers = (torch.from_numpy(np.array(value)).float() for value in (part, blink, viewmats))
-            drive = Drive(*numbers, torch.from_numpy(frames))
-            yield from self._render(drive, self._behind(drive, index, sway))
+            drive = Drive(*numbers, torch.from_numpy(frames)).to(self.talker.device)
+            sway = torch.from_numpy(sway).float()
+            yield from self._render(drive, self._behind(drive, sway, self.plates, index))
 
     def _steer(self, steering: Steering, viewmats: np.ndarray, sway: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Poses [B, 4, 4] and their slow parts where somebody steers; with plates, a pose must stay near its own."""
@@ -152,28 +155,23 @@ class Avatar:
         footage = Footage(capture, self.listener)
         for start in range(0, len(frames), BATCH):
             index = np.asarray(frames[start : start + BATCH])
-            drive = footage.drive(index)
-            behind = self.torso(drive.viewmats, footage.sway[index]) if self.torso else _unit(capture.plates[index])
-            yield from self._render(drive, behind)
+            drive = footage.drive(index).to(self.talker.device)
+            yield from self._render(drive, self._behind(drive, footage.sway[index], capture.plates, index))
 
     @torch.inference_mode()
-    def _behind(self, drive: Drive, index: np.ndarray, sway: np.ndarray) -> Tensor:
-        """What is behind the head, [B, H, W, 3]: the torso for these poses, or the plates of these of the M frames."""
+    def _behind(self, drive: Drive, sway: Tensor, plates: np.ndarray | None, index: np.ndarray) -> Tensor:
+        """What is behind the head, [B, H, W, 3]: the torso for these poses, or these of the plates."""
         if self.torso:
-            return self.torso(drive.viewmats, torch.from_numpy(sway).float())
-        return _unit(self.plates[index])
+            return self.torso(drive.viewmats, sway.to(self.talker.device))
+        return (torch.from_numpy(np.array(plates[index])).float() / 255).to(self.talker.device)
 
     @torch.inference_mode()
     @fast_products()
     def _render(self, drive: Drive, behind: Tensor) -> np.ndarray:
         """Pictures uint8 [B, H, W, 3] before what is behind the head [B, H, W, 3]."""
-        K = torch.from_numpy(self.camera.K).float()
+        K = torch.from_numpy(self.camera.K).float().to(self.talker.device)
         image, _, _ = render(self.talker.deform(drive), drive.viewmats, K, behind, self.talker.sh_degree)
-        return (image.clamp(0, 1) * 255).round().byte().numpy()
-
-
-def _unit(pictures: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.array(pictures)).float() / 255
+        return (image.clamp(0, 1) * 255).round().byte().cpu().numpy()
 
 
 def _read_info(path: Path) -> dict[str, Any]:
