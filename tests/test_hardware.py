@@ -2,7 +2,11 @@
 
 import json
 
+import pytest
+import torch
+
 from gaussiantalker import hardware
+from gaussiantalker.errors import GaussianTalkerError
 
 
 def test_the_machine_describes_itself() -> None:
@@ -15,3 +19,14 @@ def test_memory_in_use_is_between_a_megabyte_and_the_whole_machine() -> None:
     peak, whole = hardware.peak_memory_bytes(), hardware.memory_gib()
     assert peak is None or peak > 1e6
     assert peak is None or whole is None or peak < whole * 2**30
+
+
+def test_a_device_is_chosen_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert hardware.device() == hardware.device("cpu") == torch.device("cpu")
+    with pytest.raises(GaussianTalkerError, match="no NVIDIA GPU"):
+        hardware.device("cuda")
+    with pytest.raises(GaussianTalkerError, match="choose auto, cpu or cuda"):
+        hardware.device("tpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert hardware.device("cuda") == torch.device("cuda")

@@ -24,6 +24,8 @@ class Train:
     """How long: `fast` takes a minute at 128 pixels, `demo` minutes at 256, `standard` as long as the paper."""
     seed: int = 0
     """The same seed on the same machine gives the same avatar."""
+    device: str = "auto"
+    """Where to compute: `cpu`, `cuda`, or `auto`, whichever is faster here."""
 
     @property
     def folder(self) -> Path:
@@ -36,5 +38,6 @@ class Train:
     def run(self, progress: Progress) -> str:
         from gaussiantalker.training import train
 
-        train(self.capture, self.folder, method=self.method, schedule=self.schedule, seed=self.seed, progress=progress)
+        options = {"method": self.method, "schedule": self.schedule, "seed": self.seed, "device": self.device}
+        train(self.capture, self.folder, **options, progress=progress)
         return f"Trained: {self.folder}\nNext: gaussiantalker speak {self.folder} AUDIO --out speaks.mp4"

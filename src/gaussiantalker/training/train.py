@@ -5,11 +5,11 @@ import os
 from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from gaussiantalker import speech
+from gaussiantalker import hardware, speech
 from gaussiantalker.capture import Capture
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import atomic_path, read_json
@@ -38,28 +38,33 @@ def train(
     method: str = "gaussiantalker-star",
     schedule: str | Schedule = "standard",
     seed: int = 0,
+    torso: Literal["field", "plates"] | None = None,
     keep: Collection[int] = (),
+    device: str = "auto",
     progress: Progress = SILENT,
 ) -> Path:
     """Trains an avatar on a capture's folder and writes its folder `out`, which is returned.
 
-    An interrupted run goes on from its last checkpoint; a finished one is left as it is. What the avatar is after
-    each number of deformation steps in `keep` is kept as well, in `out/after-STEPS`. The process keeps the memory it
-    frees (`splatting.memory`), without which a step takes nearly twice as long.
+    An interrupted run goes on from its last checkpoint; a finished one is left as it is. `torso` is what is behind the
+    head where it shall not be the method's own. What the avatar is after each number of deformation steps in `keep` is
+    kept as well, in `out/after-STEPS`. The process keeps the memory it frees (`splatting.memory`), without which a
+    step takes nearly twice as long.
 
     Raises:
-        GaussianTalkerError: an unknown method or schedule, no capture, a capture without sound, or a folder `out`
-            that holds an avatar trained otherwise.
+        GaussianTalkerError: an unknown method, schedule or device, no capture, a capture without sound, or a folder
+            `out` that holds an avatar trained otherwise.
     """
+    where = hardware.device(device)
     plan = schedule if isinstance(schedule, Schedule) else find_schedule(schedule)
     parts, out = find_method(method), Path(out)
     source = Capture.load(capture)
     recipe = {"method": method, "schedule": asdict(plan), "seed": seed, "capture": source.fingerprint}
+    recipe |= {"torso": torso} if torso else {}
     recipe |= {"keep": sorted(keep)} if keep else {}
     if _finished(out, recipe):
         return out
     keep_memory()
-    prepare(progress)
+    prepare(progress)  # on a GPU, too: the torso is fitted beside it
     progress.stage("preparing", 1)
     heard = source.audio[: source.train_frames * SAMPLES_PER_FRAME]
     listener = Listener.fit(speech.load(ENCODER, progress), heard)
@@ -68,21 +73,22 @@ def train(
     gaussians = initial_gaussians(source, plan.points, plan.sh_degree, seed, parts.start)
     talker = Talker(parts, gaussians, listener.channels)
     talker.fit_pose(footage.viewmats[frames])
+    talker.to(where)
     trainer = Trainer(talker, footage, frames, plan, seed)
     progress.update(1)
     out.mkdir(parents=True, exist_ok=True)
-    torso = None
-    if parts.torso == "field":
+    body = None
+    if (torso or parts.torso) == "field":
         steps = round(STEPS_SHARE * plan.deformation_steps)
-        torso = kept_torso(out / TORSO_CHECKPOINT, source, frames, steps, recipe, progress)
+        body = kept_torso(out / TORSO_CHECKPOINT, source, frames, steps, recipe, progress)
 
     def keep_some(step: int) -> None:
         if step in keep:
-            _write_avatar(kept(out, step), trainer, copy.deepcopy(talker), torso, source, listener, recipe, progress)
+            _write_avatar(kept(out, step), trainer, copy.deepcopy(talker), body, source, listener, recipe, progress)
 
     trainer.after_step = keep_some
     trainer.run(out / CHECKPOINT, recipe, progress)
-    _write_avatar(out, trainer, talker, torso, source, listener, recipe, progress)
+    _write_avatar(out, trainer, talker, body, source, listener, recipe, progress)
     (out / CHECKPOINT).unlink()
     (out / TORSO_CHECKPOINT).unlink(missing_ok=True)
     return out
@@ -144,7 +150,7 @@ def _write_avatar(
         capture.camera,
         motion,
         plates,
-        torso.field if torso else None,
+        torso.field.to(trainer.device) if torso else None,
     )
     held_out = capture.audio[capture.train_frames * SAMPLES_PER_FRAME :][: PREVIEW_FRAMES * SAMPLES_PER_FRAME]
     avatar.speak(held_out).save(out / "preview.mp4", progress)
