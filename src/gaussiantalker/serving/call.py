@@ -17,6 +17,7 @@ from aiortc.sdp import SessionDescription
 from gaussiantalker.serving.encoder import FaceEncoder
 from gaussiantalker.serving.frame_queue import FrameQueue
 from gaussiantalker.serving.problems import Problem
+from gaussiantalker.serving.reports import Reports
 from gaussiantalker.serving.session import Session
 from gaussiantalker.serving.tracks import PictureTrack, SoundTrack
 from gaussiantalker.timing import FPS
@@ -45,7 +46,10 @@ class Call:
         try:
             tracks = SoundTrack(self._sound, self._start), PictureTrack(self._pictures, self._start)
             sound, pictures = (self._peer.addTransceiver(track, "sendonly") for track in tracks)
-            prefer_h264(pictures)
+            choose_codecs(sound, pictures)
+            reports = Reports()
+            reports.govern(sound.sender, tracks[0])
+            reports.govern(pictures.sender, tracks[1])
             await self._peer.setRemoteDescription(RTCSessionDescription(offer, "offer"))
             await self._peer.setLocalDescription(await self._peer.createAnswer())
             answer = self._peer.localDescription.sdp
@@ -85,7 +89,7 @@ class Call:
             with self._resources:
                 await self._peer.close()
 
-    async def _start(self) -> None:
+    def _start(self) -> None:
         """Begins to watch, when the connection first asks for sound or pictures."""
         if self._forwarding is None:
             self._forwarding = asyncio.create_task(self._forward())
@@ -103,10 +107,12 @@ class Call:
         sender._RTCRtpSender__encoder = FaceEncoder(camera.width, camera.height, self._session.encoded)
 
 
-def prefer_h264(transceiver: RTCRtpTransceiver) -> None:
-    """Puts H.264 before VP8, which aiortc would otherwise take from most browsers."""
+def choose_codecs(sound: RTCRtpTransceiver, pictures: RTCRtpTransceiver) -> None:
+    """Opus alone, and H.264 before VP8, which aiortc would otherwise take from most browsers."""
+    opus = [codec for codec in RTCRtpSender.getCapabilities("audio").codecs if codec.mimeType == "audio/opus"]
+    sound.setCodecPreferences(opus)
     codecs = RTCRtpSender.getCapabilities("video").codecs
-    transceiver.setCodecPreferences(sorted(codecs, key=lambda codec: codec.mimeType != "video/H264"))
+    pictures.setCodecPreferences(sorted(codecs, key=lambda codec: codec.mimeType != "video/H264"))
 
 
 def video_codec(sdp: str) -> str | None:
