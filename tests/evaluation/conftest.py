@@ -46,7 +46,7 @@ class FakeAvatar:
         self.camera = SimpleNamespace(width=SIZE)
         self.talker = torch.nn.Linear(3, 4)
         self.talker.raw = {"means": torch.zeros(7, 3)}
-        self.listener = None
+        self.listener = self.torso = None
 
     def render_capture(self, capture: SimpleNamespace, frames: Sequence[int]) -> Iterator[np.ndarray]:
         return (face(self.openings[k]) for k in frames)

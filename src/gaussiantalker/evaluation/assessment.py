@@ -219,10 +219,18 @@ def _json_list(values: np.ndarray) -> list[float | bool | None]:
 
 def _notes(held: HeldOut) -> list[str]:
     seconds, trained = len(held) / FPS, held.first / FPS
+    behind = (
+        "Torso and background are the avatar's own, so whole-frame numbers say what a viewer would see; the papers' "
+        "heads stand before the true video's torso."
+        if held.own_torso
+        else "What is behind the head (background, torso, neck) comes from the true video, as in the papers: "
+        "whole-frame numbers count true pixels and are not the avatar's merit."
+    )
     notes = [
-        "The held-out frames are rendered under their own sound, head pose, blink and plate; the plate (background, "
-        "torso, neck) comes from the true video, so whole-frame numbers count true pixels and are not the avatar's "
-        "merit. The head's numbers are the ones to compare.",
+        "The held-out frames are rendered under their own sound, head pose and blink. "
+        + behind
+        + " The head's numbers "
+        "are the ones to compare.",
         f"Trained on {trained:.0f} s and tested on {seconds:.1f} s of video. The papers use 3 to 5 minutes of other "
         "people at other sizes: their tables are not comparable with these numbers.",
     ]

@@ -23,6 +23,7 @@ class HeldOut:
     renders: np.ndarray  # uint8 [n, H, W, 3]
     truth_track: Track
     render_track: Track
+    own_torso: bool = False  # whether torso and background are the avatar's too, or the true video's
 
     def __len__(self) -> int:
         return len(self.renders)
@@ -76,7 +77,8 @@ class HeldOut:
             progress.stage("tracking the truth", len(renders))
             truth_track = track(_counted(capture.images[first:stop], progress), detector())
         progress.stage("tracking the render", len(renders))
-        return cls(capture, first, renders, truth_track, track(_counted(renders, progress), detector()))
+        render_track = track(_counted(renders, progress), detector())
+        return cls(capture, first, renders, truth_track, render_track, avatar.torso is not None)
 
 
 def _counted(pictures: np.ndarray, progress: Progress) -> Iterator[np.ndarray]:

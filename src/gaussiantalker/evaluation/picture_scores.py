@@ -14,7 +14,8 @@ from gaussiantalker.perception import Lpips
 from gaussiantalker.progress import Progress
 
 HEAD_REGION = "head (face parser's mask of the true frame)"
-WHOLE_REGION = "whole frame (background, torso and neck are the true video's own pixels)"
+OWN_WHOLE = "whole frame (torso and background are the avatar's too)"
+TRUE_WHOLE = "whole frame (background, torso and neck are the true video's own pixels)"
 FACE_BOX = "box around the head's mask, a sixteenth of the picture wider on each side"
 Box = tuple[slice, slice]  # rows and columns
 LANDMARK_BOX = "box around the true frame's 478 landmarks"
@@ -47,7 +48,7 @@ def picture_scores(held: HeldOut, progress: Progress) -> tuple[dict[str, Measure
 def pixel_scores(held: HeldOut, progress: Progress) -> tuple[dict[str, Measured], dict[str, np.ndarray]]:
     """PSNR and SSIM of head, landmark box and whole frame, their means and [n]."""
     per_frame = _per_frame(held, progress)
-    regions = {"head": HEAD_REGION, "face_box": LANDMARK_BOX, "whole": WHOLE_REGION}
+    regions = {"head": HEAD_REGION, "face_box": LANDMARK_BOX, "whole": _whole(held)}
     names = {"head": "head", "face_box": "landmark box", "whole": "whole frame"}
     scores = {}
     for kind, unit in (("psnr", "dB"), ("ssim", "")):
@@ -96,7 +97,7 @@ def lpips_scores(held: HeldOut, keys: Sequence[str], progress: Progress) -> dict
             if box is not None:
                 values.append(nets[kind.net].distance(held.truth[k][box], held.renders[k][box]))
             progress.update(done + 1)
-        region = WHOLE_REGION if kind.whole else FACE_BOX
+        region = _whole(held) if kind.whole else FACE_BOX
         scores[key] = _mean(kind.label, np.array(values), "", "lower", region, f"LPIPS 0.1, {kind.net}")
     return scores
 
@@ -139,6 +140,10 @@ def head_box(labels: np.ndarray) -> Box | None:
 def spread(n: int, count: int) -> np.ndarray:
     """At most `count` numbers spread evenly over 0 .. n-1."""
     return np.unique(np.linspace(0, n - 1, min(n, count)).round().astype(int))
+
+
+def _whole(held: HeldOut) -> str:
+    return OWN_WHOLE if held.own_torso else TRUE_WHOLE
 
 
 def _mean(
