@@ -48,11 +48,14 @@ def rasterize(
 def prepare(progress: Progress = SILENT) -> None:
     """Compiles the kernels of the CPU rasterizer and of SSIM now, not during the first picture.
 
-    That takes about ten seconds once per machine and version, and says so; afterwards they are read from disk in a
-    fraction of a second.
+    That takes about twenty seconds once per machine and version, and says so; afterwards they are read from disk in
+    half a second. The kernels of a talker's network follow when it is first used.
     """
     if not any(kernel_folder().rglob("compositing.backward*")):
-        progress.note("Compiling the rasterizer for this processor, once; it takes about ten seconds.")
+        progress.note(
+            "Compiling for this processor, once: about twenty seconds now, and ten more when the first step or picture"
+            " comes."
+        )
     one = torch.zeros(1, 1, 3, requires_grad=True)
     sh, opacities = torch.zeros(1, 1, 1, 3), torch.ones(1, 1)
     view, K = torch.eye(4)[None], torch.eye(3)[None]

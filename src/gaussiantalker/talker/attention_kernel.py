@@ -7,10 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from gaussiantalker.splatting.products import WIDTH
-from gaussiantalker.splatting.simd import LANES, exp2, load, maximum, splat, store
-from gaussiantalker.splatting.threads import compiled, for_each, helper, pool
-from gaussiantalker.talker.columns import (
+from gaussiantalker.splatting.columns import (
     SLICES,
     Sums,
     add_outer,
@@ -23,6 +20,9 @@ from gaussiantalker.talker.columns import (
     put_columns,
     rows_of,
 )
+from gaussiantalker.splatting.products import WIDTH
+from gaussiantalker.splatting.simd import LANES, exp2, load, maximum, splat, store
+from gaussiantalker.splatting.threads import compiled, for_each, helper, pool
 
 f4 = np.float32
 LOG2_E, LEAST = f4(1 / math.log(2)), f4(-125)  # exp2 is not defined below

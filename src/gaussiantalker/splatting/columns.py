@@ -1,7 +1,8 @@
 """Sixty-four Gaussians at a time, each a lane: what kernels of per-Gaussian networks have in common.
 
 A block `columns` [K, 64] holds K numbers of sixty-four Gaussians. A linear layer is then a product from the left, and
-whatever is done to each Gaussian alone (rectifying, norms, softmax) runs on whole vectors.
+whatever is done to each Gaussian alone (rectifying, norms, softmax) runs on whole vectors. The networks themselves
+stand in the talker's kernels.
 """
 
 import numpy as np

@@ -1,0 +1,169 @@
+"""From sound to pixels: pictures a second of a speaking avatar, and what each part of a picture costs.
+
+    python benchmarks/inference.py                                  # GaussianTalker*, one thread
+    python benchmarks/inference.py --threads 2 --json inference.json
+
+The head is the synthetic one of benchmarks/splatting.py before plates of noise, driven by bursts of noise through a
+real encoder. "Live" pushes 40 ms of sound at a time and gets one picture; "batch" pushes seconds and renders four
+pictures together. Video coding and playback are not included. Every row runs in a process of its own.
+"""
+
+import json
+import multiprocessing
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from gaussiantalker import hardware, speech
+from gaussiantalker.geometry import Camera
+from gaussiantalker.speaking import Avatar, Motion
+from gaussiantalker.speaking.avatar import BATCH
+from gaussiantalker.speaking.frames import FrameStream
+from gaussiantalker.splatting import Gaussians, keep_memory
+from gaussiantalker.splatting.threads import quiet_torch
+from gaussiantalker.talker import Drive, Listener, Talker, fast_products, find_method, render
+from gaussiantalker.timing import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
+from speech import sound
+from splatting import camera, head
+
+MOVES = 50  # poses and plates of the avatar's motion
+PARTS = ("speech", "network", "splatting", "pixels")
+
+
+@dataclass
+class Options:
+    method: str = "gaussiantalker-star"
+    """Method of the avatar."""
+    encoder: str = "whisper"
+    """Speech encoder."""
+    sizes: tuple[int, ...] = (256, 512)
+    """Picture sizes, in pixels."""
+    counts: tuple[int, ...] = (15_000, 30_000)
+    """Numbers of Gaussians."""
+    sh_degree: int = 3
+    """Degree of the spherical harmonics."""
+    threads: int = 1
+    """Threads torch and the kernels may use."""
+    seconds: int = 4
+    """Length of the sound that is spoken."""
+    json: Path | None = None
+    """Where to write the rows."""
+
+
+def an_avatar(options: Options, count: int, size: int) -> Avatar:
+    torch.manual_seed(0)
+    start = head(count, options.sh_degree)
+    raw = {
+        "means": start["means"],
+        "log_scales": start["scales"].log(),
+        "quats": start["quats"],
+        "opacity_logits": start["opacities"].logit(),
+        "sh": start["colors"],
+    }
+    listener = Listener.fit(speech.load(options.encoder), sound(5))
+    talker = Talker(find_method(options.method), Gaussians.from_dict(raw), listener.channels)
+    for parameter in talker.offsets.parameters():
+        if not parameter.any():  # last layers, which start at zero
+            torch.nn.init.normal_(parameter, std=1e-3)
+    view, K = camera(size)
+    poses = view.double().repeat(MOVES, 1, 1).numpy()
+    poses[:, 0, 3] = np.linspace(-0.02, 0.02, MOVES)
+    motion = Motion(poses[:, :3, :3], poses[:, :3, 3], np.linspace(0, 1, MOVES))
+    plates = np.random.default_rng(0).integers(0, 256, (MOVES, size, size, 3), dtype=np.uint8)
+    seen = Camera(float(K[0, 0, 0]), size / 2, size / 2, size, size)
+    return Avatar({}, talker.eval().requires_grad_(False), listener, seen, motion, plates)
+
+
+def spoken(avatar: Avatar, audio: np.ndarray, samples: int) -> dict[str, float]:
+    """The avatar speaking sound that comes in pieces of so many samples: pictures a second, and CPU ms each."""
+    stream, laps, pictures = FrameStream(avatar), [], 0
+    stream.push(audio[:SAMPLE_RATE])
+    cpu = time.process_time()
+    for start in range(SAMPLE_RATE, len(audio) - samples + 1, samples):
+        started = time.perf_counter()
+        made = len(stream.push(audio[start : start + samples]))
+        if made:
+            laps.append(1e3 * (time.perf_counter() - started) / made)
+            pictures += made
+    cpu = 1e3 * (time.process_time() - cpu) / pictures
+    middle, late = np.percentile(laps, [50, 95])
+    return {"fps": 1e3 / float(np.mean(laps)), "p50": float(middle), "p95": float(late), "cpu": cpu}
+
+
+def parts(avatar: Avatar, audio: np.ndarray) -> dict[str, float]:
+    """CPU milliseconds a picture of each part alone, four pictures at a time."""
+    contexts = speech.contexts(speech.windows(avatar.listener.rows(audio)))[FPS : FPS + BATCH]
+    index = np.arange(BATCH)
+    viewmats = torch.from_numpy(avatar.motion.viewmats[index]).float()
+    blink = torch.from_numpy(avatar.motion.blink[index]).float()
+    drive = Drive(torch.from_numpy(np.array(contexts)), blink, viewmats, torch.from_numpy(index))
+    K, behind = torch.from_numpy(avatar.camera.K).float(), torch.rand(BATCH, *avatar.plates.shape[1:])
+    degree = avatar.talker.sh_degree
+    with torch.inference_mode(), fast_products():
+        splats = avatar.talker.deform(drive)
+        return {
+            "speech": cpu_ms(lambda: avatar.listener.rows(audio)) / (len(audio) / SAMPLES_PER_FRAME),
+            "network": cpu_ms(lambda: avatar.talker.deform(drive)) / BATCH,
+            "splatting": cpu_ms(lambda: render(splats, viewmats, K, behind, degree)) / BATCH,
+            "pixels": cpu_ms(lambda: (avatar._behind(drive, index, None), _bytes(behind))) / BATCH,
+        }
+
+
+def _bytes(image: torch.Tensor) -> np.ndarray:
+    return (image.clamp(0, 1) * 255).round().byte().numpy()
+
+
+def cpu_ms(function: Callable[[], object], laps: int = 5) -> float:
+    function()
+    times = []
+    for _ in range(laps):
+        started = time.process_time()
+        function()
+        times.append(1e3 * (time.process_time() - started))
+    return float(np.median(times))
+
+
+def measure(options: Options, count: int, size: int) -> dict:
+    """One row."""
+    torch.set_num_threads(options.threads)
+    keep_memory()
+    quiet_torch()
+    avatar, audio = an_avatar(options, count, size), sound(options.seconds + 1)
+    row = {"count": count, "size": size, "threads": options.threads, "live": spoken(avatar, audio, SAMPLES_PER_FRAME)}
+    return row | {"batch": spoken(avatar, audio, SAMPLE_RATE), "parts": parts(avatar, audio)}
+
+
+def table(rows: list[dict]) -> Table:
+    ways = [f"{way}: {what}" for way in ("live", "batch") for what in ("pictures/s", "p50 · p95 ms", "CPU ms")]
+    result = Table("Gaussians", "picture", *ways, *PARTS, title="Sound to pixels; parts in CPU ms a picture")
+    for row in rows:
+        cells = []
+        for way in ("live", "batch"):
+            numbers = row[way]
+            cells += [f"{numbers['fps']:.1f}", f"{numbers['p50']:.1f} · {numbers['p95']:.1f}", f"{numbers['cpu']:.1f}"]
+        cells += [f"{row['parts'][part]:.1f}" for part in PARTS]
+        result.add_row(f"{row['count']:,}", f"{row['size']}²", *cells)
+    return result
+
+
+def main(options: Options) -> None:
+    rows = []
+    for size in options.sizes:
+        for count in options.counts:
+            with multiprocessing.get_context("spawn").Pool(1) as worker:
+                rows.append(worker.apply(measure, (options, count, size)))
+    Console(width=150).print(table(rows))
+    if options.json:
+        facts = {**asdict(options), "json": None, "machine": hardware.describe(), "load": hardware.load()}
+        options.json.write_text(json.dumps(facts | {"rows": rows}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options, description=__doc__))
