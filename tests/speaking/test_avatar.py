@@ -1,6 +1,7 @@
 """An avatar's folder, and speech from it."""
 
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -115,3 +116,21 @@ def test_a_folder_of_another_format(folder: Path, tmp_path: Path) -> None:
     write_json(tmp_path / "copy" / "avatar.json", {**read_json(folder / "avatar.json"), "format": 99})
     with pytest.raises(GaussianTalkerError, match="format 99"):
         Avatar.load(tmp_path / "copy")
+
+
+def test_a_server_may_render_one_avatar_in_several_threads(avatar: Avatar, sound: np.ndarray) -> None:
+    expected, seen = images(avatar.speak(sound)), {}
+    start = threading.Barrier(3)
+
+    def work(name: int) -> None:
+        torch.set_num_threads(1 + name % 2)
+        start.wait()
+        seen[name] = images(avatar.speak(sound))
+
+    workers = [threading.Thread(target=work, args=(name,)) for name in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    for name in range(3):
+        np.testing.assert_array_equal(seen[name], expected)

@@ -163,7 +163,7 @@ class Avatar:
         """What is behind the head, [B, H, W, 3]: the torso for these poses, or these of the plates."""
         if self.torso:
             return self.torso(drive.viewmats, sway.to(self.talker.device))
-        return (torch.from_numpy(np.array(plates[index])).float() / 255).to(self.talker.device)
+        return torch.from_numpy(np.array(plates[index])).float().div_(255).to(self.talker.device)
 
     @torch.inference_mode()
     @fast_products()
@@ -171,7 +171,7 @@ class Avatar:
         """Pictures uint8 [B, H, W, 3] before what is behind the head [B, H, W, 3]."""
         K = torch.from_numpy(self.camera.K).float().to(self.talker.device)
         image, _, _ = render(self.talker.deform(drive), drive.viewmats, K, behind, self.talker.sh_degree)
-        return (image.clamp(0, 1) * 255).round().byte().cpu().numpy()
+        return image.clamp_(0, 1).mul_(255).round_().byte().cpu().numpy()
 
 
 def _read_info(path: Path) -> dict[str, Any]:
