@@ -1,5 +1,6 @@
 """The server as a program: which avatars, where, and for whom."""
 
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,32 +25,42 @@ def serve(folders: Sequence[Path], host: str, port: int, token: str | None, prog
     """
     if not is_loopback(host) and not token:
         raise GaussianTalkerError(f"Others can reach {host}: choose a secret and give it as --token as well.")
-    avatars = load(folders, progress)
-    limits = Limits()
-    app = build(avatars, token, limits)
-    progress.note(f"{', '.join(avatars)} at http://{host}:{port}/ (Ctrl-C ends it)")
-    try:
-        uvicorn.run(
-            app,
-            host=host,
-            port=port,
+    with _bound(host, port) as place:
+        avatars, limits = load(folders, progress), Limits()
+        config = uvicorn.Config(
+            build(avatars, token, limits),
             log_level="warning",
             ws="websockets-sansio",
             ws_max_size=limits.message_bytes,
             timeout_graceful_shutdown=_GRACE,
             server_header=False,
         )
-    except SystemExit:
-        raise GaussianTalkerError(f"Port {port} of {host} cannot be had; give another with --port.") from None
+        name = f"[{host}]" if ":" in host else host
+        progress.note(f"{', '.join(avatars)} at http://{name}:{port}/ (Ctrl-C ends it)")
+        uvicorn.Server(config).run(sockets=[place])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """The place to listen at. Raises GaussianTalkerError when it cannot be had."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, OverflowError) as error:
+        raise GaussianTalkerError(f"Port {port} of {host} cannot be had ({error}); give another as --port.") from None
 
 
 def load(folders: Sequence[Path], progress: Progress) -> dict[str, Avatar]:
-    """Avatars by the names of their folders, each having spoken a little, so that no client waits for a first time."""
+    """Avatars by the names of their folders. Raises GaussianTalkerError when two have the same."""
     avatars: dict[str, Avatar] = {}
     for folder in folders:
         name = folder.resolve().name
         if name in avatars:
             raise GaussianTalkerError(f"Two avatars are called {name}; rename one's folder.")
-        avatars[name] = Avatar.load(folder, progress)
-        FrameStream(avatars[name]).push(np.zeros(SAMPLE_RATE, np.float32))
+        avatars[name] = _warmed(folder, progress)
     return avatars
+
+
+def _warmed(folder: Path, progress: Progress) -> Avatar:
+    """An avatar that has spoken a little, so that no client waits for what is slow the first time."""
+    avatar = Avatar.load(folder, progress)
+    FrameStream(avatar).push(np.zeros(SAMPLE_RATE, np.float32))
+    return avatar
