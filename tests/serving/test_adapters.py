@@ -177,11 +177,11 @@ def _brightness(frame) -> int:
 
 
 class TestPipecat:
-    def run(self, adapter, frames: list):
+    def run(self, adapter, frames: list, avatar: FlashAndBeep | None = None):
         """What goes downstream when these go in, and then an end."""
         from pipecat.tests.utils import run_test
 
-        service = adapter.AvatarVideoService(FlashAndBeep())
+        service = adapter.AvatarVideoService(avatar or FlashAndBeep())
         down, _ = asyncio.run(run_test(service, frames_to_send=frames))
         return down
 
@@ -223,3 +223,12 @@ class TestPipecat:
     def test_an_end_without_sound_passes_on(self, adapter) -> None:
         stopped = adapter.TTSStoppedFrame()
         assert stopped in self.run(adapter, [stopped])
+
+    def test_an_avatar_that_fails_does_not_hold_up_the_end(self, adapter) -> None:
+        class Broken(FlashAndBeep):
+            def perform(self, *_):
+                raise RuntimeError("no such Gaussian")
+
+        stopped = adapter.TTSStoppedFrame()
+        down = self.run(adapter, [*self.speech(adapter, 0.3), stopped], Broken())
+        assert not any(isinstance(frame, adapter.OutputImageRawFrame) for frame in down)

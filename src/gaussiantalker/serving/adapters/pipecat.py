@@ -52,7 +52,8 @@ class AvatarVideoService(AIService):
         """Waits until what was pushed has been said, and ends."""
         await super().stop(frame)
         self._end_segment(None)
-        await self._said.wait()
+        if self._playing and not self._playing.done():
+            await self._said.wait()
         await self._leave()
 
     async def cancel(self, frame: CancelFrame) -> None:
@@ -92,10 +93,15 @@ class AvatarVideoService(AIService):
         self._said.set()
 
     async def _play(self) -> None:
-        async for frame in self._stream:
-            await self._give(frame)
-            if frame.last:
-                await self._close_segment()
+        try:
+            async for frame in self._stream:
+                await self._give(frame)
+                if frame.last:
+                    await self._close_segment()
+        except Exception as error:  # Whatever rendering raised: the pipeline must hear of it, and be able to end.
+            await self.push_error(error_msg=f"The avatar failed: {error}", exception=error)
+        finally:
+            self._said.set()
 
     async def _give(self, frame: AvFrame) -> None:
         if frame.image is not None:
