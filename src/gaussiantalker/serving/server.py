@@ -12,6 +12,7 @@ from gaussiantalker.progress import Progress
 from gaussiantalker.serving.app import build
 from gaussiantalker.serving.door import is_loopback
 from gaussiantalker.serving.limits import Limits
+from gaussiantalker.serving.sessions import Sessions
 from gaussiantalker.speaking import Avatar, FrameStream
 from gaussiantalker.timing import SAMPLE_RATE
 
@@ -27,8 +28,9 @@ def serve(folders: Sequence[Path], host: str, port: int, token: str | None, prog
         raise GaussianTalkerError(f"Others can reach {host}: choose a secret and give it as --token as well.")
     with _bound(host, port) as place:
         avatars, limits = load(folders, progress), Limits()
+        app = build(avatars, token, limits)
         config = uvicorn.Config(
-            build(avatars, token, limits),
+            app,
             log_level="warning",
             ws="websockets-sansio",
             ws_max_size=limits.message_bytes,
@@ -37,7 +39,19 @@ def serve(folders: Sequence[Path], host: str, port: int, token: str | None, prog
         )
         name = f"[{host}]" if ":" in host else host
         progress.note(f"{', '.join(avatars)} at http://{name}:{port}/ (Ctrl-C ends it)")
-        uvicorn.Server(config).run(sockets=[place])
+        _Server(config, app.state.sessions).run(sockets=[place])
+
+
+class _Server(uvicorn.Server):
+    """Ends sessions first when it stops: streams that go on and on would keep it from stopping."""
+
+    def __init__(self, config: uvicorn.Config, sessions: Sessions) -> None:
+        super().__init__(config)
+        self._sessions = sessions
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._sessions.end_all()
+        await super().shutdown(sockets)
 
 
 def _bound(host: str, port: int) -> socket.socket:
