@@ -42,14 +42,23 @@ def test_the_direction_is_judged_by_the_spread_over_trainings() -> None:
 def test_one_training_gives_no_marks() -> None:
     text = markdown(TABLE, result([27.0], [28.0], ([2.0], [2.2])))
     assert "| bad less good | −2 / −1 | +0.500 / −0.200 |" in text
-    assert not set("✓✗~") & set(text.partition("| bad less")[2])
+    assert not set("✓✗~") & set(text) and "standard deviation between" not in text
 
 
 def test_cells_hold_paper_and_here_and_other_papers_are_marked() -> None:
     text = markdown(TABLE, result([27.0, 27.2], [28.0, 28.0], ([2.0, 2.1], [2.2, 2.3])))
     assert "| bad | 30 / 27.10 ± 0.14 |" in text and "| paper only | 25 / – | – / – |" in text
-    assert "| elsewhere † | 36 / 28 ± 0 |" in text and "elsewhere less" not in text
+    assert "| elsewhere † | 36 / 28 ± 0 |" in text and "| elsewhere less good | – / 0 ~ |" in text
     assert "0.5000" in text and text.rstrip().splitlines()[-2:][0] == "- another video"
+
+
+def test_no_difference_in_the_paper_has_no_direction() -> None:
+    alike = Table("y", "", ("PSNR",), (Row("a", {"PSNR": 30.0}, "any"), Row("b", {"PSNR": 30.0}, "any")), "b")
+    rows = {
+        name: {"paper": {"PSNR": 30.0}, "here": {"PSNR": [value, value + 0.1]}} for name, value in (("a", 1), ("b", 5))
+    }
+    text = markdown(alike, {"capture": "me", "preset": "fast", "caveats": [], "rows": rows})
+    assert "| a less b | 0 / −4 |" in text
 
 
 def test_noise_is_pooled_over_rows() -> None:

@@ -45,35 +45,41 @@ def _here(values: list[float | None]) -> str:
 
 
 def _differences(table: Table, result: dict[str, Any]) -> list[str]:
-    """Rows less the one they are compared with. Without a second training nothing can be said of chance."""
-    lines = []
+    """Rows less the one they are compared with, and how much a row differs from itself when it is trained again."""
+    lines, columns = [], list(table.keys)
     for row in table.rows:
         against = row.against or table.reference
         here, other = (result["rows"][title]["here"] for title in (row.title, against))
-        cells = [_difference(table, result, column, row, against) for column in table.columns]
-        if row.title != against and here and other and set(cells) != {DASH}:
+        if row.title != against and here and other:
+            cells = [_difference(table, result, column, row, against) for column in columns]
             lines.append(f"| {row.title} less {against} | {' | '.join(cells)} |")
     if not lines:
         return []
-    head = f"| | {' | '.join(table.columns)} |"
-    told = (
-        f"Differences: {SAME} the paper's direction, {OPPOSITE} the opposite, {NOISE} too small to tell from the "
-        "spread over trainings (less than two standard errors); no mark with one training a row."
-    )
-    return ["", told, "", head, "|---" * (len(table.columns) + 1) + "|", *lines]
+    spreads = [noise(table, result, column) for column in columns]
+    told = "Differences, paper / here. With one training a row nothing is known of chance."
+    if any(spreads):
+        told = (
+            f"Differences, paper / here: {SAME} the paper's direction, {OPPOSITE} the opposite, {NOISE} less than two "
+            "standard errors by the spread between trainings of the same row."
+        )
+        cells = [shown(spread, 2) if spread else DASH for spread in spreads]
+        lines.append(f"| standard deviation between trainings | {' | '.join(cells)} |")
+    return ["", told, "", f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|", *lines]
 
 
 def _difference(table: Table, result: dict[str, Any], column: str, row: Row, against: str) -> str:
     pair = [_known(result, title, column) for title in (row.title, against)]
-    papers = [result["rows"][title]["paper"].get(column) for title in (row.title, against)]
-    if not all(pair) or row.elsewhere:
+    if not all(pair):
         return DASH
     here = fmean(pair[0]) - fmean(pair[1])
-    if None in papers:
-        return f"{DASH} / {signed(here)}"
-    paper = papers[0] - papers[1]
     error = noise(table, result, column) * (1 / len(pair[0]) + 1 / len(pair[1])) ** 0.5
-    mark = "" if error == 0 else NOISE if abs(here) < 2 * error else SAME if here * paper > 0 else OPPOSITE
+    chance = NOISE if abs(here) < 2 * error else ""
+    papers = [result["rows"][title]["paper"].get(column) for title in (row.title, against)]
+    if None in papers or row.elsewhere:
+        own = signed(here) if column not in table.columns else f"{DASH} / {signed(here)}"
+        return f"{own} {chance}".rstrip()
+    paper = papers[0] - papers[1]
+    mark = chance or ((SAME if here * paper > 0 else OPPOSITE) if error and paper else "")
     return f"{signed(paper)} / {signed(here)} {mark}".rstrip()
 
 
