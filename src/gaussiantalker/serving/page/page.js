@@ -98,6 +98,7 @@ function finish() {
 
 function fail(sentence) {
   finish();
+  tell("");
   show("ended", "Not connected", sentence);
 }
 
@@ -154,10 +155,12 @@ async function showGauges() {
   gauges.latency.show(metrics?.playback_latency_ms ?? NaN);
   const offset = await live?.view?.offset();
   gauges.offset.show(Number.isFinite(offset) ? offset : (metrics?.av_offset_ms ?? NaN));
-  if (!metrics) return;
-  const { fps, render_ms: render, late_pictures: late } = metrics;
-  const time = render?.p50 == null ? "" : ` in ${render.p50.toFixed(0)} ms each (95 % within ${render.p95.toFixed(0)} ms)`;
-  at("details").textContent = `The server renders ${(fps ?? 0).toFixed(1)} pictures a second${time}; ${late ?? 0} late so far.`;
+  at("details").textContent = metrics ? inDetail(metrics) : "No measurement yet.";
+}
+
+function inDetail({ fps, render_ms: time, late_pictures: late }) {
+  const each = time?.p50 == null ? "" : ` in ${time.p50.toFixed(0)} ms each (95 % within ${time.p95.toFixed(0)} ms)`;
+  return `The server renders ${(fps ?? 0).toFixed(1)} pictures a second${each}; ${late ?? 0} late so far.`;
 }
 
 function showRecording() {
