@@ -167,7 +167,7 @@ def test_rows_without_a_method_here_show_the_paper_alone(trained: list[str], tmp
     ("name", "options", "sentence"),
     [
         ("7", {}, "There is no table 7"),
-        ("1", {"preset": "slow"}, "There is no preset 'slow': choose one of fast, paper"),
+        ("1", {"preset": "slow"}, "There is no preset 'slow': choose one of fast, demo, paper"),
         ("1", {"seeds": 0}, "0 is no number of trainings"),
         ("2", {}, "name a recording with --audio"),
     ],

@@ -25,7 +25,7 @@ class Reproduce:
     out: OptionalFolder = None
     """Folder for its avatars and tables (default: reproduction/NAME-OF-THE-CAPTURE)."""
     preset: str = "fast"
-    """`fast` trains each row for about a minute, `paper` for as many iterations as the paper."""
+    """`fast` trains each row for about a minute, `demo` for some, `paper` for as many iterations as the paper."""
     seeds: int = 1
     """Trainings of each row; from two on differences are judged by their spread."""
     audio: OptionalFile = None

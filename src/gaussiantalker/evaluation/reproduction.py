@@ -25,8 +25,8 @@ from gaussiantalker.training import Schedule, train
 from gaussiantalker.training.schedule import find_schedule
 from gaussiantalker.training.train import kept
 
-PRESETS = {"fast": "fast", "paper": "standard"}
-FID_FRAMES = {"fast": 32, "paper": 100_000}  # its network is slow
+PRESETS = {"fast": "fast", "demo": "demo", "paper": "standard"}
+FID_FRAMES = {"fast": 32, "demo": 32, "paper": 100_000}  # its network is slow
 SCORES = "scores.json"
 LONGEST_DRIVING = 20 * SAMPLE_RATE  # samples of other audio that are looked at
 
