@@ -124,7 +124,7 @@ async def converse(client: Client, utterances: int) -> dict:
             speaking.cancel()
             asked = await client.interrupt()
             await asyncio.sleep(1.0)
-            interrupts.append(max(at for at, stamp in client.sound.arrivals if loud(client, stamp)) - asked)
+            interrupts.append(max(client.sound.loud[-1] - asked, 0.0))
         else:
             await speaking
             await client.event("speech.ended", first)
@@ -136,11 +136,6 @@ async def converse(client: Client, utterances: int) -> dict:
         "lookahead": client.facts["lookahead_ms"] / 1000,
         "lost": client.sound.lost,
     }
-
-
-def loud(client: Client, timestamp: int) -> bool:
-    """Whether the packet with this timestamp is heard."""
-    return any(level > LOUD for at, level in client.sound.levels if timestamp <= at < timestamp + 960)
 
 
 async def load(address: str, options: Options) -> dict:

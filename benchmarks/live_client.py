@@ -28,6 +28,7 @@ class Stream:
     levels: list[tuple[float, float]] = field(default_factory=list)  # onsets are found in these: timestamp, level
     reports: list[tuple[float, int]] = field(default_factory=list)  # sender reports: wall time in s, timestamp
     sequence: list[int] = field(default_factory=list)
+    loud: list[float] = field(default_factory=list)  # when packets came in which something is heard
 
     @property
     def lost(self) -> int:
@@ -134,6 +135,8 @@ class Client:
             if stream is self.sound and packet.payload:
                 (frame,) = self._opus.decode(JitterFrame(packet.payload, packet.timestamp))
                 wave = np.abs(frame.to_ndarray().reshape(-1, 2)[:, 0]) / 32768
+                if wave.max() > LOUD:
+                    stream.loud.append(self.clock())
                 stream.levels += [(packet.timestamp + at, wave[at : at + 96].max()) for at in range(0, len(wave), 96)]
             await handle(packet, arrival_time_ms)
 

@@ -10,6 +10,7 @@ import websockets
 from flash_and_beep import beeps
 from live import Server, heard, pcm16, serving
 
+from gaussiantalker.serving.conversation import Conversation
 from gaussiantalker.serving.limits import Limits
 
 
@@ -172,3 +173,24 @@ def test_a_session_has_few_sockets() -> None:
         return closed.value.rcvd.reason
 
     assert "1 sockets" in talk(live, limits=Limits(sockets=1))
+
+
+def test_a_client_that_reads_nothing_does_not_outlive_its_session() -> None:
+    class Stuck:
+        """A socket whose other end neither reads nor writes."""
+
+        async def receive(self) -> None:
+            await asyncio.Event().wait()
+
+        send_json = close = receive
+
+    async def live(server: Server, facts: dict, socket) -> None:
+        session = session_of(server, facts)
+        talking = asyncio.create_task(Conversation(session, Stuck()).run())
+        await asyncio.sleep(0)
+        for _ in range(300):
+            session.interrupt()
+        await server.http.delete(f"/v1/sessions/{facts['id']}")
+        await talking
+
+    talk(live)

@@ -11,6 +11,7 @@ from gaussiantalker.serving.session import Event, Session
 
 _TOO_BIG, _POLICY, _GOING_AWAY = 1009, 1008, 1001  # RFC 6455, section 7.4.1
 _REASON = 123  # bytes that the reason for closing may have
+_LAST_WORDS = 1.0  # seconds to tell a client that its session has ended
 Angle = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 
 
@@ -56,16 +57,20 @@ class Conversation:
         self._mistakes, self._refusing = 0, False
 
     async def run(self) -> None:
-        """Until either side ends it."""
+        """Until either side ends it, or the session ends; a client that reads nothing then holds nothing up."""
         with self._session.listen() as events:
             telling = asyncio.create_task(self._tell(events))
             hearing = asyncio.create_task(self._hear(events))
+            closed = asyncio.create_task(self._session.closed.wait())
+            tasks = (telling, hearing, closed)
             try:
-                await asyncio.wait([telling, hearing], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                if closed.done():
+                    await asyncio.wait([telling], timeout=_LAST_WORDS)
             finally:
-                for task in (telling, hearing):
+                for task in tasks:
                     task.cancel()
-                await asyncio.gather(telling, hearing, return_exceptions=True)
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _tell(self, events: asyncio.Queue[Event]) -> None:
         """Sends events; one of the type `closed` closes the socket instead."""
