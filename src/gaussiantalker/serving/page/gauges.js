@@ -31,22 +31,25 @@ export class Gauge {
   }
 }
 
-/** Counts the pictures that a video element showed since the last call, per second. */
+/** Counts the pictures that a video element shows, per second since the last call. */
 export class PictureCounter {
   #pictures = 0;
-  #at = 0;
+  #since = performance.now();
 
   constructor(video) {
-    this.video = video;
+    const count = () => {
+      this.#pictures++;
+      video.requestVideoFrameCallback(count);
+    };
+    this.canCount = "requestVideoFrameCallback" in video;
+    if (this.canCount) video.requestVideoFrameCallback(count);
   }
 
+  /** NaN where the browser cannot tell. */
   rate() {
-    const { totalVideoFrames, droppedVideoFrames } = this.video.getVideoPlaybackQuality();
-    const [pictures, now] = [totalVideoFrames - droppedVideoFrames, performance.now()];
-    const rate = (1000 * (pictures - this.#pictures)) / (now - this.#at);
-    const first = this.#at === 0 || pictures < this.#pictures;
-    this.#pictures = pictures;
-    this.#at = now;
-    return first ? NaN : rate;
+    const [pictures, since] = [this.#pictures, this.#since];
+    this.#pictures = 0;
+    this.#since = performance.now();
+    return this.canCount && !document.hidden ? (1000 * pictures) / (this.#since - since) : NaN;
   }
 }

@@ -1,6 +1,7 @@
 // The microphone: opened when first needed, kept for a while between two sentences, then given back.
 
 const KEPT = 60_000; // ms: opening it again takes long enough to swallow a first word
+const STARTING = 2000; // ms that the browser's sound may take to start
 
 export class Microphone {
   #context = null;
@@ -36,7 +37,10 @@ export class Microphone {
     this.#wired = new AudioWorkletNode(this.#context, "microphone", { numberOfOutputs: 0 });
     this.#wired.port.onmessage = ({ data }) => this.listening && this.onSound(data, this.#context.sampleRate);
     source.connect(this.#wired);
-    await this.#context.resume();
+    await Promise.race([this.#context.resume(), new Promise((resolve) => setTimeout(resolve, STARTING))]);
+    if (this.#context.state === "running") return;
+    this.close();
+    throw new Error("The browser’s sound did not start, so it cannot listen either: is there a loudspeaker or headphone?");
   }
 
   /** Gives the microphone back a minute from now, unless it is asked for again. */

@@ -150,7 +150,8 @@ function showHead() {
 
 async function showGauges() {
   const metrics = live?.metrics;
-  gauges.fps.show(live?.view ? pictures.rate() : NaN);
+  const rate = pictures.rate();
+  gauges.fps.show(live?.view ? rate : NaN);
   gauges.buffer.show(live?.view ? level.seconds : NaN);
   gauges.latency.show(metrics?.playback_latency_ms ?? NaN);
   const offset = await live?.view?.offset();
