@@ -40,7 +40,7 @@ from gaussiantalker.talker import Footage
 from gaussiantalker.timing import FPS, SAMPLE_RATE
 
 SCHEMA = 1
-SHOWN = 3  # frames whose attention the report shows
+LISTENING = ("median", "mouth open", "eyes shut")  # frames whose attention the report shows
 LONGEST_DRIVING = 20 * SAMPLE_RATE  # samples of other audio that are looked at
 
 
@@ -103,7 +103,8 @@ def evaluate(
         progress.stage("writing the report", 3)
         write_films(folder, held)
         progress.update(1)
-        frames = [held.first + k for k in telling_frames(result["per_frame"]).values()][:SHOWN]
+        chosen = telling_frames(result["per_frame"])
+        frames = list(dict.fromkeys(held.first + chosen[name] for name in LISTENING if name in chosen))
         drive = Footage(source, loaded.listener).drive(np.array(frames))
         attention = attention_maps(loaded.talker, loaded.camera, drive)
         progress.update(2)

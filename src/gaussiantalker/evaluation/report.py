@@ -25,18 +25,18 @@ _LARGEST_EMBEDDED = 12_000_000  # bytes of video inside the page; a larger one i
 
 
 def telling_frames(per_frame: dict[str, list[Any]]) -> dict[str, int]:
-    """The best, the median and the worst frame by the head's PSNR, and the most closed and the widest mouth."""
+    """Best, median and worst frame by the head's PSNR, the most closed and the widest mouth, and a blink."""
     chosen: dict[str, int] = {}
     for key, places in (
         ("psnr_head", {"worst": 0.0, "median": 0.5, "best": 1.0}),
-        ("lip_opening_truth", {"shut": 0.0, "open": 1.0}),
+        ("lip_opening_truth", {"mouth shut": 0.0, "mouth open": 1.0}),
+        ("blink_truth", {"eyes shut": 1.0}),
     ):
         values = array(per_frame[key])
         order = np.argsort(values)[: np.isfinite(values).sum()]
         for name, place in places.items():
-            frame = int(order[round(place * (len(order) - 1))]) if len(order) else -1
-            if frame >= 0 and frame not in chosen.values():
-                chosen[name] = frame
+            if len(order):
+                chosen[name] = int(order[round(place * (len(order) - 1))])
     return chosen
 
 
@@ -72,8 +72,10 @@ def write_report(
 def _tiles(metrics: dict[str, Any]) -> str:
     tiles = []
     for entry in first_numbers(metrics):
-        value = f"{shown(entry['value'])} <small>{escape(entry['unit'])}</small>"
-        tiles.append(f"<div><b>{value}</b>{escape(entry['label'])}</div>")
+        unit, label = entry["unit"], entry["label"]
+        # A unit of several words belongs to what is measured, not to the number.
+        unit, label = ("", f"{label} ({unit})") if " " in unit else (unit, label)
+        tiles.append(f"<div><b>{shown(entry['value'])} <small>{escape(unit)}</small></b>{escape(label)}</div>")
     return "".join(tiles)
 
 
@@ -91,10 +93,13 @@ def video_source(path: Path) -> str:
 
 def _strip(held: HeldOut, per_frame: dict[str, list[Any]]) -> str:
     quality = array(per_frame["psnr_head"])
-    figures = []
+    names: dict[int, list[str]] = {}
     for name, k in telling_frames(per_frame).items():
+        names.setdefault(k, []).append(name)
+    figures = []
+    for k, said in names.items():
         picture = resize(panels(held.truth[k], held.renders[k]), (3 * _SIDE, _SIDE))
-        figures.append(_figure(picture, f"{name}, frame {held.first + k}, {quality[k]:.1f} dB"))
+        figures.append(_figure(picture, f"{', '.join(said)}; frame {held.first + k}, {quality[k]:.1f} dB"))
     return "".join(figures)
 
 
