@@ -124,7 +124,7 @@ async def converse(client: Client, utterances: int) -> dict:
             speaking.cancel()
             asked = await client.interrupt()
             await asyncio.sleep(1.0)
-            interrupts.append(max(client.sound.loud[-1] - asked, 0.0))
+            interrupts.append(max([at - asked for at in client.sound.loud[-1:]], default=0.0))
         else:
             await speaking
             await client.event("speech.ended", first)

@@ -14,6 +14,11 @@ class FrameQueue(AsyncIterator[AvFrame]):
         self._most, self._skips = most, skips
         self.closed = False
 
+    @property
+    def waiting(self) -> int:
+        """How many frames could be had at once."""
+        return self._frames.qsize()
+
     def put(self, frame: AvFrame) -> None:
         if self.closed:
             return

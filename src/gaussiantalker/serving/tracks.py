@@ -44,7 +44,7 @@ class SoundTrack(MediaStreamTrack):
         """The next 20 ms, when they are due. Raises MediaStreamError at the end."""
         self._start()
         clock = asyncio.get_running_loop().time
-        if self._packets:
+        if self._packets and not self._frames.waiting:  # with more frames waiting it is late already
             await asyncio.sleep(max(self._due - clock(), 0))
         while not self._packets:
             frame = await anext(self._frames, None)
