@@ -19,6 +19,7 @@ from gaussiantalker.evaluation.held_out import HeldOut
 from gaussiantalker.evaluation.insight import attention_maps, plane_pictures
 from gaussiantalker.evaluation.likeness_scores import likeness_scores
 from gaussiantalker.evaluation.mouth_scores import (
+    LONGEST_DRIVING,
     driven_scores,
     expectation_of,
     held_out_phones,
@@ -37,11 +38,10 @@ from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.speaking import Avatar
 from gaussiantalker.speech import voiced
 from gaussiantalker.talker import Footage
-from gaussiantalker.timing import FPS, SAMPLE_RATE
+from gaussiantalker.timing import FPS
 
 SCHEMA = 1
 LISTENING = ("median", "mouth open", "eyes shut")  # frames whose attention the report shows
-LONGEST_DRIVING = 20 * SAMPLE_RATE  # samples of other audio that are looked at
 
 
 @dataclass(frozen=True)

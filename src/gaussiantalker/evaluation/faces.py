@@ -6,14 +6,16 @@ from typing import Protocol
 
 import numpy as np
 
+from gaussiantalker.capture.adnerf import LANDMARKS_68
 from gaussiantalker.capture.blendshapes import NAMES
+from gaussiantalker.capture.eyes import BLINKS
+from gaussiantalker.capture.face_mesh import INNER_LIPS, OUTER_EYE_CORNERS
+from gaussiantalker.capture.landmarker import POINTS
 
-# The 20 mouth points of the 68-point scheme (its 48 to 67: outer lip, then inner lip) among the tracker's 478.
-MOUTH = np.array([61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91, 78, 81, 13, 311, 308, 402, 14, 178])
-UPPER_LIP, LOWER_LIP = 13, 14  # the middle of the inner lips
-EYE_CORNERS = (33, 263)  # the outer ones; their distance is the unit of length
-POINTS, BLENDSHAPES = 478, 52
-_BLINKS = [NAMES.index(f"eyeBlink{side}") for side in ("Left", "Right")]
+MOUTH = np.array(LANDMARKS_68[48:])  # the 68-point scheme's outer lip, then inner lip, among the tracker's 478
+UPPER_LIP, LOWER_LIP = INNER_LIPS
+EYE_CORNERS = OUTER_EYE_CORNERS  # their distance is the unit of length
+BLENDSHAPES = len(NAMES)
 
 
 class Face(Protocol):
@@ -49,7 +51,7 @@ class Track:
     @property
     def blink(self) -> np.ndarray:  # [N] in [0, 1]
         """The tracker's scores for shut eyes, mean of both."""
-        return self.blendshapes[:, _BLINKS].mean(axis=1)
+        return self.blendshapes[:, BLINKS].mean(axis=1)
 
 
 def track(pictures: Iterable[np.ndarray], detector: Detector) -> Track:

@@ -12,10 +12,11 @@ from gaussiantalker.evaluation.record import Better, Measured, not_measured
 from gaussiantalker.evaluation.sync import FEWEST, Expectation, correlation, lag, silence_ratio
 from gaussiantalker.progress import Progress
 from gaussiantalker.speaking import Avatar
-from gaussiantalker.timing import SAMPLES_PER_FRAME, frame_count
+from gaussiantalker.timing import SAMPLE_RATE, SAMPLES_PER_FRAME, frame_count
 
 TRACKER = "MediaPipe face landmarker, 478 points"
 LIPS = "middle of the inner lips, over the distance of the outer eye corners"
+LONGEST_DRIVING = 20 * SAMPLE_RATE  # samples of other sound that are looked at
 STILL = f"fewer than {FEWEST} frames with a face, or a mouth that does not move"
 NO_PEAK = "the correlation has no peak of at least 0.3 within 0.4 s"
 

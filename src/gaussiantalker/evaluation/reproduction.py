@@ -12,6 +12,7 @@ from gaussiantalker.capture import Capture
 from gaussiantalker.capture.landmarker import Landmarker
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.evaluation.likeness_scores import Crowds
+from gaussiantalker.evaluation.mouth_scores import LONGEST_DRIVING
 from gaussiantalker.evaluation.papers import DEFORMATION_STEPS, Row, Table, find_table, milestones
 from gaussiantalker.evaluation.record import Measured
 from gaussiantalker.evaluation.scoring import Bench, Materials
@@ -20,7 +21,7 @@ from gaussiantalker.media.audio import read_audio
 from gaussiantalker.media.files import atomic_path, existing_file, read_json, write_json
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.splatting.cpu import prepare
-from gaussiantalker.timing import FPS, SAMPLE_RATE
+from gaussiantalker.timing import FPS
 from gaussiantalker.training import Schedule, train
 from gaussiantalker.training.schedule import find_schedule
 from gaussiantalker.training.train import kept
@@ -28,7 +29,6 @@ from gaussiantalker.training.train import kept
 PRESETS = {"fast": "fast", "demo": "demo", "paper": "standard"}
 FID_FRAMES = {"fast": 32, "demo": 32, "paper": 100_000}  # its network is slow
 SCORES = "scores.json"
-LONGEST_DRIVING = 20 * SAMPLE_RATE  # samples of other audio that are looked at
 
 
 def reproduce(

@@ -5,7 +5,8 @@ from scipy.ndimage import binary_dilation
 from skimage.registration import optical_flow_ilk
 from skimage.transform import warp
 
-HEAD, NECK, TORSO = 1, 2, 3  # labels of a capture
+from gaussiantalker.capture.segmentation import HEAD, NECK, TORSO
+
 _SEAM_WIDTH = 3 / 256  # of the picture's side, to either side of the seam
 
 
