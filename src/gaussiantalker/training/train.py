@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 
 from gaussiantalker import hardware, speech
 from gaussiantalker.capture import Capture
@@ -17,7 +18,7 @@ from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.speaking import Avatar, Motion, calm_stretch
 from gaussiantalker.splatting.cpu import prepare
 from gaussiantalker.splatting.memory import keep_memory
-from gaussiantalker.talker import Footage, Listener, Talker, find_method
+from gaussiantalker.talker import Footage, Listener, Method, Talker, find_method
 from gaussiantalker.timing import SAMPLES_PER_FRAME
 from gaussiantalker.training.card import model_card
 from gaussiantalker.training.initialise import initial_gaussians
@@ -65,22 +66,14 @@ def train(
         return out
     keep_memory()
     prepare(progress)  # on a GPU, too: the torso is fitted beside it
-    progress.stage("preparing", 1)
-    heard = source.audio[: source.train_frames * SAMPLES_PER_FRAME]
-    listener = Listener.fit(speech.load(ENCODER, progress), heard)
-    footage = Footage(source, listener)
-    frames = footage.usable(0, source.train_frames)
-    gaussians = initial_gaussians(source, plan.points, plan.sh_degree, seed, parts.start)
-    talker = Talker(parts, gaussians, listener.channels)
-    talker.fit_pose(footage.viewmats[frames])
-    talker.to(where)
-    trainer = Trainer(talker, footage, frames, plan, seed)
-    progress.update(1)
+    trainer, listener = _prepared(source, parts, plan, seed, where, progress)
+    talker, frames = trainer.talker, trainer.frames
     out.mkdir(parents=True, exist_ok=True)
     body = None
     if (torso or parts.torso) == "field":
         steps = round(STEPS_SHARE * plan.deformation_steps)
         body = kept_torso(out / TORSO_CHECKPOINT, source, frames, steps, recipe, progress)
+        trainer.footage.torso = body.field
 
     def keep_some(step: int) -> None:
         if step in keep:
@@ -92,6 +85,23 @@ def train(
     (out / CHECKPOINT).unlink()
     (out / TORSO_CHECKPOINT).unlink(missing_ok=True)
     return out
+
+
+def _prepared(
+    source: Capture, method: Method, plan: Schedule, seed: int, device: torch.device, progress: Progress
+) -> tuple[Trainer, Listener]:
+    """A talker that has learnt nothing yet, with its trainer and its ear."""
+    progress.stage("preparing", 1)
+    heard = source.audio[: source.train_frames * SAMPLES_PER_FRAME]
+    listener = Listener.fit(speech.load(ENCODER, progress), heard)
+    footage = Footage(source, listener)
+    frames = footage.usable(0, source.train_frames)
+    gaussians = initial_gaussians(source, plan.points, plan.sh_degree, seed, method.start)
+    talker = Talker(method, gaussians, listener.channels)
+    talker.fit_pose(footage.viewmats[frames])
+    trainer = Trainer(talker.to(device), footage, frames, plan, seed)
+    progress.update(1)
+    return trainer, listener
 
 
 def kept(out: Path, step: int) -> Path:
@@ -150,7 +160,7 @@ def _write_avatar(
         capture.camera,
         motion,
         plates,
-        torso.field.to(trainer.device) if torso else None,
+        copy.deepcopy(torso.field).to(trainer.device) if torso else None,
     )
     held_out = capture.audio[capture.train_frames * SAMPLES_PER_FRAME :][: PREVIEW_FRAMES * SAMPLES_PER_FRAME]
     avatar.speak(held_out).save(out / "preview.mp4", progress)

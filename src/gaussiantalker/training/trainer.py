@@ -81,7 +81,7 @@ class Trainer:
         started = time.perf_counter()
         targets = mouth_targets(self.footage.capture.tracking)[self.frames]
         contexts, steps = self.footage.contexts[self.frames], self.schedule.listening_steps
-        learn_to_listen(self.talker.conditions.speech, contexts, targets, steps, self.seed)
+        learn_to_listen(self.talker.conditions.speech, contexts, targets, steps, self.schedule.speech_noise, self.seed)
         self.seconds += time.perf_counter() - started
         progress.update(1)
 
@@ -186,7 +186,9 @@ class Trainer:
 
     def _deformation_step(self) -> None:
         shots = self.footage.shots(self._pick(self.schedule.batch)).to(self.device)
-        splats = self.talker.deform(shots.drive)
+        contexts = shots.drive.contexts
+        heard = contexts + self.schedule.speech_noise * torch.randn_like(contexts)
+        splats = self.talker.deform(shots.drive._replace(contexts=heard))
         image, alpha, _ = render(splats, shots.drive.viewmats, self.K, shots.plate, self.talker.sh_degree)
         self._descend(image, alpha, shots)
 
