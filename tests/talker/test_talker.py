@@ -129,3 +129,14 @@ def test_what_is_kept_in_evaluation_changes_no_frame_and_is_forgotten_in_trainin
         changed = talker.train().eval().deform(drive).means
     assert (changed - expected).abs().max() > 1e-4
     assert not [name for name in talker.state_dict() if "kept" in name], "files must not hold it"
+
+
+def test_what_is_held_stays_where_it_is() -> None:
+    talker, drive = moved(a_talker()), a_drive(2)
+    tooth = talker.raw["means"][7].detach()
+    talker.hold(tooth[None])
+    splats = talker.deform(drive)
+    torch.testing.assert_close(splats.means[:, 7], tooth.expand(2, 3))
+    torch.testing.assert_close(splats.scales[:, 7], talker.raw["log_scales"][7].exp().expand(2, 3))
+    assert (splats.sh[:, 7] - talker.raw["sh"][7]).abs().max() > 1e-6, "light on it may change"
+    assert (splats.means[:, 8] - talker.raw["means"][8]).abs().max() > 1e-6, "others move"

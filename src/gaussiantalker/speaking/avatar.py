@@ -1,7 +1,7 @@
 """The avatar: a folder that holds a person's talking head, and the object that brings it to speech."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from gaussiantalker.media.files import atomic_path, read_json, write_json
 from gaussiantalker.media.image import read_image, write_image
 from gaussiantalker.media.video import read_frames, write_video
 from gaussiantalker.progress import SILENT, Progress
+from gaussiantalker.speaking.direction import Blink, Pose, directed
 from gaussiantalker.speaking.frames import AvFrame, FrameStream
 from gaussiantalker.speaking.motion import Motion, Steering, between, turned
 from gaussiantalker.speaking.performance import Performance
@@ -105,10 +106,32 @@ class Avatar:
         facts = {"torso": "field" if self.torso else "plates"}
         write_json(path / "avatar.json", {"format": FORMAT, "written_by": __version__, **self.info, **facts})
 
-    def speak(self, audio: str | Path | np.ndarray) -> Performance:
-        """The avatar saying this: a sound file of any common kind, or 16 kHz mono samples [S]."""
+    def speak(
+        self, audio: str | Path | np.ndarray, *, pose: Pose = "recorded", blink: Blink = "recorded"
+    ) -> Performance:
+        """The avatar saying this: a sound file of any common kind, or 16 kHz mono samples [S].
+
+        `pose`: "recorded" (as the person moved), "still", a file of poses (see `speaking.poses`), or degrees [F, 3] of
+        yaw, pitch and roll at 25 a second. `blink`: "recorded", "auto" (at human rates), or a value from 0 (open) to 1.
+        """
         samples = read_audio(audio) if isinstance(audio, str | Path) else np.asarray(audio, np.float32)
-        return Performance(self, samples)
+        return Performance(self.directed(pose, blink), samples)
+
+    def directed(self, pose: Pose = "recorded", blink: Blink = "recorded") -> "Avatar":
+        """This avatar with another motion of its own, as `speak` takes it.
+
+        Raises:
+            GaussianTalkerError: a value that means nothing, or poses for an avatar without a torso field.
+        """
+        motion = directed(self.motion, pose, blink)
+        if self.torso or str(pose) == "recorded":
+            return replace(self, motion=motion)
+        if str(pose) != "still":
+            raise GaussianTalkerError(
+                "This avatar's neck and shoulders are recorded ones and fit no other poses: use the pose recorded or "
+                "still, or train an avatar with a torso field."
+            )
+        return replace(self, motion=motion, plates=self.plates[[self.motion.rest]])
 
     def stream(self, chunks: Iterable[np.ndarray]) -> Iterator[AvFrame]:
         """Frames of 16 kHz mono sound that arrives in chunks of any size, each as soon as its look-ahead is there."""
@@ -188,6 +211,7 @@ def _talker(path: Path, info: dict[str, Any], tensors: dict[str, Tensor], speech
     try:
         gaussians = Gaussians.from_dict({name.removeprefix("raw."): t for name, t in state.items()})
         talker = Talker(find_method(info["method"]), gaussians, speech_channels)
+        talker.free = state["free"]
         talker.load_state_dict(state)
     except (KeyError, RuntimeError):
         raise _other_version(path, info) from None

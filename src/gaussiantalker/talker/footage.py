@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from gaussiantalker import speech
+from gaussiantalker.capture.morphable import TEETH
 from gaussiantalker.geometry import rigid
 from gaussiantalker.talker.listener import Listener
 from gaussiantalker.talker.talker import Drive
@@ -52,6 +53,12 @@ class Footage:
     def usable(self, start: int, stop: int) -> np.ndarray:
         """Frame numbers in [start, stop) with a face."""
         return start + np.flatnonzero(self.capture.tracking.found[start:stop])
+
+    def upper_teeth(self) -> Tensor:
+        """Points [P, 3] on the teeth that belong to the skull: the upper half of all."""
+        tracking = self.capture.tracking
+        teeth = tracking.points[tracking.regions == TEETH]
+        return torch.from_numpy(teeth[teeth[:, 1] < np.median(teeth[:, 1])])
 
     def drive(self, frames: np.ndarray) -> Drive:
         """What moves the head in these frames [B]."""

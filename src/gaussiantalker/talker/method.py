@@ -47,6 +47,8 @@ class Method:
     """Frames after which the audio token's periodic position repeats (EGSTalker, PPE); 0 for none."""
     period_along: Literal["frames", "tokens"] = "frames"
     """What the position counts: frames as the paper says, or the tokens' axis as its public code does."""
+    teeth: Literal["free", "held"] = "free"
+    """Whether Gaussians on the upper teeth may be moved by sound, or stay on the skull (ours)."""
     regressor: Literal["mlp", "kan"] = "mlp"
     regressor_width: int = 128
     predicted: tuple[str, ...] = ("opacity", "sh")
@@ -151,6 +153,7 @@ ABLATIONS = {
             title="no layer norm around the attention, as the paper's equations show it",
             norms=False,
         ),
+        replace(_STAR, name="gaussiantalker-star/held-teeth", title="upper teeth that stay on the skull", teeth="held"),
         replace(_EGS, name="egstalker/without-kan", title="perceptrons for KANs", regressor="mlp", regressor_width=128),
         replace(_EGS, name="egstalker/without-agents", title="cross-attention for agents", fusion="cross"),
         replace(

@@ -19,6 +19,8 @@ from gaussiantalker.talker.triplane import Triplane
 
 POSE_NUMBERS = 12
 REGRESSORS = {"mlp": (CanonicalPredictors, Regressors), "kan": (SplineRegressors, SplineRegressors)}
+SHAPE = ("means", "scales", "quats")
+HOLD_REACH = 0.04  # head units: a quarter of the way from the teeth to the lips
 RAW_NAMES = {"scales": "log_scales", "opacity": "opacity_logits"}  # attributes that are kept before activation
 
 
@@ -71,6 +73,7 @@ class Talker(nn.Module):
         self.offsets = regressors(
             method.width, method.regressor_width, attribute_sizes(method.deformed, self.sh_degree)
         )
+        self.register_buffer("free", torch.ones(0))  # [N] 1 where sound may move a Gaussian; empty: it may everywhere
         self.register_buffer("pose_mean", torch.zeros(POSE_NUMBERS))
         self.register_buffer("pose_scale", torch.ones(POSE_NUMBERS))
         self.register_buffer("_kept_places", None, persistent=False)
@@ -104,12 +107,21 @@ class Talker(nn.Module):
         for name, value in self._add(self.canonical_heads(self.triplane(self.raw["means"]))).items():
             self.raw[name].copy_(value)
 
+    @torch.no_grad()
+    def hold(self, points: Tensor) -> None:
+        """Keeps Gaussians that lie on these points [P, 3] where they are, whatever is heard: once, after `bake`."""
+        nearest = torch.cdist(self.raw["means"], points.to(self.device)).amin(dim=1)
+        self.free = (nearest > HOLD_REACH).float()
+
     def deform(self, drive: Drive) -> Splats:
         """The head in B frames (stage 2, eq. 9-14)."""
         z, tokens = self._places(), self._tokens(drive)
         for layer in self.fusion:
             z = layer(z, tokens)
-        return self._activate(self.offsets(z))
+        offsets = self.offsets(z)
+        if len(self.free):
+            offsets |= {name: offsets[name] * self.free[:, None] for name in SHAPE if name in offsets}
+        return self._activate(offsets)
 
     def attention(self, drive: Drive) -> Tensor | None:
         """How much each Gaussian listens to each condition, [B, tokens, N], tokens in the order of the method's

@@ -60,7 +60,7 @@ class Trainer:
             while self.stage < len(STAGES):
                 self._run_stage(checkpoint, progress)
                 if self.stage == 0:
-                    self.talker.bake()
+                    self._finish_canonical()
                 self.stage, self.step = self.stage + 1, 0
                 if self.stage < len(STAGES):
                     self._prepare_stage()
@@ -73,6 +73,11 @@ class Trainer:
     def steps_done(self) -> int:
         """Over both stages."""
         return self.step + sum(self.steps[: self.stage])
+
+    def _finish_canonical(self) -> None:
+        self.talker.bake()
+        if self.talker.method.teeth == "held":
+            self.talker.hold(self.footage.upper_teeth())
 
     def _listen(self, progress: Progress) -> None:
         if not self.schedule.listening_steps or "audio" not in self.talker.method.conditions:
@@ -222,6 +227,7 @@ class Trainer:
             )
         for name in self.talker.raw:
             self.talker.raw[name] = nn.Parameter(tensors[f"talker/raw.{name}"].to(self.device))
+        self.talker.free = tensors["talker/free"].to(self.device)
         self.talker.load_state_dict(
             {name.removeprefix("talker/"): value for name, value in tensors.items() if name.startswith("talker/")}
         )
