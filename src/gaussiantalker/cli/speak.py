@@ -17,6 +17,10 @@ class Speak:
     """What to say: any common audio file, or a video with sound."""
     out: OptionalFile = None
     """The mp4 to write (default: NAME-OF-THE-AUDIO.mp4 here)."""
+    pose: str = "recorded"
+    """How the head moves: `recorded`, `still`, a table of angles (.csv, .npz), or another capture's folder."""
+    blink: str = "recorded"
+    """When the eyes shut: `recorded`, `auto` (at human rates), or a number from 0 (open) to 1."""
 
     @property
     def file(self) -> Path:
@@ -29,5 +33,7 @@ class Speak:
     def run(self, progress: Progress) -> str:
         from gaussiantalker.speaking import Avatar
 
-        Avatar.load(self.avatar, progress).speak(self.audio).save(self.file, progress=progress)
+        Avatar.load(self.avatar, progress).speak(self.audio, pose=self.pose, blink=self.blink).save(
+            self.file, progress=progress
+        )
         return f"Written: {self.file}"

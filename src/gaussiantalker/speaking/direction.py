@@ -1,0 +1,58 @@
+"""Directing a performance: which way the head moves and when the eyes shut, said beforehand."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.speaking.blinks import Blinks
+from gaussiantalker.speaking.motion import Motion, steps_between
+from gaussiantalker.speaking.poses import posed, read_poses
+
+Pose = str | Path | np.ndarray
+Blink = str | float
+
+
+def directed(motion: Motion, pose: Pose, blink: Blink) -> Motion:
+    """The avatar's motion with other poses and blinks.
+
+    `pose`: "recorded", "still", a file as `poses.read_poses` takes it, or degrees [F, 3] (yaw, pitch, roll). Poses that
+    end before the sound does are played to and fro, or in a ring where the last leads to the first.
+    `blink`: "recorded", "auto" (at human rates), or how far the eyes are shut, 0 to 1.
+
+    Raises:
+        GaussianTalkerError: a file that cannot be used, or a value that means nothing.
+    """
+    lids = _lids(motion, blink)
+    rest = motion.viewmats[motion.rest]
+    if isinstance(pose, np.ndarray):
+        if pose.ndim != 2 or pose.shape[1] != 3 or not len(pose):
+            raise GaussianTalkerError(f"A pose of shape {list(pose.shape)} is none: give degrees [frames, 3].")
+        return _along(posed(pose, np.zeros_like(pose), rest), lids)
+    if pose == "recorded":
+        return replace(motion, lids=None if blink == "recorded" else lids)
+    if pose == "still":
+        return _along(rest[None], lids)
+    return _along(read_poses(pose, rest), lids)
+
+
+def _along(viewmats: np.ndarray, lids) -> Motion:
+    motion = Motion(viewmats[:, :3, :3], viewmats[:, :3, 3], np.zeros(len(viewmats)), lids=lids)
+    gap = steps_between(viewmats[-1:], viewmats[:1])[0]
+    return replace(motion, closed=bool(len(motion) > 1 and gap <= motion.largest_step()))
+
+
+def _lids(motion: Motion, blink: Blink):
+    """Blinks [B] of frames [B] of a performance."""
+    if blink == "recorded":
+        return motion.blink_at
+    if blink == "auto":
+        return Blinks(float(np.median(motion.blink)), float(motion.blink.max()))
+    try:
+        value = float(blink)
+    except (TypeError, ValueError):
+        value = np.nan
+    if not 0 <= value <= 1:
+        raise GaussianTalkerError(f"The blink {blink!r} is none: give auto, recorded, or a number from 0 (open) to 1.")
+    return lambda frames: np.full(len(frames), value)
