@@ -60,9 +60,11 @@ def make_points(folder: Path, camera: dict[str, Any], progress: Progress) -> dic
     colors, neck, inside = np.zeros(points.shape), regions == NECK, np.isin(regions, INSIDE_MOUTH)
     outer = ~neck & ~inside
     colors[outer] = view.colours(points[outer], normals[outer], pictures)
-    colors[neck] = below.colours(points[neck], normals[neck], pictures)
+    if neck.any():
+        colors[neck] = below.colours(points[neck], normals[neck], pictures)
     progress.update(3)
-    colors[inside] = mouth_colours(folder, points[inside], regions[inside], Camera(**camera))
+    if inside.any():
+        colors[inside] = mouth_colours(folder, points[inside], regions[inside], Camera(**camera))
     arrays = {"points": points.astype(np.float32), "colors": colors.astype(np.float32), "regions": regions}
     np.savez(folder / "points.npz", **arrays)
     progress.update(4)

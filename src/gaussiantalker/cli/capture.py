@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from gaussiantalker.cli.options import File, OptionalFolder
+from gaussiantalker.cli.options import File, OptionalFile, OptionalFolder
 from gaussiantalker.progress import Progress
 
 
@@ -26,6 +26,8 @@ class Capture:
 
     consent: Annotated[str | None, tyro.conf.arg(metavar="TEXT", help_behavior_hint="")] = None
     """Who is seen and how they agreed to be captured; kept with the capture."""
+    head: OptionalFile = None
+    """Another morphable head than the one that comes along, as a .npz file laid out as in docs/capture.md."""
 
     @property
     def folder(self) -> Path:
@@ -38,5 +40,5 @@ class Capture:
     def run(self, progress: Progress) -> str:
         from gaussiantalker.capture import capture
 
-        capture(self.video, self.folder, size=self.size, consent=self.consent, progress=progress)
+        capture(self.video, self.folder, size=self.size, consent=self.consent, head=self.head, progress=progress)
         return f"Captured: {self.folder}\nNext: gaussiantalker train {self.folder}"
