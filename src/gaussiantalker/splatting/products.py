@@ -9,14 +9,15 @@ from collections.abc import Callable
 
 import llvmlite.binding
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from gaussiantalker.splatting.simd import LANES, vec
 from gaussiantalker.splatting.threads import helper
 
-_FEATURES = llvmlite.binding.get_host_cpu_features()
+# Who makes numba compile for another processor (NUMBA_CPU_NAME) gets what every processor can do.
+_FEATURES = {} if config.CPU_NAME else llvmlite.binding.get_host_cpu_features()
 HAS_BFLOAT = bool(_FEATURES.get("avx512bf16"))
 """Whether `add_brief_product` may be called."""
 WIDTH = 64
