@@ -6,7 +6,7 @@ Two cores in real time are 40 ms on the wall, and at most 80 of the processor.
     python benchmarks/capture.py VIDEO [VIDEO ...] [--size 256] [--truth TRUTH.npz]
 
 Each clip is captured in a fresh process into a temporary folder, so that peak memory is its own. The truth is that of
-a synthetic speaker: head2world, world2cam, lip_mm and blink, per frame.
+a synthetic speaker: head2world, world2cam, lip_mm, blink and gaze, per frame.
 """
 
 import json
@@ -25,6 +25,9 @@ from rich.table import Table
 from scipy.spatial.transform import Rotation
 
 from gaussiantalker.capture import Capture, capture
+from gaussiantalker.capture.head_fit import fit_head
+from gaussiantalker.capture.morphable import load_head
+from gaussiantalker.capture.pose import Motion
 
 
 @dataclass
@@ -79,6 +82,9 @@ def measure(video: Path, size: int, truth: Path | None) -> dict[str, str | float
         row["landmark jitter, px"] = facts["landmark_jitter_px"]["smoothed"]
         row["head jitter, degrees"] = facts["pose_jitter"]["degrees"]
         row["landmarks against the rigid face, px"] = facts["reprojection_px"]
+        row["landmarks against the moving head, px"] = result.record["stages"]["head"]["facts"]["reprojection_px"]
+        row["two halves' heads apart, eye distances"] = halves_apart(result)
+        row["starting points"] = len(result.tracking.points)
         if truth is not None:
             row |= against_truth(result, truth)
     return row
@@ -92,16 +98,36 @@ def against_truth(result: Capture, path: Path) -> dict[str, float]:
         flip = np.diag([1.0, -1.0, -1.0])
         rotations = truth["world2cam"][:3, :3] @ truth["head2world"][:count, :3, :3] @ flip
         lips, blink = truth["lip_mm"][:count], truth["blink"][:count]
+        # Theirs are radians to the person's left and up.
+        gaze = -np.degrees(truth["gaze"][:count])
     relative = Rotation.from_matrix(np.swapaxes(tracking.rotations[:count], 1, 2) @ rotations)
     error = np.degrees((relative.mean().inv() * relative).magnitude())
+    eyes = {"both eyes": tracking.blink, "right": tracking.blink_right, "left": tracking.blink_left}
     return {
         "rotation error, median degrees": float(np.median(error)),
         "rotation error, 95 % degrees": float(np.percentile(error, 95)),
         "head jitter of the truth, degrees": _bend(rotations),
         "head jitter of ours, measured alike": _bend(tracking.rotations[:count]),
         "lip opening, correlation": float(np.corrcoef(tracking.lip_opening[:count], lips)[0, 1]),
-        "blink, correlation": float(np.corrcoef(tracking.blink[:count], blink)[0, 1]),
+        **{
+            f"blink {name}, correlation": float(np.corrcoef(signal[:count], blink)[0, 1])
+            for name, signal in eyes.items()
+        },
+        "gaze sideways, correlation": float(np.corrcoef(tracking.gaze[:count, 0], gaze[:, 0])[0, 1]),
+        "gaze up and down, correlation": float(np.corrcoef(tracking.gaze[:count, 1], gaze[:, 1])[0, 1]),
+        "gaze error, median degrees": float(np.median(np.abs(tracking.gaze[:count] - gaze))),
     }
+
+
+def halves_apart(result: Capture) -> float:
+    """Root mean square distance between the heads fitted to the first and to the second half of a clip."""
+    tracking, head, shapes = result.tracking, load_head(), []
+    for part in np.array_split(np.arange(result.frames), 2):
+        poses = tracking.rotations[part], tracking.translations[part]
+        motion = Motion(result.camera.focal, tracking.vertices, *poses, np.zeros(len(part)))
+        seen = (values[part] for values in (tracking.landmarks, tracking.blendshapes, tracking.found))
+        shapes.append(fit_head(head, motion, *seen, result.size).neutral)
+    return float(np.sqrt(((shapes[0] - shapes[1]) ** 2).sum(-1).mean()))
 
 
 def _bend(rotations: np.ndarray) -> float:
