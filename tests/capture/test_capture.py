@@ -15,7 +15,6 @@ from gaussiantalker.capture import Capture, capture
 from gaussiantalker.capture.landmarker import Landmarker
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import project, rigid
-from gaussiantalker.media import video
 
 
 def test_every_array_has_one_row_per_frame(captured: Capture, clip: SyntheticClip) -> None:
@@ -123,27 +122,11 @@ def test_broken_folders_are_named(captured: Capture, tmp_path: Path) -> None:
         Capture.load(folder)
 
 
-def test_bad_videos_are_one_sentence(film: Path, model: object, tmp_path: Path) -> None:
-    model("face-landmarker")
-    (tmp_path / "text.mp4").write_text("no film " * 99)
-    wall = np.full((60, 96, 96, 3), 120, np.uint8)
-    video.write_video(tmp_path / "wall.mp4", wall)
-    video.write_video(tmp_path / "short.mp4", wall[:10])
-    video.write_video(tmp_path / "tiny.mp4", wall[:, :10, :10])
-    cases = {
-        "missing.mp4": "does not exist",
-        "text.mp4": "not a video",
-        "wall.mp4": "no face was found",
-        "tiny.mp4": "no face was found",
-        "short.mp4": "at least 2 s",
-    }
-    for name, words in cases.items():
-        with pytest.raises(GaussianTalkerError, match=words):
-            capture(tmp_path / name, tmp_path / "out", size=128)
-        assert not list((tmp_path / "out").glob("*")), name
+def test_bad_options_are_one_sentence(film: Path, tmp_path: Path) -> None:
     with pytest.raises(GaussianTalkerError, match="even number"):
         capture(film, tmp_path / "out", size=127)
     with pytest.raises(GaussianTalkerError, match="holds other files"):
+        (tmp_path / "something").touch()
         capture(film, tmp_path, size=128)
 
 
@@ -154,13 +137,6 @@ def test_a_full_disk_is_told_before_work_begins(
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1_000_000))
     with pytest.raises(GaussianTalkerError, match=r"needs about 0.0 GB .* make room"):
         capture(film, tmp_path / "out", size=128)
-
-
-def test_a_film_with_a_cut_is_refused(clip: SyntheticClip, model: object, tmp_path: Path) -> None:
-    model("face-landmarker")
-    video.write_video(tmp_path / "cut.mp4", np.concatenate([clip.video, np.roll(clip.video, 40, axis=2)[:, ::-1]]))
-    with pytest.raises(GaussianTalkerError, match=r"another picture at 0:02\.40;"):
-        capture(tmp_path / "cut.mp4", tmp_path / "out", size=128)
 
 
 def test_landmarks_move_and_grow_with_the_picture(clip: SyntheticClip, model: object) -> None:

@@ -1,20 +1,27 @@
 """A capture written as a dataset of the field, and read again, is the same head in the same place."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from gaussiantalker.capture import Capture, capture
-from gaussiantalker.capture.dataset import pictures, write_dataset
+from gaussiantalker.capture.dataset import ingest_dataset, pictures, write_dataset
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import project, rigid, rotation_angle
 from gaussiantalker.media.image import read_image
+from gaussiantalker.progress import SILENT
+from gaussiantalker.training import train
+from gaussiantalker.training.schedule import find_schedule
 
 
 @pytest.fixture(scope="module")
-def dataset(captured: Capture, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def dataset(captured: Capture, model: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    model("whisper-tiny-en")
     folder = tmp_path_factory.mktemp("dataset") / "speaker"
     write_dataset(captured, folder)
     return folder
@@ -40,13 +47,21 @@ def test_layout_is_what_others_read(dataset: Path, captured: Capture) -> None:
     train, val = (json.loads((dataset / f"transforms_{n}.json").read_text()) for n in ("train", "val"))
     assert len(train["frames"]) == captured.train_frames and len(val["frames"]) == count - captured.train_frames
     assert (dataset / "bc.jpg").exists() and (dataset / "aud.wav").exists()
+    features = np.load(dataset / "aud_ds.npy")
+    assert features.shape == (count, 16, 29) and np.isfinite(features).all()
+    assert np.array_equal(features[1:, :14], features[:-1, 2:]), "windows of 16 rows, two further for each frame"
+    tracked = torch.load(dataset / "track_params.pt", weights_only=True)
+    assert tracked["euler"].shape == tracked["trans"].shape == (count, 3) and tracked["vertices"].shape[0] == count
+    assert "AU45_r" in (dataset / "au.csv").read_text().splitlines()[0]
 
 
-def test_masks_blinks_and_sound_return(returned: Capture, captured: Capture) -> None:
+def test_masks_blinks_and_sound_return(returned: Capture, captured: Capture, dataset: Path) -> None:
     assert returned.frames == captured.frames
     assert np.array_equal(returned.labels[:], captured.labels[:])
     assert np.abs(returned.tracking.blink - captured.tracking.blink).max() < 0.01
     assert np.abs(returned.audio - captured.audio).max() < 1e-3
+    assert np.array_equal(returned.deepspeech, np.load(dataset / "aud_ds.npy"))
+    assert captured.deepspeech is None
     assert np.abs(returned.images[:].astype(int) - captured.images[:]).mean() < 3
 
 
@@ -80,3 +95,23 @@ def test_incomplete_datasets_are_named(dataset: Path, tmp_path: Path) -> None:
         (tmp_path / "ori_imgs" / f"{k}.jpg").write_bytes((dataset / "ori_imgs" / "0.jpg").read_bytes())
     with pytest.raises(GaussianTalkerError, match="lacks picture 2"):
         capture(tmp_path, tmp_path / "out")
+
+
+def test_an_imported_dataset_can_be_trained(returned: Capture, tmp_path: Path) -> None:
+    steps = {"listening_steps": 5, "canonical_steps": 4, "deformation_steps": 2, "points": 500}
+    avatar = train(returned.path, tmp_path / "avatar", schedule=replace(find_schedule("demo"), **steps))
+    assert json.loads((avatar / "avatar.json").read_text())["recipe"]["capture"] == returned.fingerprint
+
+
+def test_windows_that_are_too_few_or_none_are_handled(dataset: Path, captured: Capture, tmp_path: Path) -> None:
+    source = tmp_path / "published"
+    shutil.copytree(dataset, source)
+    windows = np.load(source / "aud_ds.npy")
+    (source / "aud_ds.npy").unlink()
+    np.save(source / "aud.npy", windows[:-3])
+    facts = ingest_dataset(source, tmp_path, captured.size, SILENT)
+    kept = np.load(tmp_path / "deepspeech.npy")
+    assert len(kept) == facts["frames"] and np.array_equal(kept[-4:], np.repeat(windows[-4:-3], 4, 0))
+    np.save(source / "aud.npy", windows[:, :8])
+    with pytest.raises(GaussianTalkerError, match="not DeepSpeech windows"):
+        ingest_dataset(source, tmp_path, captured.size, SILENT)

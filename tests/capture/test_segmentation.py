@@ -30,7 +30,7 @@ def test_scores_glide_from_any_frame_on(count: int, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(segmentation, "_scores", scores)
     for first in range(count + 1):
         parsed.clear()
-        got = [*segmentation._frame_scores(range(count), None, first)]
+        got = [*segmentation._frame_scores(range(count), None, first, 1)]
         frames = torch.cat(got)[:, 0, 0, 0] if got else torch.zeros(0)
         assert torch.allclose(frames, torch.arange(first, count, dtype=torch.float32))
         assert min(parsed, default=first) >= first - STEP, "what was written is not parsed again"
@@ -46,7 +46,7 @@ def test_a_head_that_moves_much_is_parsed_more_often(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(segmentation, "_scores", scores)
     for speed, times in ((0, 3), (1, 4)):
         parsed = []
-        assert sum(map(len, segmentation._frame_scores(range(2 * STEP + 1), None, 0))) == 2 * STEP + 1
+        assert sum(map(len, segmentation._frame_scores(range(2 * STEP + 1), None, 0, 1))) == 2 * STEP + 1
         assert len(parsed) >= times if speed else len(parsed) == times
 
 

@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 
+from gaussiantalker.capture.lag import Lag
 from gaussiantalker.capture.verdict import judge
 
 GOOD = {
@@ -36,7 +37,7 @@ def test_a_good_capture_is_good() -> None:
         ("ingest", "frames", 1500, "60 s will do for a first try"),
         ("ingest", "crop", [0, 0, 200], "Film closer"),
         ("ingest", "other_people", 1, "2 people are seen"),
-        ("tracking", "missing_frames", list(range(40, 80)), "at most 1.6 s"),
+        ("tracking", "missing_frames", list(range(40, 400)), "at most 14.4 s"),
         ("tracking", "yaw_pitch_roll_ranges", {"yaw": [-70, 15], "pitch": [0, 5], "roll": [0, 0]}, "Profiles"),
         ("tracking", "yaw_pitch_roll_ranges", {"yaw": [-1, 2], "pitch": [0, 5], "roll": [0, 0]}, "show its shape"),
         ("tracking", "pose_jitter", {"degrees": 0.6, "px": 2}, "more light"),
@@ -60,6 +61,32 @@ def test_faults_are_told(stage: str, key: str, value: object, words: str) -> Non
 def test_without_speech_it_is_hardly_usable(lips: np.ndarray, voiced: float | None, words: str) -> None:
     overall, findings = judge(GOOD, lips, voiced)
     assert overall == "hardly usable: one problem" and findings[0].level == "problem" and words in findings[0].text
+
+
+@pytest.mark.parametrize(
+    ("lag", "level", "words"),
+    [
+        (Lag(-0.4, 0.7), "good", "The lips lead the sound by 0.4 frames (16 ms): in step"),
+        (Lag(3.1, 0.7), "limit", "The sound leads the lips by 3.1 frames (124 ms). Shift"),
+        (Lag(-4.0, 0.7), "limit", "The lips lead the sound by 4.0 frames (160 ms). Shift"),
+        (Lag(0.0, 0.05), "limit", "does not follow the lips"),
+    ],
+)
+def test_lips_and_sound_are_compared(lag: Lag, level: str, words: str) -> None:
+    _, findings = judge(GOOD, LIPS, 0.8, lag)
+    told = [f for f in findings if words in f.text]
+    assert len(told) == 1 and told[0].level == level
+
+
+def test_stretches_without_a_face_and_without_sound_are_named() -> None:
+    facts = copy.deepcopy(GOOD)
+    facts["tracking"]["missing_frames"] = [5, 6, *range(100, 180)]
+    facts["ingest"] |= {"cut": [[100, 180]], "sound": True, "sound_seconds": 190.0}
+    _, findings = judge(facts, LIPS, 0.8)
+    limits = [f.text for f in findings if f.level == "limit"]
+    assert len(limits) == 2
+    assert any("Left out: 0:04.00 to 0:07.20; shorter gaps are bridged" in text for text in limits)
+    assert any("The sound ends 10.0 s before the pictures" in text for text in limits)
 
 
 def test_short_gaps_are_bridged_without_complaint() -> None:

@@ -163,9 +163,7 @@ class _Aligner:
         by_turn = np.cross(turned, slope) @ left_jacobian(pose[:, :3])
         return np.concatenate([by_turn, slope], axis=-1)
 
-    def _equations(
-        self, value: np.ndarray, weight: np.ndarray, jacobian: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _equations(self, value: np.ndarray, weight: np.ndarray, jacobian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Normal equations [n, 6, 6] and [n, 6] of what the points show [n, P] against the texture."""
         gain = (weight * value * self._texture).sum(-1) / np.maximum((weight * self._texture**2).sum(-1), 1e-6)
         residual = value - np.clip(gain, 0.5, 2)[:, None] * self._texture

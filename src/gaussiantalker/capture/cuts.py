@@ -19,6 +19,11 @@ def thumbnail(image: np.ndarray) -> np.ndarray:  # [24, 24] float32
     return grey.reshape(_CELLS, 4, _CELLS, 4).mean((1, 3))
 
 
+def clock(seconds: float) -> str:
+    """m:ss.ss"""
+    return f"{int(seconds // 60)}:{seconds % 60:05.2f}"
+
+
 def find_cuts(changes: np.ndarray) -> list[float]:
     """Seconds of the cuts, from the mean change [N - 1] of the thumbnail from each picture to the next."""
     cuts = []

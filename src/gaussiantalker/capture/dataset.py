@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gaussiantalker import pretrained
+from gaussiantalker import pretrained, speech
 from gaussiantalker.capture import adnerf
 from gaussiantalker.capture.arrays import ArrayReader, ArrayWriter
 from gaussiantalker.capture.face_mesh import load_face_mesh
@@ -19,9 +19,13 @@ from gaussiantalker.media import audio
 from gaussiantalker.media.files import write_json
 from gaussiantalker.media.image import read_image, write_image
 from gaussiantalker.progress import SILENT, Progress
+from gaussiantalker.speech.deepspeech import read_windows
+from gaussiantalker.speech.projection import fit
 from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME
 
 _SOUNDS = ("aud.wav", "audio.wav")
+_WINDOWS = ("aud_ds.npy", "aud.npy")
+_LOGITS = 29  # channels that readers of aud_ds.npy expect
 _UNIT = 0.9  # their lengths are decimetres; the outer corners of the eyes are about 9 cm apart
 
 
@@ -57,6 +61,11 @@ def ingest_dataset(source: Path, folder: Path, size: int, progress: Progress) ->
     if sound is not None:
         samples = audio.read_audio(sound)[: len(files) * SAMPLES_PER_FRAME]
         audio.write_wav(folder / "audio.wav", np.pad(samples, (0, len(files) * SAMPLES_PER_FRAME - len(samples))))
+    windows = next((source / name for name in _WINDOWS if (source / name).exists()), None)
+    if windows is not None:
+        kept = read_windows(windows)
+        # Theirs may be a few windows longer or shorter than the pictures; their reader repeats the last one, too.
+        np.save(folder / "deepspeech.npy", kept[np.minimum(np.arange(len(files)), len(kept) - 1)])
     return {
         "frames": len(files),
         "first_number": int(files[0].stem),
@@ -115,7 +124,9 @@ def label_dataset(source: Path, folder: Path, facts: dict, progress: Progress) -
 def write_dataset(capture: Capture, folder: str | Path, progress: Progress = SILENT) -> None:
     """Writes a capture in AD-NeRF's layout: pictures, parsing, torso, background, landmarks, poses, sound, au.csv.
 
-    Lengths are decimetres, as in their tracker; aud_ds.npy (DeepSpeech features) is left to their own script.
+    Lengths are decimetres, as in their tracker. aud_ds.npy holds the DeepSpeech windows that the capture came with;
+    else 29 principal components of Whisper's features in the same shape, on which their networks train as well, and
+    which whoever drives such a network must compute in the same way.
     """
     folder, tracking, count = Path(folder), capture.tracking, capture.frames
     for name in ("ori_imgs", "gt_imgs", "parsing", "torso_imgs"):
@@ -136,8 +147,22 @@ def write_dataset(capture: Capture, folder: str | Path, progress: Progress = SIL
     _write_poses(capture, folder)
     if capture.has_audio:
         audio.write_wav(folder / "aud.wav", capture.audio)
+        cut = capture.train_frames * SAMPLES_PER_FRAME
+        audio.write_wav(folder / "aud_train.wav", capture.audio[:cut])
+        audio.write_wav(folder / "aud_novel.wav", capture.audio[cut:])
+    features = _windows(capture, progress)
+    if features is not None:
+        np.save(folder / "aud_ds.npy", features)
     lines = ["frame, AU45_r", *(f"{k + 1}, {2 * value:.3f}" for k, value in enumerate(tracking.blink))]
     (folder / "au.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _windows(capture: Capture, progress: Progress) -> np.ndarray | None:  # [N, 16, 29] float32
+    """What the field's readers expect to find of the sound in every frame."""
+    if capture.deepspeech is not None or not capture.has_audio:
+        return capture.deepspeech
+    rows = speech.load("whisper", progress).features(capture.audio)
+    return speech.windows(fit(rows, _LOGITS).apply(rows))
 
 
 def _write_poses(capture: Capture, folder: Path) -> None:

@@ -85,6 +85,17 @@ class Capture:
         return held_out_from(self.frames)
 
     @property
+    def cut(self) -> list[tuple[int, int]]:
+        """First and one past the last frame of the stretches without a face that were too long to be bridged."""
+        return [(first, stop) for first, stop in self.record["stages"]["ingest"]["facts"].get("cut", [])]
+
+    def longest_part(self, stop: int | None = None) -> slice:
+        """The longest stretch of frames before `stop` in which nothing is cut."""
+        stop = self.frames if stop is None else stop
+        edges = [0, *(min(edge, stop) for pair in self.cut for edge in pair), stop]
+        return max((slice(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True)), key=lambda s: s.stop - s.start)
+
+    @property
     def has_audio(self) -> bool:
         return (self.path / "audio.wav").exists()
 
@@ -103,6 +114,12 @@ class Capture:
     @cached_property
     def background(self) -> np.ndarray:  # [H, W, 3] uint8
         return image.read_image(self.path / "background.png")
+
+    @property
+    def deepspeech(self) -> np.ndarray | None:  # [N, 16, 29] float32
+        """The DeepSpeech windows that an AD-NeRF dataset brought along; None where there were none."""
+        path = self.path / "deepspeech.npy"
+        return np.load(path) if path.exists() else None
 
     @cached_property
     def audio(self) -> np.ndarray:  # [640 N] float32, 16 kHz

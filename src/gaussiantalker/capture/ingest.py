@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gaussiantalker.capture.cuts import find_cuts, thumbnail
+from gaussiantalker.capture.cuts import clock, find_cuts, thumbnail
 from gaussiantalker.capture.faces import find_faces, gaps
 from gaussiantalker.capture.framing import Crop, Framing, choose_crop
 from gaussiantalker.capture.landmarker import Landmarker
@@ -145,8 +145,3 @@ def _refuse_faceless(source: Path, found: np.ndarray) -> None:
         f"a face is seen in only {found.mean():.0%} of {source}, from {clock(first)} to {clock(last)}; "
         f"cut it to the part with the speaker, at least {_MIN_SECONDS} s long"
     )
-
-
-def clock(seconds: float) -> str:
-    """m:ss.ss"""
-    return f"{int(seconds // 60)}:{seconds % 60:05.2f}"

@@ -108,10 +108,10 @@ def _run(stages: Stages, source: Source, out: Path, size: int, model: Path, prog
         return make_report(out, stages.record, progress)
 
     identity = source.identity()
-    read = ["frames.npy", "landmarks.npy", "faces.npz", "audio.wav"]
+    read = ["frames.npy", "landmarks.npy", "faces.npz", "audio.wav", "deepspeech.npy"]
     ingested = stages.run(
         "ingest",
-        4,
+        5,
         identity | {"size": size},
         [],
         read,
@@ -128,4 +128,4 @@ def _run(stages: Stages, source: Source, out: Path, size: int, model: Path, prog
     stages.run("plates", 5, {}, ["ingest", "labels"], ["background.png", "plates.npy"], plates)
     stages.run("points", 4, {}, ["tracking", "head", "labels"], ["points.npz"], points)
     told = {key: stages.record[key] for key in ("source", "consent")}
-    stages.run("report", 2, told, ["ingest", "tracking", "head", "labels", "plates"], ["report.html"], report)
+    stages.run("report", 3, told, ["ingest", "tracking", "head", "labels", "plates"], ["report.html"], report)

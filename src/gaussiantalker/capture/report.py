@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from gaussiantalker.capture.arrays import ArrayReader, spread
 from gaussiantalker.capture.face_mesh import LIDS, OUTER_LIPS, OUTLINE
+from gaussiantalker.capture.lag import lip_lag
 from gaussiantalker.capture.morphable import SKIN
 from gaussiantalker.capture.verdict import judge
 from gaussiantalker.geometry import Camera, project, rigid, yaw_pitch_roll
@@ -38,7 +39,8 @@ def make_report(folder: Path, record: dict[str, Any], progress: Progress) -> dic
         tracking = dict(file) | dict(head)
     sound = audio.read_audio(folder / "audio.wav") if (folder / "audio.wav").exists() else None
     spoken = None if sound is None else float(voiced(sound).mean())
-    overall, findings = judge(facts, tracking["lip_opening"], spoken)
+    lag = None if sound is None else lip_lag(tracking["lip_opening"], sound)
+    overall, findings = judge(facts, tracking["lip_opening"], spoken, lag)
     template = Template((Path(__file__).parent / "report.html").read_text(encoding="utf-8"))
     page = template.substitute(
         source=escape(record["source"]),
@@ -56,7 +58,12 @@ def make_report(folder: Path, record: dict[str, Any], progress: Progress) -> dic
     with atomic_path(folder / "report.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
     progress.update(1)
-    return {"verdict": overall, "findings": [{"level": f.level, "text": f.text} for f in findings]}
+    return {
+        "verdict": overall,
+        "findings": [{"level": f.level, "text": f.text} for f in findings],
+        "sound_leads_frames": None if lag is None else round(lag.frames, 2),
+        "sound_agreement": None if lag is None else round(lag.agreement, 3),
+    }
 
 
 def _sheet(folder: Path, tracking: dict[str, np.ndarray], camera: Camera) -> str:

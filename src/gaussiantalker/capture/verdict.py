@@ -5,10 +5,14 @@ from typing import Any, Literal
 
 import numpy as np
 
+from gaussiantalker.capture.cuts import clock
+from gaussiantalker.capture.lag import Lag
 from gaussiantalker.timing import FPS
 
 Level = Literal["good", "limit", "problem"]
 _SHORT, _ENOUGH = 30, 120  # seconds
+_IN_STEP = 2.0  # frames by which sound and lips may be apart: 80 ms, which few people notice
+_AGREE = 0.2  # correlation of sound and lips below which nothing can be told
 
 
 @dataclass(frozen=True)
@@ -19,16 +23,21 @@ class Finding:
     text: str
 
 
-def judge(facts: dict[str, dict[str, Any]], lip_opening: np.ndarray, voiced: float | None) -> tuple[str, list[Finding]]:
+def judge(
+    facts: dict[str, dict[str, Any]], lip_opening: np.ndarray, voiced: float | None, lag: Lag | None = None
+) -> tuple[str, list[Finding]]:
     """An overall sentence and the findings behind it.
 
-    `facts` are those of the stages in capture.json; `voiced` is the share of frames with speech, None without sound.
+    `facts` are those of the stages in capture.json; `voiced` is the share of frames with speech, None without sound;
+    `lag` is None where it cannot be told.
     """
     ingest, tracking = facts["ingest"], facts["tracking"]
     findings = [
         _length(ingest["frames"] / FPS),
         _speech(lip_opening, voiced),
-        _missing(tracking["missing_frames"], ingest["frames"]),
+        _step(lag),
+        _sound_length(ingest),
+        _missing(tracking["missing_frames"], ingest["frames"], ingest.get("cut", [])),
         _turns(tracking["yaw_pitch_roll_ranges"]),
         _steadiness(tracking, ingest["frames"]),
         _eyes(tracking),
@@ -68,12 +77,35 @@ def _speech(lip_opening: np.ndarray, voiced: float | None) -> Finding:
     return Finding("good" if voiced > 0.4 else "limit", text)
 
 
-def _missing(missing: list[int], frames: int) -> Finding:
+def _step(lag: Lag | None) -> Finding | None:
+    if lag is None:
+        return None
+    if lag.agreement < _AGREE:
+        return Finding("limit", f"The sound does not follow the lips (r = {lag.agreement:.2f}). Is it this person's?")
+    leader, follower = ("sound", "lips") if lag.frames > 0 else ("lips", "sound")
+    verb = "leads" if leader == "sound" else "lead"
+    text = f"The {leader} {verb} the {follower} by {abs(lag.frames):.1f} frames ({abs(lag.frames) * 1000 / FPS:.0f} ms)"
+    if abs(lag.frames) > _IN_STEP:
+        return Finding("limit", f"{text}. Shift the sound of the film by that much and capture it again.")
+    return Finding("good", f"{text}: in step.")
+
+
+def _sound_length(ingest: dict[str, Any]) -> Finding | None:
+    missing = ingest["frames"] / FPS - ingest.get("sound_seconds", ingest["frames"] / FPS)
+    if ingest.get("sound") and missing > 1:
+        return Finding("limit", f"The sound ends {missing:.1f} s before the pictures; silence was put in its place.")
+    return None
+
+
+def _missing(missing: list[int], frames: int, cut: list[list[int]]) -> Finding:
     if not missing:
         return Finding("good", "The face was found in every frame.")
     longest = max(len(run) for run in np.split(np.array(missing), np.flatnonzero(np.diff(missing) > 1) + 1)) / FPS
     text = f"No face in {len(missing)} frames ({len(missing) / frames:.1%}), at most {longest:.1f} s in one go"
-    if longest > 1 or len(missing) > 0.05 * frames:
+    if cut:
+        parts = ", ".join(f"{clock(a / FPS)} to {clock(b / FPS)}" for a, b in cut[:4]) + (", ..." if cut[4:] else "")
+        return Finding("limit", f"{text}. Left out: {parts}; shorter gaps are bridged.")
+    if len(missing) > 0.05 * frames:
         return Finding("limit", f"{text}. Cut these parts from the film.")
     return Finding("good", f"{text}; bridged.")
 
