@@ -29,6 +29,9 @@ class Capture:
     head: OptionalFile = None
     """Another morphable head than the one that comes along, as a .npz file laid out as in docs/capture.md."""
 
+    force: Annotated[tuple[str, ...], tyro.conf.arg(metavar="STAGE ...", help_behavior_hint="")] = ()
+    """Stages to run again though nothing has changed: ingest, tracking, head, labels, plates, points, report."""
+
     @property
     def folder(self) -> Path:
         return self.out or Path("captures") / self.video.stem
@@ -40,5 +43,6 @@ class Capture:
     def run(self, progress: Progress) -> str:
         from gaussiantalker.capture import capture
 
-        capture(self.video, self.folder, size=self.size, consent=self.consent, head=self.head, progress=progress)
+        options = {"size": self.size, "consent": self.consent, "head": self.head, "force": self.force}
+        capture(self.video, self.folder, **options, progress=progress)
         return f"Captured: {self.folder}\nNext: gaussiantalker train {self.folder}"

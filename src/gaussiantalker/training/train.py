@@ -122,13 +122,14 @@ def _finished(out: Path, recipe: dict[str, Any]) -> bool:
 
 def _motion(capture: Capture, free: bool) -> tuple[Motion, np.ndarray | None]:
     """How the avatar moves, from the training frames; where it is not free, with the plates of just these frames."""
-    tracking, frames = capture.tracking, capture.train_frames
-    motion = Motion(tracking.rotations[:frames], tracking.translations[:frames], tracking.blink[:frames])
+    # Where frames are cut there is no body to go with a pose, and the stillest poses of all.
+    tracking, whole = capture.tracking, capture.longest_part(capture.train_frames)
+    motion = Motion(tracking.rotations[whole], tracking.translations[whole], tracking.blink[whole])
     if free and (ring := motion.looped()).closed:
         return ring, None
     part = slice(*calm_stretch(motion.rotations, motion.translations))
     motion = Motion(motion.rotations[part], motion.translations[part], motion.blink[part])
-    return motion, None if free else np.asarray(capture.plates[part])
+    return motion, None if free else np.asarray(capture.plates[whole][part])
 
 
 def _write_avatar(
