@@ -48,6 +48,18 @@ def test_odd_sizes_are_made_even() -> None:
     assert watch_speech(33).pictures[0][1].shape == (34, 34, 3)
 
 
+def test_one_without_h264_gets_vp8() -> None:
+    async def live() -> Watcher:
+        async with serving(avatar=FlashAndBeep(64)) as server:
+            async with watching(server, await server.begin(), "video/VP8") as watcher:
+                while not watcher.pictures:
+                    await asyncio.sleep(0.02)
+            return watcher
+
+    watcher = asyncio.run(live())
+    assert video_codec(watcher.answer) == "VP8" and abs(watcher.pictures[0][1].mean() - DARK) < 5
+
+
 def test_leaving_frees_the_place_and_the_session_goes_on() -> None:
     async def live() -> list[int]:
         async with serving(limits=Limits(viewers=1)) as server:

@@ -131,6 +131,17 @@ def test_sound_faster_than_life_is_taken_up_to_a_bound_and_then_refused() -> Non
     assert after == pytest.approx(0.1)
 
 
+def test_crumbs_of_sound_do_not_pile_up() -> None:
+    async def live(server: Server, facts: dict, socket) -> int:
+        for _ in range(20):
+            await socket.send(b"\0\0")
+            await socket.send('{"type": "segment.end"}')
+        assert (await heard(socket, "error"))["title"] == "Too much sound"
+        return session_of(server, facts).stream.waiting
+
+    assert talk(live, limits=Limits(segments=5)) == 6
+
+
 @pytest.mark.parametrize(
     ("messages", "code"),
     [(["x" * 66_560], 1009), ([b"\0" * 300_000], 1009), (["?"] * 30, 1008)],
@@ -188,7 +199,7 @@ def test_a_client_that_reads_nothing_does_not_outlive_its_session() -> None:
         session = session_of(server, facts)
         talking = asyncio.create_task(Conversation(session, Stuck()).run())
         await asyncio.sleep(0)
-        for _ in range(300):
+        for _ in range(210):
             session.interrupt()
         await server.http.delete(f"/v1/sessions/{facts['id']}")
         await talking

@@ -109,8 +109,9 @@ class Conversation:
         taken = self._session.hear(np.frombuffer(pcm, "<i2"))
         before, self._refusing = self._refusing, not taken
         if self._refusing and not before:
-            seconds = self._session.limits.buffered_seconds
-            raise Mistake("Too much sound", f"Sound was refused: {seconds:g} s may wait to be spoken, no more.")
+            limits = self._session.limits
+            most = f"{limits.buffered_seconds:g} s of it, in {limits.segments} segments,"
+            raise Mistake("Too much sound", f"Sound was refused: {most} may wait to be spoken.")
 
     def _obey(self, text: str) -> None:
         """An event as JSON. Raises Mistake when it is none that is known."""

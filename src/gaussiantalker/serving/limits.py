@@ -11,6 +11,7 @@ class Limits:
     viewers: int = 4  # of one session, over WebRTC and as mp4 together
     sockets: int = 4  # of one session
     buffered_seconds: float = 60.0  # of sound that waits to be spoken; more is refused
+    segments: int = 100  # that wait to be spoken
     message_bytes: int = 256 * 1024  # of sound in one message of the socket: 2.7 s at 48 kHz
     text_bytes: int = 16 * 1024  # of an event
     body_bytes: int = 64 * 1024  # of an HTTP request

@@ -108,7 +108,8 @@ class Session:
     def hear(self, pcm: np.ndarray) -> bool:
         """Sound int16 [S] to say, at the agreed rate; False when so much waits already that it is refused."""
         self._last_word = monotonic()
-        if self.stream.buffered + len(pcm) / self.sample_rate > self.limits.buffered_seconds:
+        seconds = self.stream.buffered + len(pcm) / self.sample_rate
+        if seconds > self.limits.buffered_seconds or self.stream.waiting > self.limits.segments:
             return False
         self.stream.push_audio(pcm, self.sample_rate)
         return True

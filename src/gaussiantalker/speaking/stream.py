@@ -83,6 +83,11 @@ class AvatarStream(AsyncIterator[AvFrame]):
         with self._lock:
             return sum(segment.waiting for segment in self._segments) / SAMPLE_RATE
 
+    @property
+    def waiting(self) -> int:
+        """How many segments have not been given out to their end."""
+        return len(self._segments)
+
     def push_audio(self, pcm: np.ndarray, sample_rate: int = SAMPLE_RATE) -> None:
         """Mono sound [S] to say, float in [-1, 1] or int16, at one rate from 8,000 to 48,000 Hz per segment.
 
