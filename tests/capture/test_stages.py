@@ -1,10 +1,13 @@
 """Work is repeated when, and only when, something it depends on has changed."""
 
+import errno
+import json
 from pathlib import Path
 
 import pytest
 
 from gaussiantalker.capture.stages import Stages
+from gaussiantalker.errors import Failure, GaussianTalkerError
 
 
 class Kitchen:
@@ -71,3 +74,59 @@ def test_a_killed_stage_is_not_trusted(kitchen: Kitchen) -> None:
     assert set(record["stages"]) == {"dough"}
     del kitchen.bread
     assert kitchen.bake(record).ran == ["bread"]
+
+
+def interrupted(kitchen: Kitchen, record: dict, error: BaseException) -> None:
+    """Bakes until the dough is half kneaded."""
+
+    def dough() -> dict:
+        (kitchen.folder / "dough.txt").write_text("half")
+        raise error
+
+    kitchen.dough = dough
+    with pytest.raises(type(error) if not isinstance(error, OSError) else Failure):
+        kitchen.bake(record)
+    del kitchen.dough
+
+
+def test_work_goes_on_only_where_the_same_work_was_killed(kitchen: Kitchen) -> None:
+    kept = kitchen.folder / "dough.txt"
+
+    def found() -> bool:
+        seen = []
+        kitchen.dough = lambda: seen.append(kept.exists()) or Kitchen.dough(kitchen)
+        kitchen.bake(json.loads((kitchen.folder / "capture.json").read_text()))
+        del kitchen.dough
+        return seen == [True]
+
+    interrupted(kitchen, {}, KeyboardInterrupt())
+    assert found(), "half-kneaded dough is kneaded on"
+    kitchen.salt = 2
+    interrupted(kitchen, {}, KeyboardInterrupt())
+    kitchen.salt = 3
+    assert not found(), "but not with other salt"
+
+
+def test_a_forced_stage_begins_anew(kitchen: Kitchen) -> None:
+    record = kitchen.bake({}).record
+    stages = Stages(kitchen.folder / "capture.json", record, force=["dough"])
+    stages.run("dough", 1, {"salt": 1}, [], ["dough.txt"], kitchen.dough)
+    stages.run("bread", 1, {}, ["dough"], ["bread.txt", "crumbs.txt"], kitchen.bread)
+    assert stages.ran == ["dough"], "the same dough comes out, so the bread is still good"
+
+
+def test_what_is_refused_leaves_nothing(kitchen: Kitchen) -> None:
+    interrupted(kitchen, {}, GaussianTalkerError("mouldy"))
+    assert list(kitchen.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(("number", "words"), [(errno.ENOSPC, "became full"), (errno.EACCES, "could not go on")])
+def test_what_the_system_refuses_is_a_failure_that_keeps_what_is_there(
+    kitchen: Kitchen, number: int, words: str
+) -> None:
+    interrupted(kitchen, {}, OSError(number, "refused"))
+    assert (kitchen.folder / "dough.txt").read_text() == "half"
+    kitchen.dough = lambda: (_ for _ in ()).throw(OSError(number, "refused"))
+    with pytest.raises(Failure, match=words) as told:
+        kitchen.bake({})
+    assert told.value.exit_code == 1 and "'dough'" in str(told.value)
