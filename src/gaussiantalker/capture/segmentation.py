@@ -2,7 +2,7 @@
 
 The parser sees every sixth frame at 512 pixels, and every third where the head moves much. Its scores, a coarse and
 smooth field, are interpolated for the frames between, so that borders glide instead of flickering: against parsing
-every frame the head's masks agree to 0.993 (intersection over union) and change half as much from frame to frame.
+every frame the head's masks agree to 0.993 (intersection over union) and change less from frame to frame.
 Islands too small to be a part of the person go to the class that comes next.
 """
 
