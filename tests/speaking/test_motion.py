@@ -5,7 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from gaussiantalker.speaking.motion import LONGEST, NECK, SHORTEST, Motion, Steering, calm_stretch, turned
+from gaussiantalker.geometry import from_yaw_pitch_roll, yaw_pitch_roll
+from gaussiantalker.speaking.motion import (
+    LONGEST,
+    NECK,
+    SHORTEST,
+    UNSEEN,
+    Motion,
+    Steering,
+    calm_stretch,
+    turned,
+)
 
 
 def a_motion(frames: int) -> Motion:
@@ -55,3 +65,10 @@ def test_the_head_turns_about_the_neck() -> None:
     pose[0, 2, 3] = 8
     after = turned(pose, np.array([[25.0, -10.0, 5.0]]))
     np.testing.assert_allclose(after[0, :3, :3] @ NECK + after[0, :3, 3], pose[0, :3, :3] @ NECK + pose[0, :3, 3])
+
+
+def test_steering_stays_near_what_was_filmed() -> None:
+    motion = Motion(from_yaw_pitch_roll([[-10, 0, 0], [10, 4, 0]]), np.tile([0, 0, 8.0], (2, 1)), np.zeros(2))
+    shown = turned(motion.viewmats, motion.seen(motion.viewmats, np.array([[30.0, 0, 0], [-4.0, -2, 3]])))
+    np.testing.assert_allclose(yaw_pitch_roll(shown[0, :3, :3])[0], 10 + UNSEEN, atol=0.5)
+    np.testing.assert_allclose(yaw_pitch_roll(shown[1, :3, :3]), [6, 2, 3], atol=0.7)

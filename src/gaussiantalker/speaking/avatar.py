@@ -32,7 +32,7 @@ from gaussiantalker.talker import Drive, Footage, Listener, Talker, TorsoField, 
 FORMAT = 1
 BATCH = 4  # frames rendered together: enough to share the network's overhead, few enough to stay in cache
 PLATES_LIMIT = 5.0  # degrees of steering over a torso that was recorded for another pose
-FIELD_LIMIT = 30.0  # and over one that follows; from there on the head shows what was never filmed
+FIELD_LIMIT = 40.0  # and over one that follows, as far as the head was filmed
 PLATES_CRF = 10  # plates lie behind every frame, so they are kept near-lossless
 
 
@@ -168,7 +168,7 @@ class Avatar:
             share, rest = np.array(still), np.repeat(self.motion.viewmats[[self.motion.rest]], len(viewmats), axis=0)
             viewmats = between(viewmats, rest, share)
             sway = sway + share[:, None, None] * (rest - sway)
-        return turned(viewmats, np.array(degrees)), sway
+        return turned(viewmats, self.motion.seen(viewmats, np.array(degrees))), sway
 
     def render_capture(self, capture: Capture, frames: Sequence[int]) -> Iterator[np.ndarray]:
         """Pictures uint8 [H, W, 3] of a capture's frames under their own sound, pose and blink.

@@ -8,13 +8,14 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
-from gaussiantalker.geometry import from_yaw_pitch_roll, rigid, rotation_angle
+from gaussiantalker.geometry import from_yaw_pitch_roll, rigid, rotation_angle, yaw_pitch_roll
 from gaussiantalker.talker.torso import slow_part
 from gaussiantalker.timing import FPS
 
 LONGEST = 20 * FPS  # frames: what is kept must fit in memory together with its plates
 SHORTEST = 8 * FPS
 NECK = np.array([0.0, 0.8, 1.0])  # head units: about where the skull sits on the spine
+UNSEEN = 6.0  # degrees beyond the recorded range that a head may turn before its unfilmed sides show
 EASE = 0.25  # of what is left to go, per frame and in two stages: a step is over in a third of a second
 EASE_LIDS = 0.6
 BLENDS = (FPS, 2 * FPS, 4 * FPS)  # frames over which a loop's end may fade into its beginning
@@ -99,6 +100,16 @@ class Motion:
     def rest(self) -> int:
         """The frame whose pose is the most usual."""
         return int(np.square(self.viewmats - np.median(self.viewmats, axis=0)).sum(axis=(1, 2)).argmin())
+
+    @cached_property
+    def _range(self) -> tuple[np.ndarray, np.ndarray]:
+        angles = yaw_pitch_roll(self.rotations)
+        return angles.min(axis=0) - UNSEEN, angles.max(axis=0) + UNSEEN
+
+    def seen(self, viewmats: np.ndarray, degrees: np.ndarray) -> np.ndarray:
+        """Of further degrees [B, 3] for these poses [B, 4, 4], as many as show little that the motion never showed."""
+        own = yaw_pitch_roll(viewmats[:, :3, :3])
+        return np.clip(own + degrees, *self._range) - own
 
     def index(self, frame: int) -> int:
         """Which of the M frames is shown at this frame of a performance of any length."""
