@@ -22,7 +22,8 @@ from gaussiantalker.capture.morphable import MorphableHead, load_head
 from gaussiantalker.capture.pose import Motion
 from gaussiantalker.progress import Progress
 
-_CHUNK = 400
+_CHUNK = 2000  # frames whose expressions are solved together
+_TOGETHER = 32  # frames whose slopes fit into a processor's cache
 _NOISE = 0.008  # of a landmark, in inter-ocular distances on the picture
 _ROBUST = 4.0
 _OFFSET = 0.03  # standard deviation of a landmark's own offset, head units
@@ -108,6 +109,7 @@ class _Solver:
         self._mean = head.at_landmarks(head.vertices).astype(np.float64)
         self._shapes = head.at_landmarks(head.identity).astype(np.float64)
         self._units = head.at_landmarks(head.expression).astype(np.float64)
+        self._units_by_point = np.ascontiguousarray(np.moveaxis(self._units, 0, 2), np.float32)  # [L, 3, E]
         self._trusted = np.where(np.isin(head.landmarks, OUTLINE), 0.1, 1.0)
         column = {name: k for k, name in enumerate(NAMES)}
         known = np.array([column.get(name, -1) for name in head.expression_names])
@@ -116,9 +118,10 @@ class _Solver:
         self._points = self._mean.copy()
         self._expression = self._scores.copy()
 
-    def _frames(self) -> Iterator[slice]:
-        for start in range(0, len(self._found), _CHUNK):
-            yield slice(start, min(start + _CHUNK, len(self._found)))
+    def _frames(self, length: int, start: int = 0, stop: int | None = None) -> Iterator[slice]:
+        stop = len(self._found) if stop is None else stop
+        for first in range(start, stop, length):
+            yield slice(first, min(first + length, stop))
 
     def _look(self, frames: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Slopes of the pixels [n, L, 2, 3] by the points of the head, residuals [n, L, 2] and weights [n, L]."""
@@ -138,11 +141,11 @@ class _Solver:
         """One step for the identity and the landmarks' offsets, which the identity's posterior leaves over."""
         count = len(self._mean)
         normal, right = np.zeros((count, 3, 3)), np.zeros((count, 3))
-        for frames in self._frames():
+        for frames in self._frames(_TOGETHER):
             slope, residual, weight = self._look(frames)
-            weighted = slope * weight[..., None, None]
-            normal += np.einsum("nlki,nlkj->lij", weighted, slope)
-            right -= np.einsum("nlki,nlk->li", weighted, residual)
+            weighted = np.swapaxes(slope * weight[..., None, None], 2, 3)
+            normal += (weighted @ slope).sum(0)
+            right -= (weighted @ residual[..., None])[..., 0].sum(0)
         share = min(1.0, _VIEWS / self._found.sum())
         normal, right = normal * share, right * share
         right += np.einsum("lij,lj->li", normal, self._points - self._mean)
@@ -158,24 +161,32 @@ class _Solver:
         self._points = self._mean + np.linalg.solve(normal + tie, (right + likely / _OFFSET**2)[..., None])[..., 0]
 
     def solve_expression(self) -> None:
-        count = len(self._units)
-        for frames in self._frames():
-            slope, residual, weight = self._look(frames)
-            jacobian = np.einsum("nlki,eli->nlke", slope, self._units).reshape(len(slope), -1, count)
-            weighted = jacobian * np.repeat(_INDEPENDENT * weight, 2, axis=1)[..., None]
-            normal = np.swapaxes(weighted, 1, 2) @ jacobian
-            target = residual.reshape(len(slope), -1, 1)
-            right = np.einsum("nij,nj->ni", normal, self._expression[frames])
-            right -= (np.swapaxes(weighted, 1, 2) @ target)[..., 0]
-            index = np.arange(count)
-            normal[:, index, index] += 1 / _SCORE**2
-            right += self._scores[frames] / _SCORE**2
+        """One step for the expressions of all frames, portion by portion; each goes on from the one before."""
+        for frames in self._frames(_CHUNK):
+            equations = [self._equations(part) for part in self._frames(_TOGETHER, frames.start, frames.stop)]
+            normal, right = (np.concatenate(rows) for rows in zip(*equations, strict=True))
             before = self._expression[frames.start - 1] if frames.start else None
             self._expression[frames] = _smooth_units(normal, right, self._expression[frames], before)
 
+    def _equations(self, frames: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Normal equations [n, E, E] and [n, E] of the expressions, with the scores as what is expected of them."""
+        count = len(self._units)
+        slope, residual, weight = self._look(frames)
+        # What is summed is of like size, and single precision halves the work.
+        root = np.sqrt(_INDEPENDENT * weight)[..., None]
+        slope = (slope * root[..., None]).astype(np.float32)
+        jacobian = (slope @ self._units_by_point).reshape(len(slope), -1, count)
+        target = (residual * root).astype(np.float32).reshape(len(slope), -1, 1)
+        across = np.swapaxes(jacobian, 1, 2)
+        normal = (across @ jacobian).astype(np.float64)
+        right = np.einsum("nij,nj->ni", normal, self._expression[frames]) - (across @ target)[..., 0]
+        index = np.arange(count)
+        normal[:, index, index] += 1 / _SCORE**2
+        return normal, right + self._scores[frames] / _SCORE**2
+
     def result(self) -> FittedHead:
         residuals = []
-        for frames in self._frames():
+        for frames in self._frames(_TOGETHER):
             _, residual, _ = self._look(frames)
             residuals.append(np.sqrt(((residual**2).sum(-1) * self._trusted).sum(-1) / self._trusted.sum()))
         head = self._head
