@@ -67,6 +67,7 @@ _STANDARD = Schedule(
     sh_degree=3,
     sh_degree_every=1_000,
     rate_network=5e-4,
+    weight_lips=0.8,
 )
 
 SCHEDULES = {
@@ -82,6 +83,7 @@ SCHEDULES = {
             grow_below=2_500,
             sh_degree=1,
             sh_degree_every=100,
+            speech_noise=0.0,
         ),
         Schedule(
             name="demo",
@@ -93,6 +95,7 @@ SCHEDULES = {
             grow_below=18_000,
             sh_degree=2,
             sh_degree_every=250,
+            weight_lips=0.8,
         ),
         _STANDARD,
         # What GaussianTalker's paper and its public code say where we do otherwise; both are meant for a GPU.
@@ -115,6 +118,7 @@ SCHEDULES = {
             listening_steps=0,
             speech_noise=0.0,
             batch=32,
+            weight_lips=0.4,
             weight_eyes=0.0,
             weight_mask=0.4,
             weight_perceptual=0.01,
