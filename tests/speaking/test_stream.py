@@ -128,6 +128,34 @@ def test_clear_lets_no_old_sound_out(before: int, chunks: int) -> None:
     assert seconds == (0 if said_all else pytest.approx(len(spoken(heard)) / FPS))
 
 
+def test_clear_reaches_a_frame_whose_picture_is_waited_for() -> None:
+    async def live(stream: AvatarStream) -> list[AvFrame]:
+        stream.push_audio(noise(32_000))
+        frames = await take(stream, 3)
+        waiting = asyncio.create_task(anext(stream))
+        await asyncio.sleep(0.02)
+        stream.clear()
+        return [*frames, await waiting, *await take(stream, 2)]
+
+    frames = run(live, FlashAndBeep(seconds_per_picture=0.1))
+    assert [frame.index for frame in frames] == list(range(6))
+    assert [frame.segment for frame in frames] == [0, 0, 0, None, None, None]
+    assert not sound(frames[3:]).any()
+
+
+def test_pictures_never_go_back_in_time() -> None:
+    """Also where some come too late for their own frame and are shown with another."""
+    avatar = FlashAndBeep()
+
+    def perform(contexts: np.ndarray, first: int, steering: object) -> list[np.ndarray]:
+        time.sleep(0.3 if first % 8 == 0 else 0.005)
+        return [np.full((16, 16, 3), first, np.uint8)]
+
+    avatar.perform = perform
+    shown = [frame.image[0, 0, 0] for frame in run(lambda s: take(s, 60), avatar, True) if frame.image is not None]
+    assert len(shown) > 5 and shown == sorted(set(shown))
+
+
 def test_segments_follow_each_other_whole() -> None:
     first, second = noise(5_000, 1), noise(700, 2)
 

@@ -56,7 +56,7 @@ class Segment:
     def __init__(self, listener: Listener, number: int) -> None:
         self.number = number
         self.began = monotonic()  # when its first sound came
-        self.ended = False
+        self.ended = self.cleared = False  # no more will come; nothing of it may be played any more
         self.taken = self.played = 0  # frames
         self._lookahead = lookahead(listener)
         self._received = 0  # samples at 16 kHz

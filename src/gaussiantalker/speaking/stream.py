@@ -65,7 +65,7 @@ class AvatarStream(AsyncIterator[AvFrame]):
         self._segments: deque[Segment] = deque()
         self._segment_count, self._last_sound = 0, 0
         self._slots: deque[_Slot] = deque()
-        self._last: _Slot | None = None  # that was given out
+        self._last: _Slot | None = None  # that was given out or is about to be
         self._late: _Slot | None = None  # given out before its picture was ready, which may still be of use
         self._speaking = self._cut = self._closed = False
         self._start: float | None = None
@@ -116,6 +116,8 @@ class AvatarStream(AsyncIterator[AvFrame]):
         with self._lock:
             self._forget()
             played = self._segments[0].played / FPS if self._segments else 0.0
+            for segment in self._segments:
+                segment.cleared = True
             self._segments.clear()
             while self._slots and any(slot.segment for slot in self._slots):
                 self._slots.pop().picture.cancel()
@@ -139,7 +141,7 @@ class AvatarStream(AsyncIterator[AvFrame]):
             if not self._slots:  # The sound broke off on the way: it is waited for as if between segments.
                 self._speaking = False
             self._decide()
-            slot = self._slots.popleft()
+            slot = self._last = self._slots.popleft()
         if not self._realtime:
             await asyncio.gather(asyncio.wrap_future(slot.picture), return_exceptions=True)
         return self._given(slot)
@@ -228,7 +230,9 @@ class AvatarStream(AsyncIterator[AvFrame]):
         """The frame, with its picture if there is one."""
         with self._lock:
             image = self._picture(slot)
-            self._last, slot.before, segment, last = slot, None, slot.segment, False
+            slot.before, segment, samples, last = None, slot.segment, slot.samples, False
+            if segment and segment.cleared:  # while the picture was waited for
+                segment, samples = None, _NOTHING
             if segment:
                 segment.played += 1
                 self.gauges.spoken += 1
@@ -238,12 +242,12 @@ class AvatarStream(AsyncIterator[AvFrame]):
             self.gauges.frames += 1
             self.gauges.late += image is None
             self.gauges.offset.append((slot.index - max(self._shown, 0)) / FPS)
-        return AvFrame(slot.index, image, slot.samples, segment.number if segment else None, last)
+        return AvFrame(slot.index, image, samples, segment.number if segment else None, last)
 
     def _picture(self, slot: _Slot) -> np.ndarray | None:
         """The slot's own picture, else an earlier one that has become ready since, else none."""
         for source in (slot, self._late):
-            if source is None or not source.picture.done():
+            if source is None or source.index <= self._shown or not source.picture.done():
                 continue
             try:
                 image = source.picture.result()
