@@ -25,7 +25,7 @@ def test_what_was_heard_can_be_read_off_linearly() -> None:
 
     before = explained()
     targets = torch.from_numpy(opening[:200, None] / opening.std()).float()
-    learn_to_listen(network, contexts[:200], targets, steps=200, noise=0.3, seed=0)
+    learn_to_listen(network, contexts[:200], targets, steps=200, seed=0)
     assert explained() > max(0.7, before + 0.2)
 
 

@@ -15,7 +15,7 @@ from gaussiantalker.talker.audio import SpeechNet
 
 BATCH = 64
 RATE, WEIGHT_DECAY = 2e-3, 0.1
-DROPOUT = 0.3  # against learning a minute of speech by heart
+NOISE, DROPOUT = 0.3, 0.3  # against learning a minute of speech by heart
 STILL = 0.01  # expression scores that vary less than this say nothing
 MOUTH = [number for number, name in enumerate(NAMES) if name.startswith(("jaw", "mouth"))]
 
@@ -29,24 +29,20 @@ def mouth_targets(tracking: Tracking) -> Tensor:
     return torch.from_numpy(standard.clip(-4, 4)).float()
 
 
-def learn_to_listen(
-    network: SpeechNet, contexts: np.ndarray, targets: Tensor, steps: int, noise: float, seed: int
-) -> None:
+def learn_to_listen(network: SpeechNet, contexts: np.ndarray, targets: Tensor, steps: int, seed: int) -> None:
     """Trains the network on frames' speech contexts [N, 8, 16, C] and what they should tell [N, targets].
-
-    Noise of this deviation is added to the contexts.
 
     One thread: the layers are so small that a second one costs more waiting than it saves, on busy cores twentyfold.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        _fit(network, contexts, targets, steps, noise, seed)
+        _fit(network, contexts, targets, steps, seed)
     finally:
         torch.set_num_threads(threads)
 
 
-def _fit(network: SpeechNet, contexts: np.ndarray, targets: Tensor, steps: int, noise: float, seed: int) -> None:
+def _fit(network: SpeechNet, contexts: np.ndarray, targets: Tensor, steps: int, seed: int) -> None:
     torch.manual_seed(seed)
     device = next(network.parameters()).device
     reader = nn.Linear(network.width, targets.shape[1]).to(device)
@@ -57,7 +53,7 @@ def _fit(network: SpeechNet, contexts: np.ndarray, targets: Tensor, steps: int, 
             group["lr"] = RATE * (1 - step / steps)
         frames = torch.randint(len(targets), (BATCH,))
         heard = torch.from_numpy(contexts[frames.numpy()]).to(device)
-        guess = reader(F.dropout(network(heard + noise * torch.randn_like(heard)), DROPOUT))
+        guess = reader(F.dropout(network(heard + NOISE * torch.randn_like(heard)), DROPOUT))
         optimizer.zero_grad()
         F.mse_loss(guess, targets[frames].to(device)).backward()
         optimizer.step()

@@ -29,8 +29,8 @@ class Schedule:
     sh_degree_every: int
     """Canonical iterations between one more degree of spherical harmonics and the next."""
     speech_noise: float = 0.3
-    """Noise on the speech rows (deviation 1) while training, against learning a minute of speech by heart; none in the
-    papers."""
+    """Noise on the speech rows (deviation 1) in the deformation stage, against learning a minute of speech by heart;
+    none in the papers."""
     rate_positions: float = 1e-3
     rate_scales: float = 5e-3
     rate_quats: float = 1e-3

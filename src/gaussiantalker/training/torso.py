@@ -28,7 +28,8 @@ RATE_PLANE, RATE_NETWORK, LAST_RATE = 1e-2, 2e-3, 0.05
 WEIGHT_L1, WEIGHT_SSIM, WEIGHT_STEADY = 0.8, 0.2, 1e-3
 SAMPLES = 60  # frames that are looked at for where the body is
 # Lengths as shares of the picture's side.
-_UNSURE = 0.008  # around the head's mask, where hair and shadow mix with what is behind
+_UNSURE = 0.008  # around the head's mask, where hair and shadow may belong to either side
+_MIXED = 0.004  # around the head's mask, where pixels show both sides
 _BEYOND = 0.06  # how far the torso goes on beyond the picture, for when it moves in
 # Lengths in head units.
 _NECK_REACH, _NECK_LEAST, _CLOTHES_REACH, _NARROW = 0.6, 0.3, 0.12, 0.6
@@ -42,7 +43,7 @@ class Body:
         size, self.depth = capture.size, float(np.median(capture.tracking.translations[frames, 2]))
         chosen = frames[np.unique(np.linspace(0, len(frames) - 1, SAMPLES).astype(int))]
         labels, pictures = np.asarray(capture.labels[chosen]), np.asarray(capture.images[chosen], np.float32)
-        clear = np.stack([beside_head(label) for label in labels])
+        clear = np.stack([beside_head(label, _UNSURE) for label in labels])
         body, behind = clear & (labels >= NECK), clear & (labels == 0)
         self.seen = body.sum(0) > behind.sum(0)
         self.neck = (clear & (labels == NECK)).any(0) & self.seen
@@ -91,9 +92,9 @@ class Body:
         return out
 
 
-def beside_head(labels: np.ndarray) -> np.ndarray:
-    """Where labels [H, W] are surely not the head's, bool."""
-    return ~ndimage.binary_dilation(labels == HEAD, iterations=max(2, round(_UNSURE * labels.shape[1])))
+def beside_head(labels: np.ndarray, margin: float) -> np.ndarray:
+    """Where labels [H, W] are not the head's nor next to it, bool; `margin` as a share of the picture's side."""
+    return ~ndimage.binary_dilation(labels == HEAD, iterations=max(1, round(margin * labels.shape[1])))
 
 
 def usual_colors(pictures: np.ndarray, masks: np.ndarray) -> np.ndarray:
@@ -174,7 +175,7 @@ def fit_torso(capture: Capture, frames: np.ndarray, steps: int, seed: int, progr
 
 def torso_loss(picture: Tensor, capture: Capture, frame: int, top: int) -> Tensor:
     """L1 + D-SSIM between rows of a picture [H - top, W, 3] and the frame's, where the head is not."""
-    beside = torch.from_numpy(beside_head(capture.labels[frame])[top:, :, None]).float()
+    beside = torch.from_numpy(beside_head(capture.labels[frame], _MIXED)[top:, :, None]).float()
     truth = torch.from_numpy(np.array(capture.images[frame, top:])).float() / 255 * beside
     picture = picture * beside
     structure = ssim(picture.movedim(-1, 0), truth.movedim(-1, 0))

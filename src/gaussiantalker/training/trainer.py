@@ -86,7 +86,7 @@ class Trainer:
         started = time.perf_counter()
         targets = mouth_targets(self.footage.capture.tracking)[self.frames]
         contexts, steps = self.footage.contexts[self.frames], self.schedule.listening_steps
-        learn_to_listen(self.talker.conditions.speech, contexts, targets, steps, self.schedule.speech_noise, self.seed)
+        learn_to_listen(self.talker.conditions.speech, contexts, targets, steps, self.seed)
         self.seconds += time.perf_counter() - started
         progress.update(1)
 
