@@ -31,7 +31,11 @@ def evaluated(folder: Path, psnr: float, latency: float, size: int = 256) -> Pat
 
 def test_the_better_value_is_bold_and_missing_ones_are_left_out(tmp_path: Path) -> None:
     avatars = [evaluated(tmp_path / "one", 30, 20), evaluated(tmp_path / "two & three", 31, 40)]
+    result = json.loads((avatars[0] / "evaluation.json").read_text())
+    result["metrics"]["fid"] = Measured("FID", 7, "", "lower").as_json()
+    (avatars[0] / "evaluation.json").write_text(json.dumps(result))
     page = compare(avatars, tmp_path / "compare.html").read_text()
+    assert "<td>7</td><td>–</td>" in page, "one alone is not the best"
     assert "<td>30</td><td><b>31</b></td>" in page and "<td><b>20</b></td><td>40</td>" in page
     assert "two &amp; three" in page and "LSE-C" not in page and "$" not in page
     assert "not comparable" not in page

@@ -24,7 +24,7 @@ def compare(avatars: Sequence[str | Path], out: str | Path) -> Path:
     results = [_evaluation(folder) for folder in folders]
     template = Template((Path(__file__).parent / "side_by_side.html").read_text(encoding="utf-8"))
     videos = (
-        f'<figure><video controls loop src="{video_source(folder / "comparison.mp4")}"></video>'
+        f'<figure><video controls loop preload="auto" src="{video_source(folder / "comparison.mp4")}"></video>'
         f"<figcaption>{escape(folder.resolve().name)}</figcaption></figure>"
         for folder in folders
     )
@@ -55,7 +55,8 @@ def _rows(results: list[dict[str, Any]]) -> list[str]:
         if not measured:
             continue
         first = next(entry for entry in entries if entry)
-        best = {"higher": max, "lower": min, "": lambda values: None}[first["better"]](measured)
+        choose = {"higher": max, "lower": min, "": lambda values: None}[first["better"]]
+        best = choose(measured) if len(measured) > 1 else None
         cells = (_cell(entry, best) for entry in entries)
         arrow = {"higher": " ↑", "lower": " ↓", "": ""}[first["better"]]
         label = escape(f"{first['label']}{arrow} {first['unit']}")
