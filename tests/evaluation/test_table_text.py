@@ -68,6 +68,8 @@ def test_noise_is_pooled_over_rows() -> None:
     assert noise(TABLE, told, "LMD") == 0
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.25, "+0.250"), (-1.0, "−1"), (0.0, "0")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.25, "+0.250"), (-1.0, "−1"), (0.0, "0"), (-0.00002, "0"), (0.00123, "+0.00120")]
+)
 def test_signs(value: float, text: str) -> None:
     assert signed(value) == text

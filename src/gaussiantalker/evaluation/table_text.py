@@ -46,25 +46,27 @@ def _here(values: list[float | None]) -> str:
 
 def _differences(table: Table, result: dict[str, Any]) -> list[str]:
     """Rows less the one they are compared with, and how much a row differs from itself when it is trained again."""
-    lines, columns = [], list(table.keys)
+    rows: dict[str, list[str]] = {}
     for row in table.rows:
         against = row.against or table.reference
         here, other = (result["rows"][title]["here"] for title in (row.title, against))
         if row.title != against and here and other:
-            cells = [_difference(table, result, column, row, against) for column in columns]
-            lines.append(f"| {row.title} less {against} | {' | '.join(cells)} |")
-    if not lines:
+            cells = [_difference(table, result, column, row, against) for column in table.keys]
+            rows[f"{row.title} less {against}"] = cells
+    if not rows:
         return []
-    spreads = [noise(table, result, column) for column in columns]
+    spreads = [noise(table, result, column) for column in table.keys]
     told = "Differences, paper / here. With one training a row nothing is known of chance."
     if any(spreads):
         told = (
             f"Differences, paper / here: {SAME} the paper's direction, {OPPOSITE} the opposite, {NOISE} less than two "
             "standard errors by the spread between trainings of the same row."
         )
-        cells = [shown(spread, 2) if spread else DASH for spread in spreads]
-        lines.append(f"| standard deviation between trainings | {' | '.join(cells)} |")
-    return ["", told, "", f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|", *lines]
+        rows["standard deviation between trainings"] = [shown(spread, 2) if spread else DASH for spread in spreads]
+    known = [k for k in range(len(table.keys)) if any(cells[k] != DASH for cells in rows.values())]
+    head = [list(table.keys)[k] for k in known]
+    lines = [f"| {title} | {' | '.join(cells[k] for k in known)} |" for title, cells in rows.items()]
+    return ["", told, "", f"| | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|", *lines]
 
 
 def _difference(table: Table, result: dict[str, Any], column: str, row: Row, against: str) -> str:
@@ -93,6 +95,8 @@ def noise(table: Table, result: dict[str, Any], column: str) -> float:
 
 
 def signed(value: float) -> str:
+    """With its sign, at three digits and no more than four decimals."""
+    value = round(value, 4)
     return ("+" if value > 0 else "−" if value < 0 else "") + shown(abs(value), 3)
 
 
