@@ -12,9 +12,11 @@ from scipy.spatial.transform import Rotation
 from synthetic_head import SyntheticClip
 
 from gaussiantalker.capture import Capture, capture
+from gaussiantalker.capture.face_mesh import load_face_mesh
 from gaussiantalker.capture.landmarker import Landmarker
+from gaussiantalker.capture.morphable import HAIR, REGIONS, SKIN, TEETH
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.geometry import project, rigid
+from gaussiantalker.geometry import project, rigid, yaw_pitch_roll
 
 
 def test_every_array_has_one_row_per_frame(captured: Capture, clip: SyntheticClip) -> None:
@@ -162,3 +164,65 @@ def test_face_is_found_in_a_small_part_of_the_picture(clip: SyntheticClip, model
     face = Landmarker().detect(scene)
     assert face is not None
     assert np.linalg.norm(face.points[1, :2] - clip.truth.project("nose_tip")[0] - [1100, 600]) < 6
+
+
+def test_points_say_what_they_belong_to(captured: Capture) -> None:
+    tracking = captured.tracking
+    assert tracking.regions.dtype == np.int8 and len(tracking.regions) == len(tracking.points)
+    counts = dict(zip(REGIONS, np.bincount(tracking.regions, minlength=len(REGIONS)), strict=True))
+    least = {
+        "skin": 8000,
+        "hair": 3000,
+        "neck": 200,
+        "eye": 200,
+        "mouth": 500,
+        "teeth": 500,
+        "tongue": 500,
+        "socket": 0,
+    }
+    assert all(counts[name] >= number for name, number in least.items()), counts
+    assert counts["socket"] == 0
+    corners = tracking.vertices[[78, 308, 13, 14]]
+    teeth = tracking.points[tracking.regions == TEETH]
+    front = teeth[teeth[:, 2] < np.percentile(teeth[:, 2], 30)]
+    assert (front[:, 2] > corners[2:, 2].min()).mean() > 0.9, "teeth lie behind the lips"
+    assert np.abs(front[:, 1].mean() - corners[:, 1].mean()) < 0.15 and np.abs(front[:, 0].mean()) < 0.1
+
+
+def test_eyes_look_at_the_camera_while_the_head_turns(captured: Capture) -> None:
+    tracking = captured.tracking
+    yaw = yaw_pitch_roll(tracking.rotations)[:, 0]
+    assert tracking.gaze.shape == (captured.frames, 2) and tracking.gaze.dtype == np.float32
+    assert np.corrcoef(tracking.gaze[:, 0], -yaw)[0, 1] > 0.9
+    assert 0.5 < np.polyfit(-yaw, tracking.gaze[:, 0], 1)[0] < 1.5
+    for blink in (tracking.blink_left, tracking.blink_right):
+        assert np.corrcoef(blink, tracking.blink)[0, 1] > 0.95
+
+
+def test_another_morphable_head_can_be_brought(captured: Capture, film: Path, model: object, tmp_path: Path) -> None:
+    mesh = load_face_mesh(model("face-landmarker"))
+    rng = np.random.default_rng(0)
+    jaw = np.clip(mesh.vertices[:, 1:2] - 0.6, 0, None) * [0, 0.5, 0.1]
+    np.savez(
+        tmp_path / "made_up.npz",
+        vertices=90 * mesh.vertices + 1000,
+        triangles=mesh.triangles,
+        regions=np.zeros(468, int),
+        identity=np.stack([90 * mesh.vertices * rng.normal(0, 0.1, 3) for _ in range(4)]),
+        expression=90 * jaw[None],
+        expression_names=np.array(["jawOpen"]),
+        landmarks=np.arange(468),
+        landmark_vertices=np.repeat(np.arange(468)[:, None], 3, axis=1),
+        landmark_shares=np.tile([1.0, 0, 0], (468, 1)),
+    )
+    shutil.copytree(captured.path, tmp_path / "cap")
+    again = capture(film, tmp_path / "cap", size=captured.size, head=tmp_path / "made_up.npz")
+    ours = captured.record["stages"]
+    changed = {name for name, stage in again.record["stages"].items() if stage["content"] != ours[name]["content"]}
+    assert changed == {"head", "points", "report"}
+    assert again.tracking.expression.shape == (captured.frames, 1)
+    assert np.corrcoef(again.tracking.expression[:, 0], again.tracking.lip_opening)[0, 1] > 0.8
+    assert len(again.tracking.points) >= 20_000 and set(np.unique(again.tracking.regions)) == {SKIN, HAIR}
+    assert again.record["models"]["morphable-head"] == "made_up.npz, brought by the user"
+    with pytest.raises(GaussianTalkerError, match="does not exist"):
+        capture(film, tmp_path / "cap", size=captured.size, head=tmp_path / "nothing.npz")
