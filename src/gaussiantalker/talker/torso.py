@@ -40,6 +40,7 @@ class TorsoField(nn.Module):
         self.modes = nn.Linear(CHANNELS, MODES * sum(OFFSETS.values()), bias=False)
         nn.init.normal_(self.modes.weight, std=0.03)
         self.weights = nn.Sequential(nn.Linear(2 * POSE_NUMBERS, WIDTH), nn.SiLU(), nn.Linear(WIDTH, MODES))
+        nn.init.zeros_(self.weights[0].weight)  # movements nobody recorded then have no effect
         self.register_buffer("pose_mean", torch.zeros(POSE_NUMBERS))
         self.register_buffer("pose_scale", torch.ones(POSE_NUMBERS))
         self.register_buffer("background", torch.from_numpy(np.asarray(background)).float() / 255, persistent=False)
