@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
+from scipy.ndimage import binary_dilation
 from torch import Tensor
 
 from gaussiantalker import speech
@@ -11,7 +12,7 @@ from gaussiantalker.capture.morphable import TEETH
 from gaussiantalker.geometry import rigid
 from gaussiantalker.talker.listener import Listener
 from gaussiantalker.talker.talker import Drive
-from gaussiantalker.talker.torso import slow_part
+from gaussiantalker.talker.torso import TorsoField, slow_part
 
 if TYPE_CHECKING:
     from gaussiantalker.capture import Capture
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 OUTER_LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
 EYES = (33, 133, 159, 145, 263, 362, 386, 374)  # corners and middles of the lids
 HEAD = 1  # the head's number in a capture's labels
+SEAM = 0.012  # of the picture's side: how far around the head its own torso is behind it in training
 
 
 class Shots(NamedTuple):
@@ -41,6 +43,7 @@ class Footage:
 
     def __init__(self, capture: "Capture", listener: Listener):
         self.capture = capture
+        self.torso: TorsoField | None = None
         tracking = capture.tracking
         poses = rigid(tracking.rotations, tracking.translations)
         self.viewmats, self.sway = torch.from_numpy(poses).float(), torch.from_numpy(slow_part(poses)).float()
@@ -65,10 +68,24 @@ class Footage:
         index = torch.from_numpy(np.asarray(frames))
         return Drive(torch.from_numpy(self.contexts[frames]), self.blink[index], self.viewmats[index], index)
 
+    @torch.no_grad()
+    def _behind(self, frames: np.ndarray) -> Tensor:
+        """What is behind the head [B, H, W, 3]: plates, and around the head the torso field where there is one.
+
+        So the head learns the seam it will be seen with, and is not bothered by what the field misses elsewhere.
+        """
+        plates = _unit(self.capture.plates[frames])
+        if self.torso is None:
+            return plates
+        reach = max(2, round(SEAM * plates.shape[1]))
+        near = [binary_dilation(labels == HEAD, iterations=reach) for labels in self.capture.labels[frames]]
+        field = self.torso(self.viewmats[frames], self.sway[frames])
+        return torch.where(torch.from_numpy(np.stack(near))[..., None], field, plates)
+
     def shots(self, frames: np.ndarray) -> Shots:
         """Everything about these frames [B]."""
         head = torch.from_numpy((self.capture.labels[frames] == HEAD).astype(np.float32))
-        image, plate = _unit(self.capture.images[frames]), _unit(self.capture.plates[frames])
+        image, plate = _unit(self.capture.images[frames]), self._behind(frames)
         lips, eyes = torch.from_numpy(self.lips[frames]), torch.from_numpy(self.eyes[frames])
         return Shots(image, plate, head, lips, eyes, self.drive(frames))
 
