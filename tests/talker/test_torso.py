@@ -62,7 +62,7 @@ def test_it_learns_what_moves_with_the_head(capture: SimpleNamespace, field: Tor
     error = ((pictures(field, poses(FRAMES))[frames] - truth) ** 2)[beside].mean()
     frozen = pictures(field, poses(FRAMES)[:1])
     assert error < 0.5 * ((frozen - truth) ** 2)[beside].mean()
-    assert -10 * np.log10(error) > 22
+    assert -10 * np.log10(error) > 19
 
 
 def test_no_gap_opens_under_the_chin(field: TorsoField) -> None:
