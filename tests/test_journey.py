@@ -60,7 +60,8 @@ def test_it_speaks_for_as_long_as_the_sound(folders: Path) -> None:
 
 def test_its_folder_is_complete(folders: Path) -> None:
     names = {path.name for path in (folders / "avatar").iterdir()}
-    assert names == {"avatar.json", "model.safetensors", "motion.npz", "plates.mp4", "preview.mp4", "README.md"}
+    body = {"torso.safetensors", "background.png"}
+    assert names == {"avatar.json", "model.safetensors", "motion.npz", "preview.mp4", "README.md"} | body
 
 
 def test_it_can_be_evaluated(folders: Path) -> None:

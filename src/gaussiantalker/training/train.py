@@ -77,11 +77,14 @@ def train(
 
     def keep_some(step: int) -> None:
         if step in keep:
-            _write_avatar(kept(out, step), trainer, copy.deepcopy(talker), body, source, listener, recipe, progress)
+            folder = kept(out, step)
+            _avatar(folder, trainer, copy.deepcopy(talker), body, source, listener, recipe).save(folder)
 
     trainer.after_step = keep_some
     trainer.run(out / CHECKPOINT, recipe, progress)
-    _write_avatar(out, trainer, talker, body, source, listener, recipe, progress)
+    avatar = _avatar(out, trainer, talker, body, source, listener, recipe)
+    _present(avatar, out, source, progress)
+    avatar.save(out)
     (out / CHECKPOINT).unlink()
     (out / TORSO_CHECKPOINT).unlink(missing_ok=True)
     return out
@@ -132,16 +135,16 @@ def _motion(capture: Capture, free: bool) -> tuple[Motion, np.ndarray | None]:
     return motion, None if free else np.asarray(capture.plates[whole][part])
 
 
-def _write_avatar(
-    out: Path,
+def _avatar(
+    folder: Path,
     trainer: Trainer,
     talker: Talker,
     torso: Torso | None,
     capture: Capture,
     listener: Listener,
     recipe: dict[str, Any],
-    progress: Progress,
-) -> None:
+) -> Avatar:
+    """What the talker is now, with all it needs to speak; `folder` is where it will be written."""
     motion, plates = _motion(capture, torso is not None)
     seconds = trainer.seconds + (torso.seconds if torso else 0)
     info = {
@@ -151,10 +154,10 @@ def _write_avatar(
         "gaussians": len(talker.raw["means"]),
         "training": {"seconds": round(seconds, 1), "steps": trainer.steps_done, "curve": trainer.curve},
         "recipe": recipe,
-        "capture": os.path.relpath(capture.path, out),
+        "capture": os.path.relpath(capture.path, folder),
         "synthetic": "Everything this avatar shows and says is generated.",
     }
-    avatar = Avatar(
+    return Avatar(
         info,
         talker.eval().requires_grad_(False),
         listener,
@@ -163,8 +166,11 @@ def _write_avatar(
         plates,
         copy.deepcopy(torso.field).to(trainer.device) if torso else None,
     )
+
+
+def _present(avatar: Avatar, out: Path, capture: Capture, progress: Progress) -> None:
+    """What people look at first: a card, and a clip of sound that was not trained on."""
+    with atomic_path(out / "README.md") as temporary:
+        temporary.write_text(model_card(avatar.info), encoding="utf-8")
     held_out = capture.audio[capture.train_frames * SAMPLES_PER_FRAME :][: PREVIEW_FRAMES * SAMPLES_PER_FRAME]
     avatar.speak(held_out).save(out / "preview.mp4", progress)
-    with atomic_path(out / "README.md") as temporary:
-        temporary.write_text(model_card(info), encoding="utf-8")
-    avatar.save(out)
