@@ -138,7 +138,7 @@ def test_every_method_learns(tmp_path: Path, method: str) -> None:
 
     before = loss()
     trainer.run(tmp_path / "checkpoint", {}, SILENT)
-    assert loss() < 0.5 * before
+    assert loss() < 0.7 * before
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:

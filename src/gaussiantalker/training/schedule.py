@@ -31,6 +31,10 @@ class Schedule:
     speech_noise: float = 0.3
     """Noise on the speech rows (deviation 1) in the deformation stage, against learning a minute of speech by heart;
     none in the papers."""
+    rate_poses: float = 0.0
+    """How fast each frame's head pose is corrected while training; 0 trusts the tracker."""
+    weight_poses: float = 1e-4
+    """What a correction by 0.01 rad and 0.01 head units costs."""
     rate_positions: float = 1e-3
     rate_scales: float = 5e-3
     rate_quats: float = 1e-3

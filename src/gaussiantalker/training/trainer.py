@@ -18,6 +18,7 @@ from gaussiantalker.talker.talker import RAW_NAMES
 from gaussiantalker.training.checkpoint import optimizer_tensors, read_checkpoint, restore_optimizers, write_checkpoint
 from gaussiantalker.training.listening import learn_to_listen, mouth_targets
 from gaussiantalker.training.losses import PhotometricLoss, head_psnr
+from gaussiantalker.training.poses import PoseCorrections
 from gaussiantalker.training.schedule import Schedule
 
 SHUT, SHUT_REPEATS = 0.3, 2  # blinks are a frame in twenty, too rare to be learnt from in a short training
@@ -33,6 +34,7 @@ class Trainer:
         self.talker, self.footage, self.frames, self.schedule, self.seed = talker, footage, frames, schedule, seed
         self.device = talker.device
         self.K = footage.K.to(self.device)
+        self.poses = PoseCorrections(len(footage.viewmats)).to(self.device)
         self.steps = (schedule.canonical_steps, schedule.deformation_steps)
         self.stage = self.step = 0
         self.seconds = 0.0
@@ -124,6 +126,8 @@ class Trainer:
         self.optimizers = {name: Adam([talker.raw[name]], rate, eps=1e-15, fused=True) for name, rate in rates.items()}
         self.optimizers["network"] = Adam(self._network_groups(), schedule.rate_network, fused=True)
         self.optimizers["triplane"] = Adam(talker.triplane.parameters(), schedule.rate_triplane, fused=True)
+        if schedule.rate_poses:
+            self.optimizers["poses"] = Adam(self.poses.parameters(), schedule.rate_poses, fused=True)
         self.strategy = CloneSplitPrune(
             grow_after=schedule.canonical_steps // 8,
             prune_after=schedule.canonical_steps // 16,
@@ -167,11 +171,18 @@ class Trainer:
         shut = self.frames[self.footage.blink[self.frames].numpy() > SHUT]
         return np.concatenate([self.frames, np.tile(shut, SHUT_REPEATS)])
 
+    def _shots(self, count: int) -> Shots:
+        shots = self.footage.shots(self._pick(count)).to(self.device)
+        if not self.schedule.rate_poses:
+            return shots
+        drive = shots.drive
+        return shots._replace(drive=drive._replace(viewmats=self.poses(drive.viewmats, drive.frames)))
+
     def _degree(self) -> int:
         return min(self.talker.sh_degree, self.step // self.schedule.sh_degree_every)
 
     def _canonical_step(self) -> None:
-        shots = self.footage.shots(self._pick(1)).to(self.device)
+        shots = self._shots(1)
         splats = self.talker.canonical()
         image, alpha, info = render(splats, shots.drive.viewmats, self.K, shots.plate, self._degree())
         self._descend(image, alpha, shots)
@@ -190,7 +201,7 @@ class Trainer:
         raw.update(params)
 
     def _deformation_step(self) -> None:
-        shots = self.footage.shots(self._pick(self.schedule.batch)).to(self.device)
+        shots = self._shots(self.schedule.batch)
         contexts = shots.drive.contexts
         heard = contexts + self.schedule.speech_noise * torch.randn_like(contexts)
         splats = self.talker.deform(shots.drive._replace(contexts=heard))
@@ -199,6 +210,8 @@ class Trainer:
 
     def _descend(self, image: Tensor, alpha: Tensor, shots: Shots) -> None:
         loss = self.photometric(image, alpha, shots, self.step, canonical=self.stage == 0)
+        if self.schedule.rate_poses:
+            loss = loss + self.schedule.weight_poses * self.poses.cost(shots.drive.frames)
         for optimizer in self.optimizers.values():
             optimizer.zero_grad()
         loss.backward()
@@ -217,6 +230,7 @@ class Trainer:
         }
         facts |= {"loss": self.loss, "psnr": self.psnr}
         state = {f"talker/{name}": value for name, value in self.talker.state_dict().items()}
+        state["poses"] = self.poses.values
         write_checkpoint(checkpoint, state | optimizer_tensors(self.optimizers), facts)
 
     def _restore(self, checkpoint: Path) -> None:
@@ -227,6 +241,7 @@ class Trainer:
             )
         for name in self.talker.raw:
             self.talker.raw[name] = nn.Parameter(tensors[f"talker/raw.{name}"].to(self.device))
+        self.poses.values.data.copy_(tensors["poses"])
         self.talker.free = tensors["talker/free"].to(self.device)
         self.talker.load_state_dict(
             {name.removeprefix("talker/"): value for name, value in tensors.items() if name.startswith("talker/")}
