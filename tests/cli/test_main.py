@@ -122,7 +122,20 @@ def test_errors_of_a_verb_become_one_sentence_and_a_code(
     assert capsys.readouterr().err == sentence + "\n"
 
 
-def test_a_defect_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gaussiantalker.cli.main.read", lambda arguments: Failing(ZeroDivisionError()))
+def test_a_defect_is_one_sentence_and_a_traceback_with_debug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(self: object, progress: object) -> str:
+        raise ZeroDivisionError("nothing there")
+
+    monkeypatch.setattr("gaussiantalker.cli.doctor.Doctor.run", broken)
+    assert main(["doctor"]) == 1
+    told = capsys.readouterr().err
+    assert "ZeroDivisionError: nothing there" in told and "--debug" in told and "Traceback" not in told
     with pytest.raises(ZeroDivisionError):
-        main(["speak"])
+        main(["doctor", "--debug"])
+
+
+def test_debug_shows_where_a_wrong_input_was_found() -> None:
+    with pytest.raises(GaussianTalkerError):
+        main(["--debug", "speak", "nowhere", "nothing.wav"])

@@ -33,22 +33,34 @@ DESCRIPTION = "A portrait video goes in once, an avatar comes out, and the avata
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb.
+    """Run one verb. With `--debug` anywhere, errors come with their traceback.
 
-    Returns the exit code: 0, 2 for input the user can put right, 1 for a failure such as a full disk, 130 when stopped
-    by Ctrl-C.
+    Returns the exit code: 0, 2 for input the user can put right, 1 for a failure such as a full disk or a defect, 130
+    when stopped by Ctrl-C.
     """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    try:
+        return _run([word for word in words if word != "--debug"])
+    except Exception as error:
+        if debug:
+            raise
+        if isinstance(error, GaussianTalkerError):
+            return _say(str(error), error.exit_code)
+        return _say(
+            f"This should not have happened ({type(error).__name__}: {error}): run it again with --debug, and report "
+            "what that shows together with the output of gaussiantalker doctor.",
+            1,
+        )
+
+
+def _run(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # A terminal without Unicode shall show a question mark, not a traceback.
-    try:
-        verb = read(list(sys.argv[1:] if arguments is None else arguments) or ["--help"])
-    except GaussianTalkerError as error:
-        return _say(str(error), 2)
+    verb = read(arguments or ["--help"])
     try:
         with shown_progress(Console(stderr=True)) as progress:
             told = verb.run(progress)
-    except GaussianTalkerError as error:
-        return _say(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _say(verb.when_stopped, 130)
     return _say(told, 0, stderr=False)
