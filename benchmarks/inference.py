@@ -112,7 +112,7 @@ def parts(avatar: Avatar, audio: np.ndarray) -> dict[str, float]:
             "speech": cpu_ms(lambda: avatar.listener.rows(audio)) / (len(audio) / SAMPLES_PER_FRAME),
             "network": cpu_ms(lambda: avatar.talker.deform(drive)) / BATCH,
             "splatting": cpu_ms(lambda: render(splats, viewmats, K, behind, degree)) / BATCH,
-            "pixels": cpu_ms(lambda: (avatar._behind(drive, index, None), _bytes(behind))) / BATCH,
+            "pixels": cpu_ms(lambda: (avatar._behind(drive, None, avatar.plates, index), _bytes(behind))) / BATCH,
         }
 
 

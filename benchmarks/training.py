@@ -65,6 +65,7 @@ class NoiseFootage(Footage):
         pictures = rng.integers(0, 256, (FRAMES, size, size, 3), dtype=np.uint8)
         labels = (pictures[..., 0] < 100).astype(np.uint8)
         self.capture = SimpleNamespace(images=pictures, plates=pictures[::-1], labels=labels)
+        self.torso = None
         view, K = camera(size)
         self.viewmats, self.K = view.repeat(FRAMES, 1, 1), K[0]
         self.viewmats[:, 0, 3] = 0.02 * torch.randn(FRAMES)
