@@ -119,9 +119,7 @@ def _join_masks(instruction: str, symbol: Callable) -> None:
     def choose(context):
         return lambda a, b: mask if isinstance(a, MaskType) and isinstance(b, MaskType) else None
 
-    lower_builtin(symbol, MaskType, MaskType)(
-        _emitter(lambda builder, x, y: getattr(builder, instruction)(x, y))
-    )
+    lower_builtin(symbol, MaskType, MaskType)(_emitter(lambda builder, x, y: getattr(builder, instruction)(x, y)))
 
 
 _join_masks("and_", operator.and_)
