@@ -4,6 +4,8 @@ import importlib.util
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +77,19 @@ def device(name: str = "auto") -> "torch.device":
         )
     ready = usable and importlib.util.find_spec("gsplat") is not None
     return torch.device("cuda" if name == "cuda" or (name == "auto" and ready) else "cpu")
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[int]:
+    """Lets torch work on one thread; what it had before is given, and comes back afterwards."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield before
+    finally:
+        torch.set_num_threads(before)
 
 
 def describe() -> dict[str, str | int | float | None]:

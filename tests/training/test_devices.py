@@ -41,7 +41,7 @@ def test_a_step_of_training_stays_on_its_device(name: str) -> None:
     viewmats, boxes = torch.eye(4).repeat(2, 1, 1), torch.tensor([[2, 2, 9, 9]] * 2)
     drive = Drive(torch.randn(2, 8, 16, 4), torch.rand(2), viewmats, torch.arange(2))
     shots = Shots(torch.rand(2, 32, 32, 3), torch.rand(2, 32, 32, 3), torch.ones(2, 32, 32), boxes, boxes, drive)
-    photometric = PhotometricLoss(find_schedule("demo"))
+    photometric = PhotometricLoss(find_schedule("demo"), device=META)
     with OneDevice():
         there = shots.to(talker.device)
         for splats in (talker.canonical(), talker.deform(there.drive)):

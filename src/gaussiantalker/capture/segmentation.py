@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from gaussiantalker.capture.arrays import ArrayReader, ArrayWriter
 from gaussiantalker.capture.parallel import in_order
 from gaussiantalker.capture.parser import BiSeNet
+from gaussiantalker.hardware import one_torch_thread
 from gaussiantalker.progress import Progress
 
 BACKGROUND, HEAD, NECK, TORSO = range(4)
@@ -42,12 +43,8 @@ def segment(frames: Path, target: Path, net: BiSeNet, progress: Progress) -> dic
     net = net.to(torch.bfloat16) if _native_bfloat16() else net
     # One frame per thread: threads that share a frame wait for each other at every layer, and between two frames their
     # waiting takes the time of those that work.
-    workers = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_torch_thread() as workers:
         _write_labels(pictures, target, net, workers, progress)
-    finally:
-        torch.set_num_threads(workers)
     shares = np.bincount(ArrayReader(target).sampled(_SHARES).ravel(), minlength=4)
     names = ("background", "head", "neck", "torso")
     return {"mean_shares": dict(zip(names, (shares / shares.sum()).round(4).tolist(), strict=True))}

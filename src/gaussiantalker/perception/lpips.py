@@ -27,29 +27,31 @@ _EPSILON = 1e-10
 class Lpips:
     """One of the two published metrics: "alex" (the one papers report) or "vgg"."""
 
-    def __init__(self, net: str = "alex", progress: Progress = SILENT) -> None:
-        """Raises GaussianTalkerError when the weights cannot be had."""
+    def __init__(self, net: str = "alex", progress: Progress = SILENT, device: torch.device | str = "cpu") -> None:
+        """Compares pictures that are on `device`. Raises GaussianTalkerError when the weights cannot be had."""
         arrays = read_arrays(pretrained.path(f"lpips-{net}", progress))
         self.net = net
         convolutions = arrays[_MODULE[net]]
-        self._kernels = [_torch(convolutions[f"Conv_{i}"]["kernel"]) for i in range(len(convolutions))]
-        self._biases = [torch.from_numpy(convolutions[f"Conv_{i}"]["bias"]) for i in range(len(convolutions))]
-        self._heads = [_torch(arrays[f"NetLinLayer_{i}"]["Conv_0"]["kernel"]) for i in range(5)]
+        layers = [convolutions[f"Conv_{i}"] for i in range(len(convolutions))]
+        self._kernels = [_torch(layer["kernel"]).to(device) for layer in layers]
+        self._biases = [torch.from_numpy(layer["bias"]).to(device) for layer in layers]
+        self._heads = [_torch(arrays[f"NetLinLayer_{i}"]["Conv_0"]["kernel"]).to(device) for i in range(5)]
         # The networks' usual normalisation, restated for pictures in [-1, 1].
-        self._shift = torch.tensor([-0.030, -0.088, -0.188])[:, None, None]
-        self._scale = torch.tensor([0.458, 0.448, 0.450])[:, None, None]
+        self._shift = torch.tensor([-0.030, -0.088, -0.188], device=device)[:, None, None]
+        self._scale = torch.tensor([0.458, 0.448, 0.450], device=device)[:, None, None]
 
     @torch.inference_mode()
     def distance(self, a: np.ndarray, b: np.ndarray) -> float:
         """Between uint8 pictures [H, W, 3] of one size, at least 32 pixels wide and high; 0 for identical ones."""
-        return float(self.loss(*(torch.from_numpy(np.array(picture))[None].float() / 255 for picture in (a, b))))
+        pictures = (torch.from_numpy(np.array(picture))[None].to(self._shift.device) for picture in (a, b))
+        return float(self.loss(*(picture.float() / 255 for picture in pictures)))
 
     def loss(self, a: Tensor, b: Tensor) -> Tensor:
         """The mean distance of pictures [B, H, W, 3] in [0, 1], with gradients."""
         total = a.new_zeros(())
         for features, head in zip(self._features(self._normalised(a, b)), self._heads, strict=True):
             unit = features / (features.square().sum(dim=1, keepdim=True) + _EPSILON).sqrt()
-            total = total + F.conv2d((unit[: len(a)] - unit[len(a) :]).square(), head.to(a)).mean()
+            total = total + F.conv2d((unit[: len(a)] - unit[len(a) :]).square(), head).mean()
         return total
 
     def feature_loss(self, a: Tensor, b: Tensor) -> Tensor:
@@ -62,7 +64,7 @@ class Lpips:
 
     def _normalised(self, a: Tensor, b: Tensor) -> Tensor:
         both = torch.cat([a, b]).movedim(-1, 1) * 2 - 1
-        return (both - self._shift.to(a)) / self._scale.to(a)
+        return (both - self._shift) / self._scale
 
     def _features(self, x: Tensor) -> Iterator[Tensor]:
         for layer in _LAYERS[self.net]:
@@ -70,7 +72,7 @@ class Lpips:
                 x = F.max_pool2d(x, _POOL[self.net], stride=2)
                 continue
             stride, padding = _FIRST[self.net] if layer == 0 else (1, self._kernels[layer].shape[-1] // 2)
-            x = F.relu(F.conv2d(x, self._kernels[layer].to(x), self._biases[layer].to(x), stride, padding))
+            x = F.relu(F.conv2d(x, self._kernels[layer], self._biases[layer], stride, padding))
             if layer in _COMPARED[self.net]:
                 yield x
 

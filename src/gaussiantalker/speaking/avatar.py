@@ -29,7 +29,7 @@ from gaussiantalker.splatting.gaussians import Gaussians
 from gaussiantalker.splatting.memory import keep_memory
 from gaussiantalker.talker import Drive, Footage, Listener, Talker, TorsoField, fast_products, find_method, render
 
-FORMAT = 1
+FORMAT = 2
 BATCH = 4  # frames rendered together: enough to share the network's overhead, few enough to stay in cache
 PLATES_LIMIT = 5.0  # degrees of steering over a torso that was recorded for another pose
 FIELD_LIMIT = 40.0  # and over one that follows, as far as the head was filmed
@@ -72,10 +72,9 @@ class Avatar:
         )
         talker = _talker(path, info, tensors, listener.channels).to(where)
         with np.load(_part(path, "motion.npz")) as arrays:
-            closed = bool(arrays["closed"]) if "closed" in arrays else False
-            motion = Motion(arrays["rotations"], arrays["translations"], arrays["blink"], closed)
+            motion = Motion(arrays["rotations"], arrays["translations"], arrays["blink"], bool(arrays["closed"]))
         camera = Camera(**info["camera"])
-        if info.get("torso", "plates") == "field":
+        if info["torso"] == "field":
             return cls(info, talker, listener, camera, motion, None, _torso(path, info, camera).to(where))
         plates = np.stack(list(read_frames(_part(path, "plates.mp4"))))
         return cls(info, talker, listener, camera, motion, plates)

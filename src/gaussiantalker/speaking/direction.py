@@ -1,5 +1,6 @@
 """Directing a performance: which way the head moves and when the eyes shut, said beforehand."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from gaussiantalker.speaking.poses import posed, read_poses
 
 Pose = str | Path | np.ndarray
 Blink = str | float
+Lids = Callable[[np.ndarray], np.ndarray]  # frames [B] to how far the eyes are shut in them [B]
 
 
 def directed(motion: Motion, pose: Pose, blink: Blink) -> Motion:
@@ -37,13 +39,13 @@ def directed(motion: Motion, pose: Pose, blink: Blink) -> Motion:
     return _along(read_poses(pose, rest), lids)
 
 
-def _along(viewmats: np.ndarray, lids) -> Motion:
+def _along(viewmats: np.ndarray, lids: Lids) -> Motion:
     motion = Motion(viewmats[:, :3, :3], viewmats[:, :3, 3], np.zeros(len(viewmats)), lids=lids)
     gap = steps_between(viewmats[-1:], viewmats[:1])[0]
     return replace(motion, closed=bool(len(motion) > 1 and gap <= motion.largest_step()))
 
 
-def _lids(motion: Motion, blink: Blink):
+def _lids(motion: Motion, blink: Blink) -> Lids:
     """Blinks [B] of frames [B] of a performance."""
     if blink == "recorded":
         return motion.blink_at

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from gaussiantalker.capture.blendshapes import NAMES
 from gaussiantalker.capture.folder import Tracking
+from gaussiantalker.hardware import one_torch_thread
 from gaussiantalker.talker.audio import SpeechNet
 
 BATCH = 64
@@ -34,12 +35,8 @@ def learn_to_listen(network: SpeechNet, contexts: np.ndarray, targets: Tensor, s
 
     One thread: the layers are so small that a second one costs more waiting than it saves, on busy cores twentyfold.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_torch_thread():
         _fit(network, contexts, targets, steps, seed)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _fit(network: SpeechNet, contexts: np.ndarray, targets: Tensor, steps: int, seed: int) -> None:

@@ -17,11 +17,15 @@ class PhotometricLoss:
     The mask term is the public code's in intent; alpha takes the place of its saturated depth.
     """
 
-    def __init__(self, schedule: Schedule, progress: Progress = SILENT):
-        """Raises GaussianTalkerError when the schedule needs the weights of a network and they cannot be had."""
+    def __init__(self, schedule: Schedule, progress: Progress = SILENT, device: torch.device | str = "cpu"):
+        """For pictures on `device`.
+
+        Raises:
+            GaussianTalkerError: the schedule needs the weights of a network and they cannot be had.
+        """
         self.schedule = schedule
         if schedule.weight_perceptual:
-            network = Lpips("vgg" if schedule.perceptual == "vgg-features" else "alex", progress)
+            network = Lpips("vgg" if schedule.perceptual == "vgg-features" else "alex", progress, device)
             self.perceptual = network.feature_loss if schedule.perceptual == "vgg-features" else network.loss
 
     def __call__(self, image: Tensor, alpha: Tensor, shots: Shots, step: int, canonical: bool) -> Tensor:

@@ -102,7 +102,7 @@ def _prepared(
     gaussians = initial_gaussians(source, plan.points, plan.sh_degree, seed, method.start)
     talker = Talker(method, gaussians, listener.channels)
     talker.fit_pose(footage.viewmats[frames])
-    trainer = Trainer(talker.to(device), footage, frames, plan, seed)
+    trainer = Trainer(talker.to(device), footage, frames, plan, seed, progress)
     progress.update(1)
     return trainer, listener
 

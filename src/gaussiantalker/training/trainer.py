@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.progress import Progress
+from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.splatting.densify import CloneSplitPrune
 from gaussiantalker.talker import Footage, Shots, Splats, Talker, fast_products, render
 from gaussiantalker.talker.talker import RAW_NAMES
@@ -30,7 +30,16 @@ class Trainer:
     """Trains a talker on some frames of its footage. `run` starts or goes on; every step depends on its number alone,
     so a run that was stopped and one that was not give the same avatar. It works on the device the talker is on."""
 
-    def __init__(self, talker: Talker, footage: Footage, frames: np.ndarray, schedule: Schedule, seed: int):
+    def __init__(
+        self,
+        talker: Talker,
+        footage: Footage,
+        frames: np.ndarray,
+        schedule: Schedule,
+        seed: int,
+        progress: Progress = SILENT,
+    ):
+        """Shows to `progress` the licence of a network that the loss needs and fetches."""
         self.talker, self.footage, self.frames, self.schedule, self.seed = talker, footage, frames, schedule, seed
         self.device = talker.device
         self.K = footage.K.to(self.device)
@@ -39,7 +48,7 @@ class Trainer:
         self.stage = self.step = 0
         self.seconds = 0.0
         self.psnr = self.loss = float("nan")
-        self.photometric = PhotometricLoss(schedule)
+        self.photometric = PhotometricLoss(schedule, progress, self.device)
         self.curve: list[tuple[int, float, float]] = []  # step over both stages, loss, PSNR
         self.after_step: Callable[[int], None] = lambda step: None  # called after each step of the deformation stage
         self._prepare_stage()
