@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gaussiantalker.capture import segmentation
 from gaussiantalker.capture.parser import BiSeNet, _fused
-from gaussiantalker.capture.segmentation import HEAD, NECK, STEP, clean, head_overlap, key_frames
+from gaussiantalker.capture.segmentation import HEAD, NECK, STEP, _stretches, clean, head_overlap, key_frames
 
 
 @given(st.integers(1, 200))
@@ -20,33 +20,35 @@ def test_every_frame_lies_between_keyframes(count: int) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, STEP + 1, 3 * STEP + 2])
-def test_scores_glide_from_any_frame_on(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scores_glide_from_any_frame_on(count: int) -> None:
     parsed = []
 
-    def scores(net: object, pictures: range, k: int) -> torch.Tensor:
+    def parse(k: int) -> torch.Tensor:
         parsed.append(k)
         return torch.full((4, 2, 2), float(k))
 
-    monkeypatch.setattr(segmentation, "_scores", scores)
     for first in range(count + 1):
         parsed.clear()
-        got = [*segmentation._frame_scores(range(count), None, first, 1)]
-        frames = torch.cat(got)[:, 0, 0, 0] if got else torch.zeros(0)
-        assert torch.allclose(frames, torch.arange(first, count, dtype=torch.float32))
+        stretches = [*_stretches(parse, count, first, workers=1)]
+        scores = [segmentation._gliding(parse, stretch)[:, 0, 0, 0] for stretch in stretches]
+        expected = torch.arange(stretches[0][0][0] + 1, count) if stretches else torch.zeros(0)
+        assert torch.allclose(torch.cat(scores or [torch.zeros(0)]), expected.float())
+        shown = sum(len(segmentation._labels(parse, first, 32, stretch)) for stretch in stretches)
+        assert shown == count - first
         assert min(parsed, default=first) >= first - STEP, "what was written is not parsed again"
 
 
-def test_a_head_that_moves_much_is_parsed_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    def scores(net: object, pictures: range, k: int) -> torch.Tensor:
+def test_a_head_that_moves_much_is_parsed_more_often() -> None:
+    def parse(k: int) -> torch.Tensor:
         parsed.append(k)
         out = torch.zeros(4, 16, 16)
         out[HEAD, :, min(k * speed, 8) : min(k * speed, 8) + 6] = 1
         return out
 
-    monkeypatch.setattr(segmentation, "_scores", scores)
     for speed, times in ((0, 3), (1, 4)):
         parsed = []
-        assert sum(map(len, segmentation._frame_scores(range(2 * STEP + 1), None, 0, 1))) == 2 * STEP + 1
+        stretches = _stretches(parse, 2 * STEP + 1, 0, workers=1)
+        assert sum(len(segmentation._gliding(parse, stretch)) for stretch in stretches) == 2 * STEP + 1
         assert len(parsed) >= times if speed else len(parsed) == times
 
 

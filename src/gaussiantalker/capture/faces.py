@@ -39,9 +39,12 @@ def find_faces(
         def seen(square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             return square, _row(landmarker.detect(square))
 
-        # One thread looks for the face while this one reads the film and writes.
-        for square, row in in_order(seen, squares(have), workers=1):
-            frames.append(resize(square, (size, size))[None])
+        def shrunk(looked: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+            return resize(looked[0], (size, size)), looked[1]
+
+        # One thread looks for the face and one makes pictures smaller, while this one reads the film and writes.
+        for picture, row in in_order(shrunk, in_order(seen, squares(have), workers=1), workers=1):
+            frames.append(picture[None])
             faces.append(row[None])
             progress.update(faces.rows)
     return _write(folder, size / side)

@@ -20,7 +20,7 @@ from gaussiantalker.timing import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 
 FRAMING = "framing.part.json"
 _MIN_SECONDS = 2
-_LOOKS = 60
+_LOOKS, _LEAST_APART = 60, FPS // 3  # and frames between two of them
 _MIN_FOUND, _ENOUGH_SECONDS = 0.5, 30  # a face is needed in half the film, or for half a minute
 _MOST_LINES = 2160  # larger films are made smaller while they are decoded
 _BYTES_PER_PIXEL = 7.1  # picture, plate and label
@@ -72,7 +72,7 @@ def _framing(source: Path, folder: Path, expected: int, progress: Progress) -> F
         return Framing(Crop(**kept["crop"]), kept["others"])
     progress.stage("find the speaker", expected)
     changes: list[float] = []
-    looks = _looks(source, max(expected // _LOOKS, 1), changes, progress)
+    looks = _looks(source, max(expected // _LOOKS, _LEAST_APART), changes, progress)
     framing = choose_crop(looks, source, Landmarker(progress=progress))
     if framing.others:
         progress.note(f"{framing.others + 1} people are seen in {source.name}; the one largest and longest is followed")

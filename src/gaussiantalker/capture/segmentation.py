@@ -6,8 +6,9 @@ every frame the head's masks agree to 0.993 (intersection over union) and change
 Islands too small to be a part of the person go to the class that comes next.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,10 @@ _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _MIN_ISLAND = 0.004  # of the picture
 _MIN_HOLE = 0.02  # of the picture; a gap in the person that opens to no side is more likely skin or cloth
 _FINE = 256  # side of a picture from which islands are looked for in every second row and column
+_ONE_THREAD = partial(torch.set_num_threads, 1)
 _SHARES = 200  # frames from which the mean share of each class is told
+
+Parsed = tuple[int, Tensor]  # a frame's number and its scores [4, h, w]
 
 
 def segment(frames: Path, target: Path, net: BiSeNet, progress: Progress) -> dict:
@@ -45,19 +49,19 @@ def segment(frames: Path, target: Path, net: BiSeNet, progress: Progress) -> dic
     # waiting takes the time of those that work.
     with one_torch_thread() as workers:
         _write_labels(pictures, target, net, workers, progress)
-    shares = np.bincount(ArrayReader(target).sampled(_SHARES).ravel(), minlength=4)
-    names = ("background", "head", "neck", "torso")
-    return {"mean_shares": dict(zip(names, (shares / shares.sum()).round(4).tolist(), strict=True))}
+    some = ArrayReader(target).sampled(_SHARES)
+    shares = {name: float((some == k).mean()) for k, name in enumerate(("background", "head", "neck", "torso"))}
+    return {"mean_shares": {name: round(share, 4) for name, share in shares.items()}}
 
 
-@torch.inference_mode()
 def _write_labels(pictures: ArrayReader, target: Path, net: BiSeNet, workers: int, progress: Progress) -> None:
     size = pictures.shape[1]
     with ArrayWriter(target, (size, size), resume=True) as writer:
-        for scores in _frame_scores(pictures, net, writer.rows, workers):
-            fine = F.interpolate(scores, (size, size), mode="bilinear", align_corners=True).numpy()
-            for frame_scores in fine:
-                writer.append(clean(frame_scores)[None])
+        parse = partial(_scores, net, pictures)
+        stretches = _stretches(parse, len(pictures), writer.rows, workers)
+        finish = partial(_labels, parse, writer.rows, size)
+        for labels in in_order(finish, stretches, workers, _ONE_THREAD):
+            writer.append(labels)
             progress.update(writer.rows)
 
 
@@ -71,24 +75,36 @@ def key_frames(count: int) -> list[int]:
     return sorted({*range(0, count, STEP), count - 1})
 
 
-def _frame_scores(pictures: ArrayReader, net: BiSeNet, first: int, workers: int) -> Iterator[Tensor]:
-    """Log scores [n, 4, h, w] of the frames from `first` on, in order, some at a time."""
-    if first >= len(pictures):
+def _stretches(parse: Callable[[int], Tensor], count: int, first: int, workers: int) -> Iterator[tuple[Parsed, Parsed]]:
+    """The parsed frames on both sides of every stretch of a film, from the one on in which the frame `first` lies."""
+    if first >= count:
         return
-    keys = key_frames(len(pictures))
+    keys = key_frames(count)
     keys = keys[max(int(np.searchsorted(keys, first)) - 1, 0) :]
-    parsed = in_order(partial(_scores, net, pictures), keys, workers, partial(torch.set_num_threads, 1))
-    left, last = keys[0], next(parsed)
-    if left >= first:
-        yield last[None]
-    for right, scores in zip(keys[1:], parsed, strict=True):
-        ends = [(left, last), (right, scores)]
-        middle = (left + right) // 2
-        if middle > left and head_overlap(last, scores) < _ALIKE:
-            ends.insert(1, (middle, _scores(net, pictures, middle)))
-        between = [_between(*pair) for pair in zip(ends, ends[1:], strict=False)]
-        yield torch.cat(between)[max(first - left - 1, 0) :]
-        left, last = right, scores
+    before = None
+    for after in zip(keys, in_order(parse, keys, workers, _ONE_THREAD), strict=True):
+        yield before or (after[0] - 1, after[1]), after
+        before = after
+
+
+@torch.inference_mode()
+def _labels(parse: Callable[[int], Tensor], first: int, size: int, stretch: tuple[Parsed, Parsed]) -> np.ndarray:
+    """Labels [n, size, size] of the frames behind the one end of a stretch up to the other, from `first` on."""
+    scores = _gliding(parse, stretch)[max(first - stretch[0][0] - 1, 0) :]
+    labels = np.empty((len(scores), size, size), np.uint8)
+    for k, coarse in enumerate(scores):
+        fine = F.interpolate(coarse[None], (size, size), mode="bilinear", align_corners=True)
+        labels[k] = clean(fine[0].numpy())
+    return labels
+
+
+def _gliding(parse: Callable[[int], Tensor], stretch: tuple[Parsed, Parsed]) -> Tensor:
+    """Scores [n, 4, h, w] from one end of a stretch, which is left out, to the other."""
+    (left, before), (right, after) = ends = [*stretch]
+    middle = (left + right) // 2
+    if middle > left and head_overlap(before, after) < _ALIKE:
+        ends.insert(1, (middle, parse(middle)))
+    return torch.cat([_between(*pair) for pair in pairwise(ends)])
 
 
 def head_overlap(a: Tensor, b: Tensor) -> float:
@@ -98,7 +114,7 @@ def head_overlap(a: Tensor, b: Tensor) -> float:
     return int((a & b).sum()) / either if either else 1.0
 
 
-def _between(before: tuple[int, Tensor], after: tuple[int, Tensor]) -> Tensor:
+def _between(before: Parsed, after: Parsed) -> Tensor:
     """Scores [n, 4, h, w] of the frames behind one parsed frame up to another, which is included."""
     (left, a), (right, b) = before, after
     share = torch.arange(1, right - left + 1)[:, None, None, None] / (right - left)
@@ -130,12 +146,11 @@ def clean(scores: np.ndarray) -> np.ndarray:  # [H, W] uint8
             open_to_sides = np.unique(np.concatenate([islands[0], islands[:, 0], islands[:, -1]]))
             enclosed = ~np.isin(np.arange(1, count + 1), open_to_sides)
             small |= enclosed & (areas < _MIN_HOLE)
-        if small.any():
-            where = np.concatenate([[False], small])[islands]
-            where = _refined(where, step, labels.shape) & (labels == part)
-            others = scores[:, where].copy()
-            others[[part, HEAD]] = -np.inf
-            labels[where] = others.argmax(0)
+        windows = ndimage.find_objects(islands)
+        for k in np.flatnonzero(small):
+            window = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in windows[k])
+            fine = tuple(slice(side.start * step, side.stop * step) for side in window)
+            _give_away(labels[fine], scores[:, *fine], part, islands[window] == k + 1, step)
     return labels
 
 
@@ -149,9 +164,11 @@ def _best(scores: np.ndarray) -> np.ndarray:  # [H, W] uint8
     return labels
 
 
-def _refined(mask: np.ndarray, step: int, shape: tuple[int, int]) -> np.ndarray:
-    """A mask of every `step`-th row and column for the whole picture, with the pixels in between."""
-    if step == 1:
-        return mask
-    whole = np.repeat(np.repeat(ndimage.binary_dilation(mask), step, 0), step, 1)
-    return whole[: shape[0], : shape[1]]
+def _give_away(labels: np.ndarray, scores: np.ndarray, part: int, island: np.ndarray, step: int) -> None:
+    """The next best class for an island of a part, shown by every `step`-th row and column, and its pixels between."""
+    if step > 1:
+        island = np.repeat(np.repeat(ndimage.binary_dilation(island), step, 0), step, 1)
+    where = island[: labels.shape[0], : labels.shape[1]] & (labels == part)
+    others = scores[:, where]
+    others[[part, HEAD]] = -np.inf
+    labels[where] = others.argmax(0)
