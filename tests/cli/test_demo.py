@@ -50,8 +50,8 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(demo, "sample_folder", lambda: samples)
     monkeypatch.setattr("gaussiantalker.capture.capture", capture)
     monkeypatch.setattr("gaussiantalker.training.train", train)
+    monkeypatch.setattr("gaussiantalker.evaluation.evaluate", evaluate)  # first: its module binds the true Avatar
     monkeypatch.setattr("gaussiantalker.speaking.Avatar", Avatar)
-    monkeypatch.setattr("gaussiantalker.evaluation.evaluate", evaluate)
     return done
 
 

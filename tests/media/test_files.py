@@ -1,12 +1,15 @@
 """Files are whole or absent; pictures survive."""
 
+import errno
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.errors import Failure, GaussianTalkerError
 from gaussiantalker.media import files, image
+
+FULL = Path("/dev/full")
 
 
 def test_atomic_path_keeps_the_old_file_when_writing_fails(tmp_path: Path) -> None:
@@ -27,6 +30,35 @@ def test_atomic_path_replaces_a_folder(tmp_path: Path) -> None:
             temporary.mkdir()
             (temporary / text).touch()
     assert [p.name for p in (tmp_path / "folder").iterdir()] == ["two"]
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no device that is always full")
+def test_a_full_disk_is_a_failure_that_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "a.mp4"
+    target.write_text("old")
+    with pytest.raises(Failure, match="is full: make room"), files.atomic_path(target) as temporary:
+        temporary.symlink_to(FULL)
+        temporary.write_text("new")
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_place_that_must_not_be_written_is_named(tmp_path: Path, number: int) -> None:
+    target = tmp_path / "a.txt"
+    with pytest.raises(Failure, match=f"{target} cannot be written .*choose another folder"):
+        with files.atomic_path(target):
+            raise OSError(number, "no")
+
+
+def test_below_a_file_there_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(GaussianTalkerError, match="file cannot be a folder .*name another"):
+        files.make_folder(tmp_path / "file")
+    with pytest.raises(GaussianTalkerError, match="below cannot be a folder"):
+        with files.atomic_path(tmp_path / "file" / "below" / "a.txt"):
+            pass
+    assert files.make_folder(tmp_path / "a" / "b") == tmp_path / "a" / "b"
 
 
 def test_json_returns_and_refuses(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Video goes out and comes back: pictures in their colours, sound in its place, times by the clock."""
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.errors import Failure, GaussianTalkerError
 from gaussiantalker.media import audio, video
 from gaussiantalker.timing import SAMPLE_RATE, SAMPLES_PER_FRAME
 
@@ -132,3 +133,11 @@ def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
             video.probe(tmp_path / name)
     with pytest.raises(GaussianTalkerError, match="no frames"):
         video.write_video(tmp_path / "none.mp4", [])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_a_film_that_meets_a_full_disk_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / f".v.{os.getpid()}.partial.mp4").symlink_to("/dev/full")
+    with pytest.raises(Failure, match=f"{tmp_path} is full: make room"):
+        video.write_video(tmp_path / "v.mp4", grey([10, 200]))
+    assert not any(tmp_path.iterdir())

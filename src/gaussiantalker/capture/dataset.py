@@ -16,7 +16,7 @@ from gaussiantalker.capture.pose import Motion, place_shape
 from gaussiantalker.capture.tracking import save_tracking
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media import audio
-from gaussiantalker.media.files import write_json
+from gaussiantalker.media.files import make_folder, write_json
 from gaussiantalker.media.image import read_image, write_image
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.speech.deepspeech import read_windows
@@ -130,7 +130,7 @@ def write_dataset(capture: Capture, folder: str | Path, progress: Progress = SIL
     """
     folder, tracking, count = Path(folder), capture.tracking, capture.frames
     for name in ("ori_imgs", "gt_imgs", "parsing", "torso_imgs"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+        make_folder(folder / name)
     progress.stage("write dataset", count)
     write_image(folder / "bc.jpg", capture.background)
     for k in range(count):

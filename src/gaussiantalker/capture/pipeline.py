@@ -9,7 +9,7 @@ from gaussiantalker.capture.folder import FORMAT, RECORD, Capture
 from gaussiantalker.capture.sources import Film, Source, open_source
 from gaussiantalker.capture.stages import Stages, digest_file
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.media.files import read_json
+from gaussiantalker.media.files import make_folder, read_json
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.timing import FPS
 
@@ -85,7 +85,7 @@ def _record(out: Path, source: Path, size: int, consent: str | None) -> dict[str
 
 
 def _run(stages: Stages, source: Source, out: Path, size: int, model: Path, progress: Progress) -> None:
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
 
     def plates() -> dict[str, Any]:
         from gaussiantalker.capture.plates import make_plates

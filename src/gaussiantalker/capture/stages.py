@@ -1,6 +1,5 @@
 """Work that is done once: stages with recorded inputs and outputs, skipped while both are unchanged."""
 
-import errno
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -9,7 +8,7 @@ from typing import Any
 
 from gaussiantalker.capture.arrays import file_size
 from gaussiantalker.errors import Failure, GaussianTalkerError
-from gaussiantalker.media.files import write_json
+from gaussiantalker.media.files import is_full, write_json
 
 
 class Stages:
@@ -64,6 +63,8 @@ class Stages:
             self.save()
         except OSError as error:
             raise _failure(folder, name, error) from error
+        except Failure:
+            raise
         except GaussianTalkerError:
             self._withdraw(own)
             raise
@@ -96,7 +97,7 @@ class Stages:
 
 def _failure(folder: Path, stage: str, error: OSError) -> Exception:
     """What to tell when the system refuses: a full disk is no mistake of the input, and what is written is kept."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if is_full(error):
         return Failure(
             f"the disk of {folder} became full in the stage {stage!r}; make room and run the same command again: "
             "what is finished is kept"

@@ -1,5 +1,6 @@
 """Files that are either whole or not there."""
 
+import errno
 import json
 import os
 import shutil
@@ -8,7 +9,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.errors import Failure, GaussianTalkerError
+
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def make_folder(path: str | Path) -> Path:
+    """The folder, made where there is none. Raises GaussianTalkerError when there can be none."""
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GaussianTalkerError(f"{path} cannot be a folder ({error.strerror}): name another one") from error
+    return path
 
 
 @contextmanager
@@ -16,21 +29,32 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary name beside `path`, given its real name on success and removed on failure.
 
     The ending is kept, because writers choose a format by it. A folder may be written in place of a file; an old
-    folder of that name is replaced.
+    folder of that name is replaced. Raises Failure when the disk is full or must not be written to.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
+        make_folder(path.parent)
         yield temporary
         if path.is_dir() and temporary.is_dir():
             shutil.rmtree(path)
         os.replace(temporary, path)
+    except Exception as error:
+        if is_full(error):
+            raise Failure(f"the disk of {path.parent} is full: make room and run the same command again") from error
+        if isinstance(error, OSError) and error.errno in _REFUSED:
+            raise Failure(f"{path} cannot be written ({error.strerror}): choose another folder") from error
+        raise
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            temporary.unlink(missing_ok=True)
+        elif os.path.lexists(temporary):
+            temporary.unlink()
+
+
+def is_full(error: Exception) -> bool:
+    """Whether an error, the system's or a video library's, says that there is no room left on a disk."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def write_json(path: str | Path, value: Any) -> None:

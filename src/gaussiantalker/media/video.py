@@ -179,13 +179,12 @@ class VideoWriter:
         self._container.mux(self._audio.encode(frame))
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> bool | None:
-        try:
-            if kind is None:
-                self._container.mux(self._video.encode(None))
-                if self._audio is not None:
-                    self._container.mux(self._audio.encode(None))
-        finally:
-            self._stack.__exit__(kind, error, trace)
+        if kind is not None:
+            return self._stack.__exit__(kind, error, trace)
+        with self._stack:  # what fails from here on fails the file, too
+            self._container.mux(self._video.encode(None))
+            if self._audio is not None:
+                self._container.mux(self._audio.encode(None))
         return None
 
 

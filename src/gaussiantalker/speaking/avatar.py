@@ -16,7 +16,7 @@ from gaussiantalker.capture import Capture
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import Camera
 from gaussiantalker.media.audio import read_audio
-from gaussiantalker.media.files import atomic_path, read_json, write_json
+from gaussiantalker.media.files import atomic_path, make_folder, read_json, write_json
 from gaussiantalker.media.image import read_image, write_image
 from gaussiantalker.media.video import read_frames, write_video
 from gaussiantalker.progress import SILENT, Progress
@@ -81,8 +81,7 @@ class Avatar:
 
     def save(self, path: str | Path) -> None:
         """Writes the folder; `avatar.json` comes last, so a folder without it is not an avatar yet."""
-        path = Path(path)
-        path.mkdir(parents=True, exist_ok=True)
+        path = make_folder(path)
         tensors = {f"talker.{name}": t.cpu().contiguous() for name, t in self.talker.state_dict().items()}
         tensors |= {f"listener.{name}": torch.from_numpy(a).contiguous() for name, a in self.listener.arrays().items()}
         with atomic_path(path / "model.safetensors") as temporary:

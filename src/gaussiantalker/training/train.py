@@ -13,7 +13,7 @@ import torch
 from gaussiantalker import hardware, speech
 from gaussiantalker.capture import Capture
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.media.files import atomic_path, read_json
+from gaussiantalker.media.files import atomic_path, make_folder, read_json
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.speaking import Avatar, Motion, calm_stretch
 from gaussiantalker.splatting.cpu import prepare
@@ -64,11 +64,11 @@ def train(
     recipe |= {"keep": sorted(keep)} if keep else {}
     if _finished(out, recipe):
         return out
+    make_folder(out)
     keep_memory()
     prepare(progress)  # on a GPU, too: the torso is fitted beside it
     trainer, listener = _prepared(source, parts, plan, seed, where, progress)
     talker, frames = trainer.talker, trainer.frames
-    out.mkdir(parents=True, exist_ok=True)
     body = None
     if (torso or parts.torso) == "field":
         steps = round(STEPS_SHARE * plan.deformation_steps)
