@@ -99,7 +99,7 @@ def spoken(avatar: Avatar, audio: np.ndarray, samples: int) -> dict[str, float]:
 
 def parts(avatar: Avatar, audio: np.ndarray) -> dict[str, float]:
     """CPU milliseconds a picture of each part alone, four pictures at a time."""
-    contexts = speech.contexts(speech.windows(avatar.listener.rows(audio)))[FPS : FPS + BATCH]
+    contexts = avatar.listener.contexts(audio)[FPS : FPS + BATCH]
     index = np.arange(BATCH)
     viewmats = torch.from_numpy(avatar.motion.viewmats[index]).float()
     blink = torch.from_numpy(avatar.motion.blink[index]).float()

@@ -34,7 +34,7 @@ def avatar() -> Avatar:
     camera = Camera(70.0, SIZE / 2, SIZE / 2, SIZE, SIZE)
     info = {
         "method": "gaussiantalker-star",
-        "speech": {"encoder": "logmel"},
+        "speech": {"encoder": "logmel", "lookahead_ms": 280},
         "camera": {"focal": 70.0, "cx": SIZE / 2, "cy": SIZE / 2, "width": SIZE, "height": SIZE},
     }
     return Avatar(info, talker.eval().requires_grad_(False), listener, camera, motion, plates)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from gaussiantalker.cli.options import Folder, OptionalFolder
 from gaussiantalker.progress import Progress
@@ -24,6 +25,8 @@ class Train:
     """How long: `fast` takes a minute at 128 pixels, `demo` minutes at 256, `standard` as long as the paper."""
     seed: int = 0
     """The same seed on the same machine gives the same avatar."""
+    lookahead: Literal[0, 120, 280] = 280
+    """Milliseconds of speech to come that move the mouth; less makes a live avatar answer sooner, with poorer lips."""
     device: str = "auto"
     """Where to compute: `cpu`, `cuda`, or `auto`, whichever is faster here."""
 
@@ -39,5 +42,5 @@ class Train:
         from gaussiantalker.training import train
 
         options = {"method": self.method, "schedule": self.schedule, "seed": self.seed, "device": self.device}
-        train(self.capture, self.folder, **options, progress=progress)
+        train(self.capture, self.folder, **options, lookahead_ms=self.lookahead, progress=progress)
         return f"Trained: {self.folder}\nNext: gaussiantalker speak {self.folder} AUDIO --out speaks.mp4"

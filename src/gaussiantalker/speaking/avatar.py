@@ -69,6 +69,7 @@ class Avatar:
         listener = Listener.from_arrays(
             speech.load(info["speech"]["encoder"], progress),
             {name.removeprefix("listener."): t.numpy() for name, t in tensors.items() if name.startswith("listener.")},
+            info["speech"]["lookahead_ms"],
         )
         talker = _talker(path, info, tensors, listener.channels).to(where)
         with np.load(_part(path, "motion.npz")) as arrays:

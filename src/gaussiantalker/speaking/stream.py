@@ -224,7 +224,9 @@ class AvatarStream(AsyncIterator[AvFrame]):
         if slot.segment:
             return slot.segment.context(slot.frame)
         before, slot.before = slot.before, None
-        return self._silence if before is None or before.context is None else fading(before.context, slot.cut)
+        if before is None or before.context is None:
+            return self._silence
+        return fading(self._avatar.listener, before.context, slot.cut)
 
     def _given(self, slot: _Slot) -> AvFrame:
         """The frame, with its picture if there is one."""

@@ -18,7 +18,8 @@ class Ahead(NamedTuple):
     frames: int  # of 40 ms, by which the last of a frame's windows lies after the frame's own
 
 
-LOOKAHEADS_MS = MappingProxyType({0: Ahead(0, 0), 120: Ahead(6, 0), 280: Ahead(WINDOW_ROWS // 2, 3)})
+PAPERS_LOOKAHEAD_MS = 280
+LOOKAHEADS_MS = MappingProxyType({0: Ahead(0, 0), 120: Ahead(6, 0), PAPERS_LOOKAHEAD_MS: Ahead(WINDOW_ROWS // 2, 3)})
 """The look-ahead of contexts from the beginning of a frame; 280 ms is the papers'. The encoder's own comes on top."""
 
 
@@ -42,7 +43,7 @@ def contexts(windows: np.ndarray, lookahead_frames: int = 3) -> np.ndarray:
     return np.moveaxis(np.lib.stride_tricks.sliding_window_view(padded, CONTEXT_WINDOWS, axis=0)[:-1], -1, 1)
 
 
-def contexts_of(features: np.ndarray, lookahead_ms: int = 280) -> np.ndarray:
+def contexts_of(features: np.ndarray, lookahead_ms: int = PAPERS_LOOKAHEAD_MS) -> np.ndarray:
     """[F, 8, 16, C] of rows [2F, C]: no row later than `lookahead_ms` after the beginning of frame k enters context k.
 
     Raises GaussianTalkerError for a look-ahead that is not in LOOKAHEADS_MS.

@@ -7,7 +7,6 @@ import torch
 from scipy.ndimage import binary_dilation
 from torch import Tensor
 
-from gaussiantalker import speech
 from gaussiantalker.capture.morphable import TEETH
 from gaussiantalker.geometry import rigid
 from gaussiantalker.talker.listener import Listener
@@ -49,7 +48,7 @@ class Footage:
         self.viewmats, self.sway = torch.from_numpy(poses).float(), torch.from_numpy(slow_part(poses)).float()
         self.blink = torch.from_numpy(tracking.blink).float()
         self.K = torch.from_numpy(capture.camera.K).float()
-        self.contexts = speech.contexts(speech.windows(listener.rows(capture.audio)))
+        self.contexts = listener.contexts(capture.audio)
         self.lips = lip_boxes(tracking.landmarks[:, OUTER_LIPS], capture.size)
         self.eyes = eye_boxes(tracking.landmarks[:, EYES], capture.size)
 

@@ -7,6 +7,7 @@ import numpy as np
 from gaussiantalker import speech
 from gaussiantalker.speech.encoder import ROWS_PER_FRAME
 from gaussiantalker.speech.projection import fit
+from gaussiantalker.speech.windows import PAPERS_LOOKAHEAD_MS
 from gaussiantalker.timing import SAMPLE_RATE
 
 
@@ -22,22 +23,33 @@ class Listener:
     encoder: speech.Encoder
     projection: speech.Projection
     silence: np.ndarray  # [channels]
+    lookahead_ms: int = PAPERS_LOOKAHEAD_MS  # of contexts, from the beginning of a frame; the encoder's comes on top
 
     @property
     def channels(self) -> int:
         return len(self.silence)
 
     @classmethod
-    def fit(cls, encoder: speech.Encoder, audio: np.ndarray, channels: int = 32) -> "Listener":
+    def fit(
+        cls,
+        encoder: speech.Encoder,
+        audio: np.ndarray,
+        channels: int = 32,
+        lookahead_ms: int = PAPERS_LOOKAHEAD_MS,
+    ) -> "Listener":
         """A listener for one speaker, from the 16 kHz sound [S] of the training frames."""
         projection = fit(encoder.features(audio), min(channels, encoder.channels))
         quiet = encoder.features(np.zeros(2 * SAMPLE_RATE, np.float32))
-        return cls(encoder, projection, projection.apply(quiet[len(quiet) // 2]))
+        return cls(encoder, projection, projection.apply(quiet[len(quiet) // 2]), lookahead_ms)
 
     def rows(self, audio: np.ndarray) -> np.ndarray:
         """float32 [2F, channels] of 16 kHz sound [S]."""
         stream = self.stream()
         return np.concatenate([stream.push(audio), stream.finish()])
+
+    def contexts(self, audio: np.ndarray) -> np.ndarray:
+        """[F, 8, 16, channels] of 16 kHz sound [S], a read-only view (see `speech.contexts_of`)."""
+        return speech.contexts_of(self.rows(audio), self.lookahead_ms)
 
     def stream(self) -> "ListenerStream":
         return ListenerStream(self)
@@ -48,9 +60,9 @@ class Listener:
         return {"mean": projection.mean, "basis": projection.basis, "scale": projection.scale, "silence": self.silence}
 
     @classmethod
-    def from_arrays(cls, encoder: speech.Encoder, arrays: dict[str, np.ndarray]) -> "Listener":
+    def from_arrays(cls, encoder: speech.Encoder, arrays: dict[str, np.ndarray], lookahead_ms: int) -> "Listener":
         projection = speech.Projection(arrays["mean"], arrays["basis"], arrays["scale"])
-        return cls(encoder, projection, arrays["silence"])
+        return cls(encoder, projection, arrays["silence"], lookahead_ms)
 
 
 class ListenerStream:

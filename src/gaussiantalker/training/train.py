@@ -16,6 +16,7 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import atomic_path, make_folder, read_json
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.speaking import Avatar, Motion, calm_stretch
+from gaussiantalker.speech.windows import PAPERS_LOOKAHEAD_MS
 from gaussiantalker.splatting.cpu import prepare
 from gaussiantalker.splatting.memory import keep_memory
 from gaussiantalker.talker import Footage, Listener, Method, Talker, find_method
@@ -41,6 +42,7 @@ def train(
     seed: int = 0,
     torso: Literal["field", "plates"] | None = None,
     keep: Collection[int] = (),
+    lookahead_ms: int = PAPERS_LOOKAHEAD_MS,
     device: str = "auto",
     progress: Progress = SILENT,
 ) -> Path:
@@ -48,12 +50,14 @@ def train(
 
     An interrupted run goes on from its last checkpoint; a finished one is left as it is. `torso` is what is behind the
     head where it shall not be the method's own. What the avatar is after each number of deformation steps in `keep` is
-    kept as well, in `out/after-STEPS`. The process keeps the memory it frees (`splatting.memory`), without which a
+    kept as well, in `out/after-STEPS`. `lookahead_ms` is how far beyond the beginning of a frame the avatar listens
+    before it moves, one of `speech.windows.LOOKAHEADS_MS`: less is answered sooner live, and costs the lips some truth
+    (docs/live.md). The process keeps the memory it frees (`splatting.memory`), without which a
     step takes nearly twice as long.
 
     Raises:
-        GaussianTalkerError: an unknown method, schedule or device, no capture, a capture without sound, or a folder
-            `out` that holds an avatar trained otherwise.
+        GaussianTalkerError: an unknown method, schedule, look-ahead or device, no capture, a capture without sound, or
+            a folder `out` that holds an avatar trained otherwise.
     """
     where = hardware.device(device)
     plan = schedule if isinstance(schedule, Schedule) else find_schedule(schedule)
@@ -62,12 +66,13 @@ def train(
     recipe = {"method": method, "schedule": asdict(plan), "seed": seed, "capture": source.fingerprint}
     recipe |= {"torso": torso} if torso else {}
     recipe |= {"keep": sorted(keep)} if keep else {}
+    recipe |= {"lookahead_ms": lookahead_ms} if lookahead_ms != PAPERS_LOOKAHEAD_MS else {}
     if _finished(out, recipe):
         return out
     make_folder(out)
     keep_memory()
     prepare(progress)  # on a GPU, too: the torso is fitted beside it
-    trainer, listener = _prepared(source, parts, plan, seed, where, progress)
+    trainer, listener = _prepared(source, parts, plan, seed, lookahead_ms, where, progress)
     talker, frames = trainer.talker, trainer.frames
     body = None
     if (torso or parts.torso) == "field":
@@ -91,12 +96,18 @@ def train(
 
 
 def _prepared(
-    source: Capture, method: Method, plan: Schedule, seed: int, device: torch.device, progress: Progress
+    source: Capture,
+    method: Method,
+    plan: Schedule,
+    seed: int,
+    lookahead_ms: int,
+    device: torch.device,
+    progress: Progress,
 ) -> tuple[Trainer, Listener]:
     """A talker that has learnt nothing yet, with its trainer and its ear."""
     progress.stage("preparing", 1)
     heard = source.audio[: source.train_frames * SAMPLES_PER_FRAME]
-    listener = Listener.fit(speech.load(ENCODER, progress), heard)
+    listener = Listener.fit(speech.load(ENCODER, progress), heard, lookahead_ms=lookahead_ms)
     footage = Footage(source, listener)
     frames = footage.usable(0, source.train_frames)
     gaussians = initial_gaussians(source, plan.points, plan.sh_degree, seed, method.start)
@@ -150,7 +161,11 @@ def _avatar(
     info = {
         "method": talker.method.name,
         "camera": asdict(capture.camera),
-        "speech": {"encoder": listener.encoder.name, "channels": listener.channels},
+        "speech": {
+            "encoder": listener.encoder.name,
+            "channels": listener.channels,
+            "lookahead_ms": listener.lookahead_ms,
+        },
         "gaussians": len(talker.raw["means"]),
         "training": {"seconds": round(seconds, 1), "steps": trainer.steps_done, "curve": trainer.curve},
         "recipe": recipe,
