@@ -1,12 +1,15 @@
 """Sound of any rate and shape becomes 16 kHz mono that says the same."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.errors import Failure, GaussianTalkerError
 from gaussiantalker.media import audio, video
 from gaussiantalker.timing import SAMPLE_RATE
 
@@ -30,6 +33,25 @@ def test_wav_returns_what_was_written(tmp_path: Path) -> None:
     samples = np.random.default_rng(0).uniform(-1.2, 1.2, 5000).astype(np.float32)
     audio.write_wav(tmp_path / "a.wav", samples)
     assert np.abs(audio.read_audio(tmp_path / "a.wav") - np.clip(samples, -1, 1)).max() < 1e-4
+
+
+@given(length=st.integers(0, 3 * SAMPLE_RATE))
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_copy_has_just_the_length_that_was_wanted(tmp_path: Path, length: int) -> None:
+    samples = (0.3 * np.random.default_rng(0).normal(size=2 * SAMPLE_RATE)).clip(-1, 1).astype(np.float32)
+    audio.write_wav(tmp_path / "a.wav", samples)
+    assert audio.copy_wav(tmp_path / "a.wav", tmp_path / "b.wav", length) == len(samples)
+    copied = soundfile.read(tmp_path / "b.wav", dtype="float32")[0]
+    whole = np.pad(audio.read_audio(tmp_path / "a.wav"), (0, SAMPLE_RATE))
+    assert np.abs(copied - whole[:length]).max(initial=0) < 1e-4 and len(copied) == length
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_a_wav_that_meets_a_full_disk_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / f".a.{os.getpid()}.partial.wav").symlink_to("/dev/full")
+    with pytest.raises(Failure, match=f"{tmp_path} is full: make room"):
+        audio.write_wav(tmp_path / "a.wav", tone(16_000))
+    assert not any(tmp_path.iterdir())
 
 
 def test_resample_mixes_channels() -> None:

@@ -59,8 +59,7 @@ def ingest_dataset(source: Path, folder: Path, size: int, progress: Progress) ->
         raise GaussianTalkerError(f"a face is seen in only {np.mean(found):.0%} of {source}; is it a portrait dataset?")
     sound = next((source / name for name in _SOUNDS if (source / name).exists()), None)
     if sound is not None:
-        samples = audio.read_audio(sound)[: len(files) * SAMPLES_PER_FRAME]
-        audio.write_wav(folder / "audio.wav", np.pad(samples, (0, len(files) * SAMPLES_PER_FRAME - len(samples))))
+        audio.copy_wav(sound, folder / "audio.wav", len(files) * SAMPLES_PER_FRAME)
     windows = next((source / name for name in _WINDOWS if (source / name).exists()), None)
     if windows is not None:
         kept = read_windows(windows)

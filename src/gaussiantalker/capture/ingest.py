@@ -83,13 +83,11 @@ def _framing(source: Path, folder: Path, expected: int, progress: Progress) -> F
 
 def _write_sound(source: Path, folder: Path, frames: int, progress: Progress) -> float:
     """audio.wav, exactly as long as the pictures. Returns how many seconds of sound the source has."""
-    samples = audio.read_audio(source)
-    seconds, needed = len(samples) / SAMPLE_RATE, frames * SAMPLES_PER_FRAME
+    seconds = audio.copy_wav(source, folder / "audio.wav", frames * SAMPLES_PER_FRAME) / SAMPLE_RATE
     if abs(seconds - frames / FPS) > 0.5:
         change = "cut off" if seconds > frames / FPS else "continued in silence"
         lengths = f"lasts {seconds:.1f} s, the pictures {frames / FPS:.1f} s"
         progress.note(f"the sound of {source.name} {lengths}; it is {change}")
-    audio.write_wav(folder / "audio.wav", np.pad(samples[:needed], (0, max(needed - len(samples), 0))))
     return round(seconds, 2)
 
 

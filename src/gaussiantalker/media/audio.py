@@ -1,11 +1,11 @@
 """Sound as float32 mono in [-1, 1], at 16 kHz unless said otherwise."""
 
-from collections.abc import Iterator
+import wave
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import av
 import numpy as np
-import soundfile
 import soxr
 
 from gaussiantalker.errors import GaussianTalkerError
@@ -19,19 +19,24 @@ def read_audio(path: str | Path, sample_rate: int = SAMPLE_RATE) -> np.ndarray: 
     In a video, sample 0 is the instant of the first picture: sound before it is cut, and silence fills a late start,
     so that sample and frame numbers belong together. Raises GaussianTalkerError when there is no sound.
     """
-    path = existing_file(path, "audio or video")
+    return np.concatenate([*_pieces(path, sample_rate)])
+
+
+def _pieces(path: str | Path, sample_rate: int) -> Iterator[np.ndarray]:
+    """The same sound, some at a time."""
+    path, anything = existing_file(path, "audio or video"), False
     try:
         with av.open(str(path), metadata_errors="ignore") as container:
             if not container.streams.audio:
                 raise GaussianTalkerError(f"{path} has no sound; give a file with an audio track")
-            pieces = list(_mono(container, _picture_start(container), sample_rate))
+            for piece in _mono(container, _picture_start(container), sample_rate):
+                anything = anything or bool(piece.size)
+                yield np.nan_to_num(piece, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
     except av.FFmpegError as error:
         reason = error.strerror
         raise GaussianTalkerError(f"{path} is not sound that can be read ({reason}); use wav, mp3 or mp4") from None
-    samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-    if not samples.size:
+    if not anything:
         raise GaussianTalkerError(f"the sound track of {path} is empty; give a file with sound in it")
-    return np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)
 
 
 def language(path: str | Path) -> str | None:
@@ -88,5 +93,32 @@ def resample(samples: np.ndarray, source_rate: int, sample_rate: int = SAMPLE_RA
 
 def write_wav(path: str | Path, samples: np.ndarray, sample_rate: int = SAMPLE_RATE) -> None:
     """16-bit WAV of float32 [S]; what lies beyond [-1, 1] is clipped."""
-    with atomic_path(path) as temporary:
-        soundfile.write(temporary, np.clip(samples, -1, 1), sample_rate, subtype="PCM_16", format="WAV")
+    _write_pieces(path, [samples], sample_rate)
+
+
+def copy_wav(source: str | Path, path: str | Path, length: int) -> int:
+    """The sound of any file as 16-bit WAV at 16 kHz with `length` samples, cut off or continued in silence.
+
+    An hour of it is never in memory. Returns how many samples the source has. Raises GaussianTalkerError as
+    `read_audio`.
+    """
+    heard = 0
+
+    def fitted() -> Iterator[np.ndarray]:
+        nonlocal heard
+        for piece in _pieces(source, SAMPLE_RATE):
+            yield piece[: max(length - heard, 0)]
+            heard += len(piece)
+        yield np.zeros(max(length - heard, 0), np.float32)
+
+    _write_pieces(path, fitted(), SAMPLE_RATE)
+    return heard
+
+
+def _write_pieces(path: str | Path, pieces: Iterable[np.ndarray], sample_rate: int) -> None:
+    with atomic_path(path) as temporary, open(temporary, "wb") as raw, wave.open(raw) as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(sample_rate)
+        for samples in pieces:
+            file.writeframes(np.rint(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
