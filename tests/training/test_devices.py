@@ -1,5 +1,6 @@
 """Training and speaking leave nothing behind on another device: shown on torch's device without memory, "meta"."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.talker import METHODS, Drive, Shots, Talker, find_method
+from gaussiantalker.talker import METHODS, Drive, Footage, Shots, Talker, find_method
 from gaussiantalker.training.losses import PhotometricLoss
 from gaussiantalker.training.schedule import find_schedule
 
@@ -49,3 +50,19 @@ def test_a_step_of_training_stays_on_its_device(name: str) -> None:
             image, alpha = seen + there.plate, seen + there.plate[..., :1]
             photometric(image, alpha, there, 0, canonical=False).backward()
     assert all(p.grad.device == META for p in talker.parameters() if p.grad is not None)
+
+
+def test_what_is_behind_the_head_is_made_where_the_torso_is() -> None:
+    class Torso:
+        background = torch.zeros(32, 32, 3, device=META)
+
+        def __call__(self, viewmats: torch.Tensor, sway: torch.Tensor) -> torch.Tensor:
+            return self.background + (viewmats @ sway)[:, :1, :1, None]
+
+    footage = Footage.__new__(Footage)
+    footage.capture = SimpleNamespace(plates=np.zeros((2, 32, 32, 3), np.uint8), labels=np.ones((2, 32, 32), np.uint8))
+    footage.viewmats = footage.sway = torch.eye(4).repeat(2, 1, 1)
+    footage.torso = Torso()
+    with OneDevice():
+        behind = footage._behind(np.arange(2))
+    assert behind.device == META and behind.shape == (2, 32, 32, 3)

@@ -125,7 +125,7 @@ def _speech_chart(tracking: dict[str, np.ndarray], sound: np.ndarray | None) -> 
     loudness = None
     if sound is not None:
         frames = sound[: len(lips) * SAMPLES_PER_FRAME].reshape(-1, SAMPLES_PER_FRAME)
-        loudness = np.sqrt((frames**2).mean(1))
+        loudness = np.sqrt(np.einsum("fs,fs->f", frames, frames) / SAMPLES_PER_FRAME)
         loudness = loudness / max(float(loudness.max()), 1e-6)
     return _chart(curves, "share of the most", behind=loudness)
 

@@ -69,7 +69,8 @@ class Footage:
 
     @torch.no_grad()
     def _behind(self, frames: np.ndarray) -> Tensor:
-        """What is behind the head [B, H, W, 3]: plates, and around the head the torso field where there is one.
+        """What is behind the head [B, H, W, 3]: plates, and around the head the torso field where there is one, on
+        whose device it then is.
 
         So the head learns the seam it will be seen with, and is not bothered by what the field misses elsewhere.
         """
@@ -78,8 +79,9 @@ class Footage:
             return plates
         reach = max(2, round(SEAM * plates.shape[1]))
         near = [binary_dilation(labels == HEAD, iterations=reach) for labels in self.capture.labels[frames]]
-        field = self.torso(self.viewmats[frames], self.sway[frames])
-        return torch.where(torch.from_numpy(np.stack(near))[..., None], field, plates)
+        where = self.torso.background.device
+        field = self.torso(self.viewmats[frames].to(where), self.sway[frames].to(where))
+        return torch.where(torch.from_numpy(np.stack(near)).to(where)[..., None], field, plates.to(where))
 
     def shots(self, frames: np.ndarray) -> Shots:
         """Everything about these frames [B]."""

@@ -78,7 +78,7 @@ def train(
     if (torso or parts.torso) == "field":
         steps = round(STEPS_SHARE * plan.deformation_steps)
         body = kept_torso(out / TORSO_CHECKPOINT, source, frames, steps, recipe, progress)
-        trainer.footage.torso = body.field
+        trainer.footage.torso = body.field.to(where)
 
     def keep_some(step: int) -> None:
         if step in keep:
