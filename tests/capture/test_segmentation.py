@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gaussiantalker.capture import segmentation
-from gaussiantalker.capture.parser import BiSeNet, _fused
+from gaussiantalker.capture.bisenet import BiSeNet, _fused, load_net
 from gaussiantalker.capture.segmentation import HEAD, NECK, STEP, _stretches, clean, head_overlap, key_frames
 
 
@@ -33,7 +33,7 @@ def test_scores_glide_from_any_frame_on(count: int) -> None:
         scores = [segmentation._gliding(parse, stretch)[:, 0, 0, 0] for stretch in stretches]
         expected = torch.arange(stretches[0][0][0] + 1, count) if stretches else torch.zeros(0)
         assert torch.allclose(torch.cat(scores or [torch.zeros(0)]), expected.float())
-        shown = sum(len(segmentation._labels(parse, first, 32, stretch)) for stretch in stretches)
+        shown = sum(len(segmentation._labels(parse, stretch, first, 32, corners=True)) for stretch in stretches)
         assert shown == count - first
         assert min(parsed, default=first) >= first - STEP, "what was written is not parsed again"
 
@@ -101,8 +101,6 @@ def test_folded_network_is_the_same_function() -> None:
 
 
 def test_checkpoint_fits(model: object) -> None:
-    from gaussiantalker.capture.parser import load_parser
-
-    net = load_parser(Path(model("face-parser")))
+    net = load_net(Path(model("face-parser")))
     with torch.inference_mode():
         assert net(torch.zeros(1, 3, 64, 64)).shape == (1, 19, 8, 8)

@@ -1,10 +1,13 @@
 """One TensorFlow Lite network on the CPU."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+
+_STDERR = threading.Lock()  # all threads have one, so only one of them may turn it away
 
 
 class Network:
@@ -32,11 +35,12 @@ def _without_announcements() -> Iterator[None]:
 
     What goes wrong is raised as an exception and so is not lost.
     """
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    with _STDERR:
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)

@@ -6,7 +6,7 @@ from typing import Any
 
 from gaussiantalker import pretrained
 from gaussiantalker.capture.folder import FORMAT, RECORD, Capture
-from gaussiantalker.capture.sources import Film, Source, open_source
+from gaussiantalker.capture.sources import PARSERS, Film, Source, open_source
 from gaussiantalker.capture.stages import Stages, digest_file
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import make_folder, read_json
@@ -16,7 +16,6 @@ from gaussiantalker.timing import FPS
 MIN_SIZE, MAX_SIZE = 128, 1024
 NO_CONSENT = "not recorded"
 STAGES = ("ingest", "tracking", "head", "labels", "plates", "points", "report")
-_MODELS = ("face-landmarker", "face-parser")
 
 
 def capture(
@@ -27,6 +26,7 @@ def capture(
     consent: str | None = None,
     force: Sequence[str] = (),
     head: str | Path | None = None,
+    parser: str = "bisenet",
     progress: Progress = SILENT,
 ) -> Capture:
     """Turns a portrait video into the folder `out` of square pictures of `size` pixels with all that is known of them.
@@ -34,6 +34,8 @@ def capture(
     A folder in AD-NeRF's dataset layout may stand in place of the video; its poses and masks are then used.
     What was done before with the same video and settings is kept, but for the stages in `force` (see `STAGES`) and what
     depends on them. `consent` says who agreed to be captured, and how.
+    `parser` names the network that makes the masks: "bisenet", whose training pictures are for research, or "selfie",
+    which is free for any use and may take dark clothes for background.
     `head` is a file with another morphable head than the one that comes with the package, see `capture.morphable`.
     Raises GaussianTalkerError when the video cannot be used, with the reason.
     """
@@ -45,15 +47,17 @@ def capture(
     for name in force:
         if name not in STAGES:
             raise GaussianTalkerError(f"there is no stage {name!r} to force; choose from {', '.join(STAGES)}")
+    if parser not in PARSERS:
+        raise GaussianTalkerError(f"there is no parser {parser!r}; choose from {', '.join(PARSERS)}")
     # What reads models is imported when there is work for it.
     from gaussiantalker.capture.morphable import PACKED, PACKED_LICENCE, load_head
 
     model = PACKED if head is None else Path(head)
     load_head(model)
     source = open_source(video)
-    stages = Stages(out / RECORD, _record(out, source.path, size, consent), force)
+    stages = Stages(out / RECORD, _record(out, source.path, size, consent, parser), force)
     stages.record["models"]["morphable-head"] = PACKED_LICENCE if head is None else f"{model.name}, brought by the user"
-    _run(stages, source, out, size, model, progress)
+    _run(stages, source, out, size, model, parser, progress)
     stages.record["frames"] = stages.record["stages"]["ingest"]["facts"]["frames"]
     stages.save()
     if stages.ran:
@@ -64,7 +68,7 @@ def capture(
     return Capture.load(out)
 
 
-def _record(out: Path, source: Path, size: int, consent: str | None) -> dict[str, Any]:
+def _record(out: Path, source: Path, size: int, consent: str | None, parser: str) -> dict[str, Any]:
     """The folder's own record, or a new one; a folder that holds something else is left alone."""
     if (out / RECORD).exists():
         record = read_json(out / RECORD)
@@ -78,13 +82,13 @@ def _record(out: Path, source: Path, size: int, consent: str | None) -> dict[str
     else:
         record = {}
     record["format"] = FORMAT
-    licences = {name: pretrained.MODELS[name].licence for name in _MODELS}
+    licences = {name: pretrained.MODELS[name].licence for name in ("face-landmarker", PARSERS[parser])}
     record.update(source=source.name, size=size, fps=FPS, models=licences)
     record["consent"] = consent or record.get("consent", NO_CONSENT)
     return record
 
 
-def _run(stages: Stages, source: Source, out: Path, size: int, model: Path, progress: Progress) -> None:
+def _run(stages: Stages, source: Source, out: Path, size: int, model: Path, parser: str, progress: Progress) -> None:
     make_folder(out)
 
     def plates() -> dict[str, Any]:
@@ -124,7 +128,8 @@ def _run(stages: Stages, source: Source, out: Path, size: int, model: Path, prog
         "tracking", 6, own, ["ingest"], ["tracking.npz"], lambda: source.track(out, size, ingested, progress)
     )
     stages.run("head", 1, {"model": digest_file(model)}, ["tracking"], ["head.npz"], head)
-    stages.run("labels", 3, own, ["ingest"], ["labels.npy"], lambda: source.label(out, ingested, progress))
+    labels = own | {"parser": parser}
+    stages.run("labels", 3, labels, ["ingest"], ["labels.npy"], lambda: source.label(out, ingested, parser, progress))
     stages.run("plates", 5, {}, ["ingest", "labels"], ["background.png", "plates.npy"], plates)
     stages.run("points", 4, {}, ["tracking", "head", "labels"], ["points.npz"], points)
     told = {key: stages.record[key] for key in ("source", "consent")}

@@ -1,8 +1,8 @@
 """Head, neck, torso and background of every frame, steady in time.
 
-The parser sees every sixth frame at 512 pixels, and every third where the head moves much. Its scores, a coarse and
-smooth field, are interpolated for the frames between, so that borders glide instead of flickering: against parsing
-every frame the head's masks agree to 0.993 (intersection over union) and change less from frame to frame.
+The parser sees every sixth frame, and every third where the head moves much. Its scores, a smooth field, are
+interpolated for the frames between, so that borders glide instead of flickering: against parsing every frame with
+BiSeNet the head's masks agree to 0.993 (intersection over union) and change less from frame to frame.
 Islands too small to be a part of the person go to the class that comes next.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,17 +20,12 @@ from torch.nn import functional as F
 
 from gaussiantalker.capture.arrays import ArrayReader, ArrayWriter
 from gaussiantalker.capture.parallel import in_order
-from gaussiantalker.capture.parser import BiSeNet
 from gaussiantalker.hardware import one_torch_thread
 from gaussiantalker.progress import Progress
 
 BACKGROUND, HEAD, NECK, TORSO = range(4)
 STEP = 6
 _ALIKE = 0.95  # overlap of the head in two parsed frames, below which the one between them is parsed too
-_INPUT = 512
-# CelebAMask-HQ classes: 0 background, 1-13 face parts, 14 neck, 15 necklace, 16 cloth, 17 hair, 18 hat.
-_MEMBERS = ([0], [*range(1, 14), 17, 18], [14, 15], [16])
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _MIN_ISLAND = 0.004  # of the picture
 _MIN_HOLE = 0.02  # of the picture; a gap in the person that opens to no side is more likely skin or cloth
 _FINE = 256  # side of a picture from which islands are looked for in every second row and column
@@ -39,35 +35,44 @@ _SHARES = 200  # frames from which the mean share of each class is told
 Parsed = tuple[int, Tensor]  # a frame's number and its scores [4, h, w]
 
 
-def segment(frames: Path, target: Path, net: BiSeNet, progress: Progress) -> dict:
+class Parser(Protocol):
+    """A network that tells the parts of one picture; several threads may ask at a time."""
+
+    corners: bool
+    """Whether the outermost scores belong to the middles of the picture's corner pixels, or to whole cells."""
+
+    def scores(self, picture: np.ndarray) -> Tensor:
+        """Log scores [4, h, w] of background, head, neck and torso in uint8 [H, W, 3]."""
+
+
+def segment(frames: Path, target: Path, parser: Parser, progress: Progress) -> dict:
     """Writes labels [N, H, W] uint8 for frames.npy. Returns the mean share of each class."""
     pictures = ArrayReader(frames)
     progress.stage("head, neck and torso masks", len(pictures))
-    # Twice as fast where the processor has it, and 99.98 % of the labels are the same.
-    net = net.to(torch.bfloat16) if _native_bfloat16() else net
     # One frame per thread: threads that share a frame wait for each other at every layer, and between two frames their
     # waiting takes the time of those that work.
     with one_torch_thread() as workers:
-        _write_labels(pictures, target, net, workers, progress)
+        _write_labels(pictures, target, parser, workers, progress)
     some = ArrayReader(target).sampled(_SHARES)
     shares = {name: float((some == k).mean()) for k, name in enumerate(("background", "head", "neck", "torso"))}
     return {"mean_shares": {name: round(share, 4) for name, share in shares.items()}}
 
 
-def _write_labels(pictures: ArrayReader, target: Path, net: BiSeNet, workers: int, progress: Progress) -> None:
+def _write_labels(pictures: ArrayReader, target: Path, parser: Parser, workers: int, progress: Progress) -> None:
     size = pictures.shape[1]
     with ArrayWriter(target, (size, size), resume=True) as writer:
-        parse = partial(_scores, net, pictures)
-        stretches = _stretches(parse, len(pictures), writer.rows, workers)
-        finish = partial(_labels, parse, writer.rows, size)
+
+        def parse(k: int) -> Tensor:
+            return parser.scores(pictures[k])
+
+        def finish(stretch: tuple[Parsed, Parsed]) -> np.ndarray:
+            return _labels(parse, stretch, first, size, parser.corners)
+
+        first = writer.rows
+        stretches = _stretches(parse, len(pictures), first, workers)
         for labels in in_order(finish, stretches, workers, _ONE_THREAD):
             writer.append(labels)
             progress.update(writer.rows)
-
-
-def _native_bfloat16() -> bool:
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def key_frames(count: int) -> list[int]:
@@ -88,12 +93,14 @@ def _stretches(parse: Callable[[int], Tensor], count: int, first: int, workers: 
 
 
 @torch.inference_mode()
-def _labels(parse: Callable[[int], Tensor], first: int, size: int, stretch: tuple[Parsed, Parsed]) -> np.ndarray:
+def _labels(
+    parse: Callable[[int], Tensor], stretch: tuple[Parsed, Parsed], first: int, size: int, corners: bool
+) -> np.ndarray:
     """Labels [n, size, size] of the frames behind the one end of a stretch up to the other, from `first` on."""
     scores = _gliding(parse, stretch)[max(first - stretch[0][0] - 1, 0) :]
     labels = np.empty((len(scores), size, size), np.uint8)
     for k, coarse in enumerate(scores):
-        fine = F.interpolate(coarse[None], (size, size), mode="bilinear", align_corners=True)
+        fine = F.interpolate(coarse[None], (size, size), mode="bilinear", align_corners=corners)
         labels[k] = clean(fine[0].numpy())
     return labels
 
@@ -119,17 +126,6 @@ def _between(before: Parsed, after: Parsed) -> Tensor:
     (left, a), (right, b) = before, after
     share = torch.arange(1, right - left + 1)[:, None, None, None] / (right - left)
     return torch.lerp(a[None], b[None], share)
-
-
-@torch.inference_mode()
-def _scores(net: BiSeNet, pictures: ArrayReader, k: int) -> Tensor:  # [4, h, w]
-    mean, std = torch.tensor(_MEAN).view(3, 1, 1), torch.tensor(_STD).view(3, 1, 1)
-    x = torch.from_numpy(pictures[k]).permute(2, 0, 1)[None].float() / 255
-    x = F.interpolate(x, (_INPUT, _INPUT), mode="bilinear", antialias=True, align_corners=False)
-    dtype = next(net.parameters()).dtype
-    x = ((x - mean) / std).to(dtype).contiguous(memory_format=torch.channels_last)
-    scores = net(x)[0].float().log_softmax(0)
-    return torch.stack([scores[members].logsumexp(0) for members in _MEMBERS])
 
 
 def clean(scores: np.ndarray) -> np.ndarray:  # [H, W] uint8

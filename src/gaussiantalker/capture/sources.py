@@ -12,6 +12,8 @@ from gaussiantalker.media.files import existing_file
 from gaussiantalker.media.video import probe
 from gaussiantalker.progress import Progress
 
+PARSERS = {"bisenet": "face-parser", "selfie": "selfie-multiclass"}  # what makes masks, and its pretrained model
+
 
 class Source(Protocol):
     """Fills a capture's folder with frames, tracking and labels. What a method needs is imported when it runs."""
@@ -27,8 +29,8 @@ class Source(Protocol):
     def track(self, out: Path, size: int, ingested: dict[str, Any], progress: Progress) -> dict[str, Any]:
         """Writes tracking.npz."""
 
-    def label(self, out: Path, ingested: dict[str, Any], progress: Progress) -> dict[str, Any]:
-        """Writes labels.npy."""
+    def label(self, out: Path, ingested: dict[str, Any], parser: str, progress: Progress) -> dict[str, Any]:
+        """Writes labels.npy, with one of `PARSERS` where the source brings no masks."""
 
 
 def open_source(path: str | Path) -> Source:
@@ -62,8 +64,8 @@ class Film:
 
         return track(out, size, progress)
 
-    def label(self, out: Path, ingested: dict[str, Any], progress: Progress) -> dict[str, Any]:
-        return _segment(out, progress)
+    def label(self, out: Path, ingested: dict[str, Any], parser: str, progress: Progress) -> dict[str, Any]:
+        return _segment(out, parser, progress)
 
 
 @dataclass(frozen=True)
@@ -90,17 +92,19 @@ class Dataset:
 
         return track_dataset(self.path, out, size, ingested, progress)
 
-    def label(self, out: Path, ingested: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    def label(self, out: Path, ingested: dict[str, Any], parser: str, progress: Progress) -> dict[str, Any]:
         from gaussiantalker.capture.dataset import label_dataset
 
         if (self.path / "parsing").is_dir():
             return label_dataset(self.path, out, ingested, progress)
-        return _segment(out, progress)
+        return _segment(out, parser, progress)
 
 
-def _segment(out: Path, progress: Progress) -> dict[str, Any]:
-    from gaussiantalker.capture.parser import load_parser
+def _segment(out: Path, parser: str, progress: Progress) -> dict[str, Any]:
+    from gaussiantalker.capture.bisenet import BiSeNetParser
     from gaussiantalker.capture.segmentation import segment
+    from gaussiantalker.capture.selfie import SelfieParser
 
-    net = load_parser(pretrained.path("face-parser", progress))
-    return segment(out / "frames.npy", out / "labels.npy", net, progress)
+    kinds = {"bisenet": BiSeNetParser, "selfie": SelfieParser}
+    network = kinds[parser](pretrained.path(PARSERS[parser], progress))
+    return segment(out / "frames.npy", out / "labels.npy", network, progress)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -29,6 +29,9 @@ class Capture:
     head: OptionalFile = None
     """Another morphable head than the one that comes along, as a .npz file laid out as in docs/capture.md."""
 
+    parser: Literal["bisenet", "selfie"] = "bisenet"
+    """What makes the masks: BiSeNet, trained on pictures for research, or a selfie segmenter, free for any use."""
+
     force: Annotated[tuple[str, ...], tyro.conf.arg(metavar="STAGE ...", help_behavior_hint="")] = ()
     """Stages to run again though nothing has changed: ingest, tracking, head, labels, plates, points, report."""
 
@@ -44,5 +47,5 @@ class Capture:
         from gaussiantalker.capture import capture
 
         options = {"size": self.size, "consent": self.consent, "head": self.head, "force": self.force}
-        capture(self.video, self.folder, **options, progress=progress)
+        capture(self.video, self.folder, **options, parser=self.parser, progress=progress)
         return f"Captured: {self.folder}\nNext: gaussiantalker train {self.folder}"

@@ -25,7 +25,7 @@ class Train:
     """How long: `fast` takes a minute at 128 pixels, `demo` minutes at 256, `standard` as long as the paper."""
     seed: int = 0
     """The same seed on the same machine gives the same avatar."""
-    lookahead: Literal[0, 120, 280] = 280
+    lookahead: Literal[120, 280] = 280
     """Milliseconds of speech to come that move the mouth; less makes a live avatar answer sooner, with poorer lips."""
     device: str = "auto"
     """Where to compute: `cpu`, `cuda`, or `auto`, whichever is faster here."""
