@@ -6,7 +6,6 @@ with every frame (Lucas and Kanade 1981, on band-passed pictures, so that light 
 poses sharpen each other in turn.
 """
 
-import os
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -48,7 +47,7 @@ def align_motion(frames: ArrayReader, found: np.ndarray, motion: Motion, mesh: F
     def fitted(part: np.ndarray) -> tuple[np.ndarray, ...]:
         return part, *aligner.fit(aligner.stack(part, pose[part]), pose[part])
 
-    for part, *fit in in_order(fitted, portions(seen), os.cpu_count() or 1):
+    for part, *fit in in_order(fitted, portions(seen)):
         aligned[part], normal[part], right[part] = fit
     away = np.abs(aligned - pose)
     wild = found & ((away[:, :3].max(1) > _MOST_TURN) | (away[:, 3:5].max(1) > _MOST_SHIFT))
@@ -92,9 +91,9 @@ class _Aligner:
 
         Returns the typical deviation from the texture at the start and at the end, in grey levels.
         """
-        pose, blur, workers = pose.copy(), [], os.cpu_count() or 1
+        pose, blur = pose.copy(), []
         parts = portions(chosen)
-        stacks = list(in_order(lambda part: self.stack(part, pose[part]), parts, workers))
+        stacks = list(in_order(lambda part: self.stack(part, pose[part]), parts))
         for k in range(_ROUNDS):
 
             def look(piece: tuple[np.ndarray, _Stack], first: bool = not k) -> np.ndarray:
@@ -105,7 +104,7 @@ class _Aligner:
                 value = _bilinear(stack.pictures[..., :1], pixels - stack.corner)[..., 0]
                 return np.stack([weight.sum(0), (weight * value).sum(0), (weight * value**2).sum(0)])
 
-            sums = sum(in_order(look, zip(parts, stacks, strict=True), workers))
+            sums = sum(in_order(look, zip(parts, stacks, strict=True)))
             mean, square = sums[1:] / np.maximum(sums[0], 1e-6)
             self._texture = mean.astype(np.float32)
             self._variance = np.maximum(square - mean**2, 0.25).astype(np.float32)

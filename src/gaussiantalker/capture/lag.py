@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from gaussiantalker.speech.mel import HOP, WINDOW, log_mel
+from gaussiantalker.speech.mel import BANDS, HOP, WINDOW, log_mel
 from gaussiantalker.timing import SAMPLES_PER_FRAME
 
 _MOST = 12  # frames to either side that are tried
 _SLOW = 25  # frames: what changes more slowly than this is posture or loudness of the room, not speech
+_TOGETHER = 1500  # frames whose sound is looked at in one go, so that an hour of it is not copied
 _QUIETEST = 20  # percentile of the mel spectrum below which there is only noise
 
 
@@ -45,10 +46,16 @@ def lip_lag(lip_opening: np.ndarray, sound: np.ndarray) -> Lag | None:
 
 def _energy(sound: np.ndarray, count: int) -> np.ndarray:  # [count]
     """Mean log-mel energy of each frame, above the noise."""
-    sound = np.pad(sound[: count * SAMPLES_PER_FRAME], (0, max(count * SAMPLES_PER_FRAME - len(sound), 0)))
-    rows = log_mel(np.pad(sound, (WINDOW - HOP) // 2))
-    spectrum = rows[: count * SAMPLES_PER_FRAME // HOP].reshape(count, SAMPLES_PER_FRAME // HOP, -1)
-    return np.maximum(spectrum, np.percentile(spectrum, _QUIETEST)).mean((1, 2)).astype(float)
+    margin = (WINDOW - HOP) // 2
+    spectrum = np.empty((count, SAMPLES_PER_FRAME // HOP, BANDS), np.float32)
+    for first in range(0, count, _TOGETHER):
+        part = spectrum[first : first + _TOGETHER]
+        start, stop = first * SAMPLES_PER_FRAME - margin, (first + len(part)) * SAMPLES_PER_FRAME + margin
+        piece = sound[max(start, 0) : stop]
+        before = max(-start, 0)
+        part[:] = log_mel(np.pad(piece, (before, stop - start - before - len(piece)))).reshape(part.shape)
+    np.maximum(spectrum, np.percentile(spectrum, _QUIETEST), out=spectrum)
+    return spectrum.mean((1, 2)).astype(float)
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:

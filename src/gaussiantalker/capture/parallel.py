@@ -5,11 +5,18 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from gaussiantalker.hardware import cores
+
 Item, Result = TypeVar("Item"), TypeVar("Result")
+
+WORKERS = min(cores(), 4)  # each holds pictures of its own: on a large machine, memory would have no bound
 
 
 def in_order(
-    work: Callable[[Item], Result], items: Iterable[Item], workers: int, initializer: Callable[[], None] | None = None
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    workers: int = WORKERS,
+    initializer: Callable[[], None] | None = None,
 ) -> Iterator[Result]:
     """`work` of each item, computed by `workers` threads a little ahead of the reader, whose pace bounds the memory.
 

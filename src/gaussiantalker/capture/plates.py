@@ -4,7 +4,6 @@ After AD-NeRF's preprocessing (Guo et al. 2021), with robust medians instead of 
 smooth fill instead of copied columns, so that what shows when the chin is raised neither streaks nor flickers.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +39,7 @@ def make_plates(folder: Path, progress: Progress) -> dict:
     behind = background.astype(np.float32)
     with ArrayWriter(folder / "plates.npy", (size, size, 3), resume=True) as writer:
         rest = range(writer.rows, count)
-        for result in in_order(lambda k: plate(frames[k], labels[k], behind), rest, os.cpu_count() or 1):
+        for result in in_order(lambda k: plate(frames[k], labels[k], behind), rest):
             writer.append(result[None])
             progress.update(writer.rows)
     return {"background_seen": round(float(seen.mean()), 4)}

@@ -29,6 +29,7 @@ _COLOURS = ("#e76f51", "#2a9d8f", "#577590")
 _WIDTH, _HEIGHT, _LEFT = 1000, 170, 46
 _CURVE_POINTS = 1200
 _LISTED = 40
+_TOLD = ("rotations", "translations", "lip_opening", "blink_right", "blink_left")  # of what is known of every frame
 
 
 def make_report(folder: Path, record: dict[str, Any], progress: Progress) -> dict:
@@ -36,7 +37,9 @@ def make_report(folder: Path, record: dict[str, Any], progress: Progress) -> dic
     progress.stage("report", 1)
     facts = {name: stage["facts"] for name, stage in record["stages"].items()}
     with np.load(folder / "tracking.npz") as file, np.load(folder / "head.npz") as head:
-        tracking = dict(file) | dict(head)
+        tracking = {name: file[name] for name in _TOLD} | dict(head)
+        shown = spread(len(tracking["rotations"]), _COLUMNS)
+        landmarks = file["landmarks"][shown]
     sound = audio.read_audio(folder / "audio.wav") if (folder / "audio.wav").exists() else None
     spoken = None if sound is None else float(voiced(sound).mean())
     lag = None if sound is None else lip_lag(tracking["lip_opening"], sound)
@@ -46,7 +49,7 @@ def make_report(folder: Path, record: dict[str, Any], progress: Progress) -> dic
         source=escape(record["source"]),
         overall=escape(overall),
         findings="".join(f'<li class="{f.level}">{escape(f.text)}</li>' for f in findings),
-        sheet=_sheet(folder, tracking, Camera(**facts["tracking"]["camera"])),
+        sheet=_sheet(folder, shown, landmarks, tracking, Camera(**facts["tracking"]["camera"])),
         pose=_pose_chart(tracking),
         jitter=_jitter_chart(tracking),
         residual=_chart({"head against landmarks": tracking["residual"]}, "pixels"),
@@ -66,10 +69,11 @@ def make_report(folder: Path, record: dict[str, Any], progress: Progress) -> dic
     }
 
 
-def _sheet(folder: Path, tracking: dict[str, np.ndarray], camera: Camera) -> str:
-    """Frames from the whole clip: as they are with the tracked face, with their masks, and without the head."""
+def _sheet(
+    folder: Path, chosen: np.ndarray, landmarks: np.ndarray, tracking: dict[str, np.ndarray], camera: Camera
+) -> str:
+    """Chosen frames [K]: as they are with landmarks [K, 478, 2] and head, with their masks, and without the head."""
     frames, labels, plates = (ArrayReader(folder / f"{name}.npy") for name in ("frames", "labels", "plates"))
-    chosen = spread(len(frames), _COLUMNS)
     poses = rigid(tracking["rotations"][chosen], tracking["translations"][chosen])
     skin = tracking["head_triangles"][(tracking["head_regions"][tracking["head_triangles"]] == SKIN).all(1)]
     rows: dict[str, list[str]] = {"landmarks and head": [], "masks": [], "behind the head": []}
@@ -78,7 +82,7 @@ def _sheet(folder: Path, tracking: dict[str, np.ndarray], camera: Camera) -> str
         moved = tracking["expression"][k] - tracking["usual_expression"]
         mesh = tracking["head_vertices"] + np.tensordot(moved, tracking["head_units"].astype(np.float32), 1)
         pixels = project(mesh.astype(float), poses[column], camera.K)
-        drawn = _drawn(picture, tracking["landmarks"][k], pixels, skin)
+        drawn = _drawn(picture, landmarks[column], pixels, skin)
         tinted = 0.6 * picture + 0.4 * _TINTS[labels[int(k)]]
         for row, image in zip(rows.values(), (drawn, tinted.astype(np.uint8), plates[int(k)]), strict=True):
             row.append(f'<td><img alt="frame {k}" src="{_jpeg(resize(image, (2 * _TILE, 2 * _TILE)))}"></td>')

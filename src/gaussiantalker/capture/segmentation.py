@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gaussiantalker.capture.arrays import ArrayReader, ArrayWriter
-from gaussiantalker.capture.parallel import in_order
+from gaussiantalker.capture.parallel import WORKERS, in_order
 from gaussiantalker.hardware import one_torch_thread
 from gaussiantalker.progress import Progress
 
@@ -51,8 +51,8 @@ def segment(frames: Path, target: Path, parser: Parser, progress: Progress) -> d
     progress.stage("head, neck and torso masks", len(pictures))
     # One frame per thread: threads that share a frame wait for each other at every layer, and between two frames their
     # waiting takes the time of those that work.
-    with one_torch_thread() as workers:
-        _write_labels(pictures, target, parser, workers, progress)
+    with one_torch_thread() as threads:
+        _write_labels(pictures, target, parser, min(threads, WORKERS), progress)
     some = ArrayReader(target).sampled(_SHARES)
     shares = {name: float((some == k).mean()) for k, name in enumerate(("background", "head", "neck", "torso"))}
     return {"mean_shares": {name: round(share, 4) for name, share in shares.items()}}
