@@ -72,7 +72,7 @@ def test_an_interrupt_tells_how_much_was_heard() -> None:
 def test_steering_and_another_rate() -> None:
     async def live(server: Server, facts: dict, socket) -> tuple:
         session = session_of(server, facts)
-        await socket.send('{"type": "session.update", "yaw": 12.5, "blink": 0.5}')
+        await socket.send('{"type": "session.update", "yaw": 12.5, "blink": 0.5, "articulation": 1.3}')
         await socket.send('{"type": "session.update", "sample_rate": 48000}')
         await socket.send(pcm16(np.zeros(4_800)))
         await socket.send('{"type": "session.update", "blink": null}')
@@ -81,7 +81,7 @@ def test_steering_and_another_rate() -> None:
         return session.stream.steering, session.stream.buffered
 
     steering, buffered = talk(live)
-    assert (steering.yaw, steering.pitch, steering.blink) == (12.5, 0, None)
+    assert (steering.yaw, steering.pitch, steering.blink, steering.articulation) == (12.5, 0, None, 1.3)
     assert buffered == pytest.approx(0.1, abs=0.02)
 
 
@@ -97,6 +97,7 @@ def test_what_is_not_agreed_is_answered_and_does_no_harm() -> None:
         '{"type": "session.update", "yaw": 1e999}',
         '{"type": "session.update", "sample_rate": 7}',
         '{"type": "session.update", "blink": 3}',
+        '{"type": "session.update", "articulation": 3}',
         b"\x01",
     )
 

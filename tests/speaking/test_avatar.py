@@ -95,6 +95,19 @@ def test_the_mouth_hears(avatar: Avatar, sound: np.ndarray) -> None:
     assert np.abs(other - images(avatar.speak(sound))).max() >= 2
 
 
+def test_a_mouth_that_does_not_articulate_is_silent(avatar: Avatar, sound: np.ndarray) -> None:
+    def pictures(samples: np.ndarray, **how: float) -> np.ndarray:
+        return np.stack([frame.image for frame in avatar.speak(samples, **how)]).astype(int)
+
+    silent = pictures(np.zeros_like(sound))
+    away = [np.abs(pictures(sound, articulation=much) - silent).mean() for much in (0, 0.5, 1, 2)]
+    assert away[0] < 0.05 and away == sorted(away) and away[2] > 10 * away[0] + 0.01
+    assert np.array_equal(pictures(sound, articulation=1), pictures(sound))
+    for nonsense in (-0.1, 2.5, float("nan")):
+        with pytest.raises(GaussianTalkerError, match="articulation of .* is none: give a number from 0"):
+            avatar.speak(sound, articulation=nonsense)
+
+
 def test_a_performance_is_written_with_sound(avatar: Avatar, sound: np.ndarray, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", sound, 16_000)
     assert avatar.speak(tmp_path / "a.wav").save(tmp_path / "a.mp4").stat().st_size > 1_000

@@ -47,12 +47,25 @@ def test_baking_does_not_change_the_canonical_head() -> None:
     assert (before.opacities - 0.1).abs().max() > 1e-3, "the test must have predicted something"
 
 
+def test_articulation_draws_speech_out_from_silence() -> None:
+    for method in METHODS:
+        talker, drive = moved(a_talker(method)), a_drive(2)
+        if "audio" not in talker.method.conditions:
+            continue
+        mute = talker.deform(drive._replace(articulation=0.0)).means
+        silent = talker.deform(drive._replace(contexts=torch.zeros_like(drive.contexts))).means
+        torch.testing.assert_close(mute, silent, rtol=1e-4, atol=1e-5)
+        spoken, more = (talker.deform(drive._replace(articulation=gain)).means for gain in (1.0, 1.5))
+        torch.testing.assert_close(spoken, talker.deform(drive).means)
+        assert (more - silent).abs().mean() > 1.1 * (spoken - silent).abs().mean() > 0
+
+
 def test_frames_do_not_influence_each_other() -> None:
     for method in METHODS:
         talker, drive = moved(a_talker(method)), a_drive(3)
         together = talker.deform(drive)
         for frame in range(3):
-            alone = talker.deform(Drive(*(part[frame : frame + 1] for part in drive)))
+            alone = talker.deform(Drive(*(part[frame : frame + 1] for part in drive[:4])))
             for one, all_of_them in zip(alone, together, strict=True):
                 if len(all_of_them) != len(drive.blink):
                     continue  # an attribute this method does not deform is shared by all frames

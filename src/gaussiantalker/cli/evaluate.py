@@ -26,6 +26,8 @@ class Evaluate:
     """OpenFace's tables of truth.mp4 and render.mp4, for AUE; by default a proxy stands in."""
     syncnet: OptionalFile = None
     """SyncNet's weights (syncnet_v2.model), for LSE-C and LSE-D; no package ships them."""
+    articulation: float = 1.0
+    """How far the mouth moves, as `speak` takes it: 1 as it was learnt."""
 
     @property
     def when_stopped(self) -> str:
@@ -41,6 +43,7 @@ class Evaluate:
             audio=self.audio,
             openface=self.openface,
             syncnet=self.syncnet,
+            articulation=self.articulation,
             progress=progress,
         )
         return f"{headlines(result)}\nReport: {self.avatar / 'report.html'}"

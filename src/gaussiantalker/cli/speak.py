@@ -21,6 +21,8 @@ class Speak:
     """How the head moves: `recorded`, `still`, a table of angles (.csv, .npz), or another capture's folder."""
     blink: str = "recorded"
     """When the eyes shut: `recorded`, `auto` (at human rates), or a number from 0 (open) to 1."""
+    articulation: float = 1.0
+    """How far the mouth moves: 1 as it was learnt; 1.3 suits speech that is new to the avatar."""
 
     @property
     def file(self) -> Path:
@@ -33,7 +35,7 @@ class Speak:
     def run(self, progress: Progress) -> str:
         from gaussiantalker.speaking import Avatar
 
-        Avatar.load(self.avatar, progress).speak(self.audio, pose=self.pose, blink=self.blink).save(
-            self.file, progress=progress
-        )
+        avatar = Avatar.load(self.avatar, progress)
+        spoken = avatar.speak(self.audio, pose=self.pose, blink=self.blink, articulation=self.articulation)
+        spoken.save(self.file, progress=progress)
         return f"Written: {self.file}"

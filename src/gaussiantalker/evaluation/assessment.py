@@ -73,6 +73,7 @@ def evaluate(
     openface: tuple[str | Path, str | Path] | None = None,
     syncnet: str | Path | None = None,
     quick: bool = False,
+    articulation: float = 1.0,
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
     """Measures an avatar on its capture's held-out frames and, with `audio`, on sound it never heard.
@@ -81,13 +82,14 @@ def evaluate(
     avatar's folder and returns what the JSON says. `capture` is by default the one the avatar was trained on; `truth`
     is an .npz with `lip_mm`, the exact lip opening of every frame of a generated video; `openface` are OpenFace's
     tables of truth.mp4 and render.mp4; `syncnet` is the weights file of SyncNet; `quick` leaves out FID and CSIM,
-    which need large networks.
+    which need large networks; `articulation` is how far the mouth moves, 1 as it was learnt.
 
     Raises:
         GaussianTalkerError: a folder or file is missing or not what it should be; nothing is written then.
     """
     folder = Path(avatar)
     loaded = Avatar.load(folder, progress)
+    loaded = loaded if articulation == 1 else loaded.directed(articulation=articulation)
     source = _capture_of(loaded, folder, capture)
     extras = Extras(
         truth=None if truth is None else read_truth(truth, source),
@@ -100,6 +102,7 @@ def evaluate(
     with tempfile.TemporaryDirectory() as scratch:
         held = HeldOut.render(loaded, source, lambda: Landmarker(progress=progress), Path(scratch), progress)
         result = measure(loaded, folder, held, extras, lambda: Landmarker(progress=progress), progress)
+        result["articulation"] = articulation
         progress.stage("writing the report", 3)
         write_films(folder, held)
         progress.update(1)

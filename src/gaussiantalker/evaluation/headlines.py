@@ -11,6 +11,7 @@ HEADLINES = (
     "lmd",
     "lip_exact_correlation",
     "lip_correlation",
+    "lip_range",
     "driven_sync_correlation",
     "driven_silence_motion",
     "driven_closure",

@@ -38,6 +38,7 @@ def mouth_scores(held: HeldOut, lip_mm: np.ndarray | None) -> dict[str, Measured
     }
     scores |= _distance_scores(truth, render)
     scores |= _opening_scores("lip", "the true video's", render.lip_opening, truth.lip_opening)
+    scores["lip_range"] = _range_score(render.lip_opening, truth.lip_opening)
     blinks = correlation(render.blink, truth.blink)
     label, n = "Blinks against the true video's", int((render.found & truth.found).sum())
     scores["blink_correlation"] = (
@@ -84,6 +85,14 @@ def _opening_scores(key: str, against: str, opening: np.ndarray, reference: np.n
         f"{key}_correlation": _measured(label, correlation(opening, reference), "r", "higher", n, STILL),
         f"{key}_lag": _lag(f"{label}, lag", opening, reference, n),
     }
+
+
+def _range_score(opening: np.ndarray, reference: np.ndarray) -> Measured:
+    """How far the lips move, whatever they follow: a mouth that is never sure opens less than the true one."""
+    both = np.isfinite(opening) & np.isfinite(reference)
+    enough = both.sum() >= FEWEST and reference[both].std() > 0
+    share = float(opening[both].std() / reference[both].std()) if enough else None
+    return _measured("Range of the lip opening", share, "of the true video's", "", int(both.sum()), STILL)
 
 
 def expectation_of(held: HeldOut) -> Expectation:

@@ -8,6 +8,7 @@ from fastapi import WebSocket
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from gaussiantalker.serving.session import Event, Session
+from gaussiantalker.speaking.motion import ARTICULATION_LIMIT
 
 _TOO_BIG, _POLICY, _GOING_AWAY = 1009, 1008, 1001  # RFC 6455, section 7.4.1
 _REASON = 123  # bytes that the reason for closing may have
@@ -32,7 +33,8 @@ class Interrupt(_Message):
 
 
 class Update(_Message):
-    """The rate of the sound to come in Hz, and the head's further angles in degrees; blink 0 to 1, null its own."""
+    """The rate of the sound to come in Hz, and the head's further angles in degrees; blink 0 to 1, null its own; how
+    far the mouth moves, against the avatar's own."""
 
     type: Literal["session.update"]
     sample_rate: Annotated[int, Field(ge=8_000, le=48_000)] | None = None
@@ -40,6 +42,7 @@ class Update(_Message):
     pitch: Angle = 0.0
     roll: Angle = 0.0
     blink: Annotated[float, Field(ge=0, le=1)] | None = None
+    articulation: Annotated[float, Field(ge=0, le=ARTICULATION_LIMIT)] = 1.0
 
 
 _EVENTS = TypeAdapter(Annotated[SegmentEnd | Interrupt | Update, Field(discriminator="type")])

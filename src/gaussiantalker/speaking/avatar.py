@@ -22,7 +22,7 @@ from gaussiantalker.media.video import read_frames, write_video
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.speaking.direction import Blink, Pose, directed
 from gaussiantalker.speaking.frames import AvFrame, FrameStream
-from gaussiantalker.speaking.motion import Motion, Steering, between, turned
+from gaussiantalker.speaking.motion import ARTICULATION_LIMIT, Motion, Steering, between, turned
 from gaussiantalker.speaking.performance import Performance
 from gaussiantalker.splatting.cpu import prepare
 from gaussiantalker.splatting.gaussians import Gaussians
@@ -47,6 +47,8 @@ class Avatar:
     motion: Motion
     plates: np.ndarray | None  # uint8 [M, H, W, 3], one for each frame of the motion; none where there is a torso
     torso: TorsoField | None = None
+    articulation: float = 1.0
+    """How far the mouth moves with speech: 0 not at all, 1 as it was learnt, at most `ARTICULATION_LIMIT`."""
 
     @classmethod
     def load(cls, path: str | Path, progress: Progress = SILENT, device: str = "auto") -> "Avatar":
@@ -106,31 +108,46 @@ class Avatar:
         write_json(path / "avatar.json", {"format": FORMAT, "written_by": __version__, **self.info, **facts})
 
     def speak(
-        self, audio: str | Path | np.ndarray, *, pose: Pose = "recorded", blink: Blink = "recorded"
+        self,
+        audio: str | Path | np.ndarray,
+        *,
+        pose: Pose = "recorded",
+        blink: Blink = "recorded",
+        articulation: float | None = None,
     ) -> Performance:
         """The avatar saying this: a sound file of any common kind, or 16 kHz mono samples [S].
 
         `pose`: "recorded" (as the person moved), "still", a file of poses (see `speaking.poses`), or degrees [F, 3] of
         yaw, pitch and roll at 25 a second. `blink`: "recorded", "auto" (at human rates), or a value from 0 (open) to 1.
+        `articulation`: how far the mouth moves, 1 as it was learnt; a little more makes up for what is lost on speech
+        that was not trained on (docs/training.md). None leaves the avatar's own.
         """
         samples = read_audio(audio) if isinstance(audio, str | Path) else np.asarray(audio, np.float32)
-        return Performance(self.directed(pose, blink), samples)
+        return Performance(self.directed(pose, blink, articulation), samples)
 
-    def directed(self, pose: Pose = "recorded", blink: Blink = "recorded") -> "Avatar":
+    def directed(
+        self, pose: Pose = "recorded", blink: Blink = "recorded", articulation: float | None = None
+    ) -> "Avatar":
         """This avatar with another motion of its own, as `speak` takes it.
 
         Raises:
             GaussianTalkerError: a value that means nothing, or poses for an avatar without a torso field.
         """
+        articulation = self.articulation if articulation is None else articulation
+        if not 0 <= articulation <= ARTICULATION_LIMIT:
+            raise GaussianTalkerError(
+                f"An articulation of {articulation} is none: give a number from 0, a mouth at rest, over 1, as it was "
+                f"learnt, to {ARTICULATION_LIMIT:g}."
+            )
         motion = directed(self.motion, pose, blink)
         if self.torso or str(pose) == "recorded":
-            return replace(self, motion=motion)
+            return replace(self, motion=motion, articulation=articulation)
         if str(pose) != "still":
             raise GaussianTalkerError(
                 "This avatar's neck and shoulders are recorded ones and fit no other poses: use the pose recorded or "
                 "still, or train an avatar with a torso field."
             )
-        return replace(self, motion=motion, plates=self.plates[[self.motion.rest]])
+        return replace(self, motion=motion, articulation=articulation, plates=self.plates[[self.motion.rest]])
 
     def stream(self, chunks: Iterable[np.ndarray]) -> Iterator[AvFrame]:
         """Frames of 16 kHz mono sound that arrives in chunks of any size, each as soon as its look-ahead is there."""
@@ -155,7 +172,9 @@ class Avatar:
                 viewmats, sway = self._steer(steering, viewmats, sway)
                 blink = np.array([steering.lids(own) for own in blink])
             numbers = (torch.from_numpy(np.array(value)).float() for value in (part, blink, viewmats))
-            drive = Drive(*numbers, torch.from_numpy(frames)).to(self.talker.device)
+            further = np.nan_to_num(steering.articulation, nan=1.0) if steering else 1.0
+            articulation = float(np.clip(self.articulation * further, 0, ARTICULATION_LIMIT))
+            drive = Drive(*numbers, torch.from_numpy(frames), articulation).to(self.talker.device)
             sway = torch.from_numpy(sway).float()
             yield from self._render(drive, self._behind(drive, sway, self.plates, index))
 
@@ -177,7 +196,7 @@ class Avatar:
         footage = Footage(capture, self.listener)
         for start in range(0, len(frames), BATCH):
             index = np.asarray(frames[start : start + BATCH])
-            drive = footage.drive(index).to(self.talker.device)
+            drive = footage.drive(index).to(self.talker.device)._replace(articulation=self.articulation)
             yield from self._render(drive, self._behind(drive, footage.sway[index], capture.plates, index))
 
     @torch.inference_mode()

@@ -18,6 +18,7 @@ NECK = np.array([0.0, 0.8, 1.0])  # head units: about where the skull sits on th
 UNSEEN = 6.0  # degrees beyond the recorded range that a head may turn before its unfilmed sides show
 EASE = 0.25  # of what is left to go, per frame and in two stages: a step is over in a third of a second
 EASE_LIDS = 0.6
+ARTICULATION_LIMIT = 2.0  # times what was learnt
 BLENDS = (FPS, 2 * FPS, 4 * FPS)  # frames over which a loop's end may fade into its beginning
 
 
@@ -34,6 +35,8 @@ class Steering:
     roll: float = 0.0
     blink: float | None = None
     """0 open to 1 shut; None leaves the motion's own."""
+    articulation: float = 1.0
+    """How far the mouth moves with speech, against the avatar's own; 0 not at all."""
     still: bool = False
     """Holds the head in the motion's usual pose, to which the angles are still added."""
     _eased: np.ndarray = field(default_factory=lambda: np.zeros((2, 4)), repr=False)

@@ -48,11 +48,13 @@ class Conditions(nn.Module):
         if "null" in self.names:
             self.null = nn.Parameter(torch.randn(width))
 
-    def forward(self, contexts: Tensor, blink: Tensor, pose: Tensor, frames: Tensor) -> Tensor:
+    def forward(
+        self, contexts: Tensor, blink: Tensor, pose: Tensor, frames: Tensor, articulation: float = 1.0
+    ) -> Tensor:
         """Tokens [B, tokens, width] of speech contexts [B, 8, 16, C], blink [B], standardised pose [B, 12] and the
-        frames' numbers [B]."""
+        frames' numbers [B]. `articulation` is how far speech may depart from silence, against what was learnt."""
         makers = {
-            "audio": lambda: self.audio(self.speech(contexts)),
+            "audio": lambda: self.audio(self._heard(contexts, articulation)),
             "eye": lambda: self.eye(eye_encoding(blink)),
             "camera": lambda: self.camera(pose),
             "null": lambda: self.null.expand(len(blink), -1),
@@ -65,6 +67,14 @@ class Conditions(nn.Module):
             places = torch.arange(len(self.names), device=stacked.device)
             stacked = stacked + periodic_position(places, self.period, stacked.shape[-1])
         return stacked
+
+    def _heard(self, contexts: Tensor, articulation: float) -> Tensor:
+        """Speech features [B, width], drawn out from those of silence, or towards them."""
+        heard = self.speech(contexts)
+        if articulation == 1:
+            return heard
+        silence = self.speech(torch.zeros_like(contexts[:1]))
+        return silence + articulation * (heard - silence)
 
 
 def _perceptron(inputs: int, width: int) -> nn.Sequential:

@@ -41,9 +41,10 @@ class Drive(NamedTuple):
     blink: Tensor  # [B] 0 open, 1 shut
     viewmats: Tensor  # [B, 4, 4] head to camera
     frames: Tensor  # [B] numbers in the clip or the performance, which periodic positions count
+    articulation: float = 1.0  # how far the mouth moves with speech, against what was learnt
 
     def to(self, device: torch.device) -> "Drive":
-        return Drive(*(part.to(device) for part in self))
+        return Drive(*(part.to(device) for part in self[:4]), self.articulation)
 
 
 class Talker(nn.Module):
@@ -144,7 +145,7 @@ class Talker(nn.Module):
 
     def _tokens(self, drive: Drive) -> Tensor:
         pose = (drive.viewmats[:, :3].flatten(1) - self.pose_mean) / self.pose_scale
-        return self.conditions(drive.contexts, drive.blink, pose, drive.frames)
+        return self.conditions(drive.contexts, drive.blink, pose, drive.frames, drive.articulation)
 
     def _add(self, offsets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Raw attributes plus offsets, under the raw names."""
