@@ -1,4 +1,4 @@
-"""The freely licensed parser sees what the other one sees."""
+"""The parser licensed for any use sees what the other one sees."""
 
 from pathlib import Path
 

@@ -35,7 +35,7 @@ def capture(
     What was done before with the same video and settings is kept, but for the stages in `force` (see `STAGES`) and what
     depends on them. `consent` says who agreed to be captured, and how.
     `parser` names the network that makes the masks: "bisenet", whose training pictures are for research, or "selfie",
-    which is free for any use and may take dark clothes for background.
+    which is licensed for any use and may take dark clothes for background.
     `head` is a file with another morphable head than the one that comes with the package, see `capture.morphable`.
     Raises GaussianTalkerError when the video cannot be used, with the reason.
     """

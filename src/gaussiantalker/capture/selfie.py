@@ -1,6 +1,6 @@
-"""The selfie segmenter: MediaPipe's multi-class network, licensed Apache-2.0 as its training data allow.
+"""The selfie segmenter: MediaPipe's multi-class network, which its authors license for any use (Apache-2.0).
 
-https://storage.googleapis.com/mediapipe-assets/Model%20Card%20Multiclass%20Segmentation.pdf
+Classes and input as https://ai.google.dev/edge/mediapipe/solutions/vision/image_segmenter tells them.
 """
 
 import threading

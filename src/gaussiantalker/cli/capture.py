@@ -30,7 +30,7 @@ class Capture:
     """Another morphable head than the one that comes along, as a .npz file laid out as in docs/capture.md."""
 
     parser: Literal["bisenet", "selfie"] = "bisenet"
-    """What makes the masks: BiSeNet, trained on pictures for research, or a selfie segmenter, free for any use."""
+    """What makes the masks: BiSeNet, trained on pictures for research, or a selfie segmenter, licensed for any use."""
 
     force: Annotated[tuple[str, ...], tyro.conf.arg(metavar="STAGE ...", help_behavior_hint="")] = ()
     """Stages to run again though nothing has changed: ingest, tracking, head, labels, plates, points, report."""
