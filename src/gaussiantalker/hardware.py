@@ -20,6 +20,10 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+WORKERS = min(cores(), 4)
+"""Threads that work on pictures at a time: each holds some, so all cores of a large machine would need its memory."""
+
+
 def processor() -> str:
     """The processor's name as the system tells it."""
     info = Path("/proc/cpuinfo")

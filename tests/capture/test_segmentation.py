@@ -24,17 +24,25 @@ def test_scores_glide_from_any_frame_on(count: int) -> None:
     parsed = []
 
     def parse(k: int) -> torch.Tensor:
+        """Heads that grow with every frame, so that no two have the same labels."""
         parsed.append(k)
-        return torch.full((4, 2, 2), float(k))
+        scores = torch.full((4, 2, 2), float(k))
+        scores[HEAD] += torch.tensor([k + 1.0, k - count])
+        return scores
 
+    def labels(stretches: list, first: int) -> np.ndarray:
+        shown = [segmentation._labels(parse, stretch, first, 32, corners=True) for stretch in stretches]
+        return np.concatenate(shown) if shown else np.zeros((0, 32, 32), np.uint8)
+
+    whole = labels([*_stretches(parse, count, 0, workers=1)], 0)
+    assert len(whole) == count and len(np.unique(whole, axis=0)) == count
     for first in range(count + 1):
         parsed.clear()
         stretches = [*_stretches(parse, count, first, workers=1)]
         scores = [segmentation._gliding(parse, stretch)[:, 0, 0, 0] for stretch in stretches]
         expected = torch.arange(stretches[0][0][0] + 1, count) if stretches else torch.zeros(0)
         assert torch.allclose(torch.cat(scores or [torch.zeros(0)]), expected.float())
-        shown = sum(len(segmentation._labels(parse, stretch, first, 32, corners=True)) for stretch in stretches)
-        assert shown == count - first
+        assert np.array_equal(labels(stretches, first), whole[first:])
         assert min(parsed, default=first) >= first - STEP, "what was written is not parsed again"
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from gaussiantalker.capture.stages import Stages
 from gaussiantalker.errors import Failure, GaussianTalkerError
+from gaussiantalker.media.files import atomic_path
 
 
 class Kitchen:
@@ -130,3 +131,15 @@ def test_what_the_system_refuses_is_a_failure_that_keeps_what_is_there(
     with pytest.raises(Failure, match=words) as told:
         kitchen.bake({})
     assert told.value.exit_code == 1 and "'dough'" in str(told.value)
+
+
+def test_a_file_that_meets_a_full_disk_is_told_with_its_stage(kitchen: Kitchen) -> None:
+    def dough() -> dict:
+        (kitchen.folder / "dough.txt").write_text("half")
+        with atomic_path(kitchen.folder / "crumbs.txt"):
+            raise OSError(errno.ENOSPC, "refused")
+
+    kitchen.dough = dough
+    with pytest.raises(Failure, match="became full in the stage 'dough'.*what is finished is kept"):
+        kitchen.bake({})
+    assert (kitchen.folder / "dough.txt").read_text() == "half"

@@ -48,6 +48,9 @@ class FakeAvatar:
         self.talker.raw = {"means": torch.zeros(7, 3)}
         self.listener = self.torso = None
 
+    def directed(self, articulation: float) -> "FakeAvatar":
+        return self
+
     def render_capture(self, capture: SimpleNamespace, frames: Sequence[int]) -> Iterator[np.ndarray]:
         return (face(self.openings[k]) for k in frames)
 

@@ -127,7 +127,7 @@ def test_the_mouth_follows_the_sound(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_learns(tmp_path: Path, method: str) -> None:
-    trainer = a_trainer(method=method)
+    trainer = a_trainer(replace(TINY, deformation_steps=90), method)
     shots = trainer.footage.shots(np.arange(FRAMES))
 
     def loss() -> float:
@@ -138,7 +138,7 @@ def test_every_method_learns(tmp_path: Path, method: str) -> None:
 
     before = loss()
     trainer.run(tmp_path / "checkpoint", {}, SILENT)
-    assert loss() < 0.7 * before
+    assert loss() < 0.5 * before
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:

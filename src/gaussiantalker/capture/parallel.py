@@ -5,11 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from gaussiantalker.hardware import cores
+from gaussiantalker.hardware import WORKERS
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
-
-WORKERS = min(cores(), 4)  # each holds pictures of its own: on a large machine, memory would have no bound
 
 
 def in_order(

@@ -19,8 +19,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gaussiantalker.capture.arrays import ArrayReader, ArrayWriter
-from gaussiantalker.capture.parallel import WORKERS, in_order
-from gaussiantalker.hardware import one_torch_thread
+from gaussiantalker.capture.parallel import in_order
+from gaussiantalker.hardware import WORKERS, one_torch_thread
 from gaussiantalker.progress import Progress
 
 BACKGROUND, HEAD, NECK, TORSO = range(4)

@@ -63,8 +63,8 @@ class Stages:
             self.save()
         except OSError as error:
             raise _failure(folder, name, error) from error
-        except Failure:
-            raise
+        except Failure as error:  # of one file, told again with the stage and what is kept
+            raise _failure(folder, name, error.__cause__) from error
         except GaussianTalkerError:
             self._withdraw(own)
             raise

@@ -88,8 +88,7 @@ def evaluate(
         GaussianTalkerError: a folder or file is missing or not what it should be; nothing is written then.
     """
     folder = Path(avatar)
-    loaded = Avatar.load(folder, progress)
-    loaded = loaded if articulation == 1 else loaded.directed(articulation=articulation)
+    loaded = Avatar.load(folder, progress).directed(articulation=articulation)
     source = _capture_of(loaded, folder, capture)
     extras = Extras(
         truth=None if truth is None else read_truth(truth, source),

@@ -11,12 +11,11 @@ import numpy as np
 from av.video.reformatter import Colorspace
 
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.hardware import cores
+from gaussiantalker.hardware import WORKERS
 from gaussiantalker.media.files import atomic_path, existing_file
 from gaussiantalker.timing import FPS, SAMPLE_RATE
 
 _HD_HEIGHT = 720
-_MOST_THREADS = 4  # that decode: each holds a picture, of 50 MB in 8K
 _BT709, _UNTAGGED, _LIMITED_RANGE = 1, 2, 1
 
 
@@ -107,7 +106,7 @@ def _opened(path: str | Path) -> Iterator[tuple[av.container.InputContainer, av.
                 raise GaussianTalkerError(f"{path} has no picture track; give a video file")
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
-            stream.codec_context.thread_count = min(cores(), _MOST_THREADS)
+            stream.codec_context.thread_count = WORKERS
             yield container, stream
     except av.FFmpegError as error:
         reason = error.strerror
