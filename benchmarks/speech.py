@@ -51,7 +51,7 @@ def measure(options: Options) -> dict[str, float]:
     import torch
 
     from gaussiantalker import speech
-    from gaussiantalker.splatting.threads import quiet_torch
+    from gaussiantalker.kernels.threads import quiet_torch
 
     torch.set_num_threads(options.threads)
     quiet_torch()  # as the verb does

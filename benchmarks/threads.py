@@ -54,7 +54,7 @@ def kernel(way: str):
     import numba
     import numpy as np
 
-    from gaussiantalker.splatting import threads
+    from gaussiantalker.kernels import threads
 
     @threads.helper
     def item(i, out):

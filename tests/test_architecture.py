@@ -15,6 +15,7 @@ FLOORS = {
     "errors": 0,
     "geometry": 0,
     "hardware": 0,
+    "kernels": 0,
     "media": 0,
     "pretrained": 0,
     "progress": 0,

@@ -38,11 +38,11 @@ class Speech:
     def run(self, progress: Progress) -> str:
         if self.file.suffix.lower() not in _PICTURES:
             raise GaussianTalkerError(f"{self.file} is no name for a picture; let it end in .png or .jpg.")
+        from gaussiantalker.kernels.threads import quiet_torch
         from gaussiantalker.media.audio import language, read_audio
         from gaussiantalker.media.image import write_image
         from gaussiantalker.speech.picture import draw
         from gaussiantalker.speech.silence import voiced
-        from gaussiantalker.splatting.threads import quiet_torch
         from gaussiantalker.timing import FPS, SAMPLE_RATE
 
         quiet_torch()

@@ -10,7 +10,8 @@ splat are added afterwards in a fixed order: no atomics, and the same bits for a
 
 import numpy as np
 
-from gaussiantalker.splatting import simd
+from gaussiantalker.kernels import simd
+from gaussiantalker.kernels.threads import compiled, for_each, helper
 from gaussiantalker.splatting.splats import (
     BLOCK,
     BLUE,
@@ -29,7 +30,6 @@ from gaussiantalker.splatting.splats import (
     fill_table,
     sort_into_tiles,
 )
-from gaussiantalker.splatting.threads import compiled, for_each, helper
 
 f4, i4, i8 = np.float32, np.int32, np.int64
 

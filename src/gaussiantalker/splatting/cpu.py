@@ -1,14 +1,16 @@
 """The rasterizer for CPUs: torch's graph around the numba kernels of `projection`, `harmonics` and `compositing`."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from gaussiantalker.kernels.threads import kernel_folder, pool
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.splatting import compositing, harmonics, projection
 from gaussiantalker.splatting.ssim import ssim
-from gaussiantalker.splatting.threads import kernel_folder, pool
 
 
 def rasterize(
@@ -51,7 +53,7 @@ def prepare(progress: Progress = SILENT) -> None:
     That takes about twenty seconds once per machine and version, and says so; afterwards they are read from disk in
     half a second. The kernels of a talker's network follow when it is first used.
     """
-    if not any(kernel_folder().rglob("compositing.backward*")):
+    if not any(kernel_folder(Path(compositing.__file__)).rglob("compositing.backward*")):
         progress.note(
             "Compiling for this processor, once: about twenty seconds now, and ten more when the first step or picture"
             " comes."

@@ -5,9 +5,9 @@ Sixteen Gaussians at a time: the basis lies in a scratch array, vector k for bas
 
 import numpy as np
 
-from gaussiantalker.splatting import simd
-from gaussiantalker.splatting.lanes import CHUNK, of_frame, padded, put_back, zero_padded
-from gaussiantalker.splatting.threads import compiled, for_each, helper
+from gaussiantalker.kernels import simd
+from gaussiantalker.kernels.lanes import CHUNK, of_frame, padded, put_back, zero_padded
+from gaussiantalker.kernels.threads import compiled, for_each, helper
 
 f4 = np.float32
 _FIRST = np.int64(0)

@@ -5,9 +5,9 @@ A camera is a row of floats, see `camera_rows`. Attributes [1, N, C] are shared 
 
 import numpy as np
 
-from gaussiantalker.splatting import simd
-from gaussiantalker.splatting.lanes import CHUNK, of_frame, padded, put_back, zero_padded
-from gaussiantalker.splatting.threads import compiled, for_each, helper
+from gaussiantalker.kernels import simd
+from gaussiantalker.kernels.lanes import CHUNK, of_frame, padded, put_back, zero_padded
+from gaussiantalker.kernels.threads import compiled, for_each, helper
 
 f4 = np.float32
 _FIRST = np.int64(0)

@@ -16,8 +16,8 @@ import math
 
 import numpy as np
 
-from gaussiantalker.splatting import simd
-from gaussiantalker.splatting.threads import for_each, helper
+from gaussiantalker.kernels import simd
+from gaussiantalker.kernels.threads import for_each, helper
 
 f4, i4, i8 = np.float32, np.int32, np.int64
 

@@ -45,8 +45,8 @@ class _Ssim(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, y):
+        from gaussiantalker.kernels.threads import pool
         from gaussiantalker.splatting import ssim_kernel
-        from gaussiantalker.splatting.threads import pool
 
         width = x.shape[2]
         padding = -width % ssim_kernel.LANES
@@ -60,8 +60,8 @@ class _Ssim(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
+        from gaussiantalker.kernels.threads import pool
         from gaussiantalker.splatting import ssim_kernel
-        from gaussiantalker.splatting.threads import pool
 
         gradients = [None, None]
         for k in range(2):

@@ -5,9 +5,9 @@ Planes are [C, H, W'] with W' a multiple of sixteen, zero beyond the true width.
 
 import numpy as np
 
-from gaussiantalker.splatting import simd
+from gaussiantalker.kernels import simd
+from gaussiantalker.kernels.threads import compiled, for_each, helper
 from gaussiantalker.splatting.ssim import C1, C2, TAPS, window_weights
-from gaussiantalker.splatting.threads import compiled, for_each, helper
 
 f4 = np.float32
 

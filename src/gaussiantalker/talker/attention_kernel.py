@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from gaussiantalker.splatting.columns import (
+from gaussiantalker.kernels.columns import (
     SLICES,
     Sums,
     add_outer,
@@ -20,9 +20,9 @@ from gaussiantalker.splatting.columns import (
     put_columns,
     rows_of,
 )
-from gaussiantalker.splatting.products import WIDTH
-from gaussiantalker.splatting.simd import LANES, exp2, load, maximum, splat, store
-from gaussiantalker.splatting.threads import compiled, for_each, helper, pool
+from gaussiantalker.kernels.products import WIDTH
+from gaussiantalker.kernels.simd import LANES, exp2, load, maximum, splat, store
+from gaussiantalker.kernels.threads import compiled, for_each, helper, pool
 
 f4 = np.float32
 LOG2_E, LEAST = f4(1 / math.log(2)), f4(-125)  # exp2 is not defined below

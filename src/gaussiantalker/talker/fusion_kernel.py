@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from gaussiantalker.splatting.columns import (
+from gaussiantalker.kernels.columns import (
     SLICES,
     Sums,
     add_outer,
@@ -29,9 +29,9 @@ from gaussiantalker.splatting.columns import (
     standardise,
     stretch,
 )
-from gaussiantalker.splatting.products import HAS_BFLOAT, WIDTH
-from gaussiantalker.splatting.simd import LANES, load, store
-from gaussiantalker.splatting.threads import compiled, for_each, helper, pool
+from gaussiantalker.kernels.products import HAS_BFLOAT, WIDTH
+from gaussiantalker.kernels.simd import LANES, load, store
+from gaussiantalker.kernels.threads import compiled, for_each, helper, pool
 from gaussiantalker.talker.precision import may_be_brief
 
 f4 = np.float32

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gaussiantalker.splatting.threads import compiled, for_each, helper, pool
+from gaussiantalker.kernels.threads import compiled, for_each, helper, pool
 
 f4, i8 = np.float32, np.int64
 CHUNK = 256  # points per task of the forward pass

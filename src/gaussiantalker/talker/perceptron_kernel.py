@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from gaussiantalker.splatting.columns import (
+from gaussiantalker.kernels.columns import (
     SLICES,
     Sums,
     add_outer,
@@ -29,8 +29,8 @@ from gaussiantalker.splatting.columns import (
     rectify,
     rows_of,
 )
-from gaussiantalker.splatting.products import HAS_BFLOAT, WIDTH
-from gaussiantalker.splatting.threads import compiled, for_each, helper, pool
+from gaussiantalker.kernels.products import HAS_BFLOAT, WIDTH
+from gaussiantalker.kernels.threads import compiled, for_each, helper, pool
 from gaussiantalker.talker.precision import may_be_brief
 
 f4 = np.float32

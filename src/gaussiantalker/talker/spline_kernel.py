@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gaussiantalker.splatting.threads import compiled, for_each, helper, pool
+from gaussiantalker.kernels.threads import compiled, for_each, helper, pool
 
 f4 = np.float32
 GRID, BASES = 5, 8

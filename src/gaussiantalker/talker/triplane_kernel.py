@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gaussiantalker.splatting.simd import LANES, lane_sums, load, splat, store
-from gaussiantalker.splatting.threads import compiled, for_each, pool
+from gaussiantalker.kernels.simd import LANES, lane_sums, load, splat, store
+from gaussiantalker.kernels.threads import compiled, for_each, pool
 
 f4, i8 = np.float32, np.int64
 CHUNK = 128  # points per task of the forward pass

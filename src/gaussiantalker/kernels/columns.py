@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gaussiantalker.splatting.products import WIDTH, add_brief_product, add_product, pair, turn_block
-from gaussiantalker.splatting.simd import LANES, load, maximum, select, splat, sqrt, store
-from gaussiantalker.splatting.threads import helper
+from gaussiantalker.kernels.products import WIDTH, add_brief_product, add_product, pair, turn_block
+from gaussiantalker.kernels.simd import LANES, load, maximum, select, splat, sqrt, store
+from gaussiantalker.kernels.threads import helper
 
 f4 = np.float32
 NORM_FLOOR = f4(1e-5)  # torch's default for layer norms

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gaussiantalker.splatting.products import HAS_BFLOAT, WIDTH, add_brief_product, add_product, pair
-from gaussiantalker.splatting.simd import LANES, load, store
-from gaussiantalker.splatting.threads import compiled
+from gaussiantalker.kernels.products import HAS_BFLOAT, WIDTH, add_brief_product, add_product, pair
+from gaussiantalker.kernels.simd import LANES, load, store
+from gaussiantalker.kernels.threads import compiled
 
 
 @compiled

@@ -13,8 +13,8 @@ from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from gaussiantalker.splatting.simd import LANES, vec
-from gaussiantalker.splatting.threads import helper
+from gaussiantalker.kernels.simd import LANES, vec
+from gaussiantalker.kernels.threads import helper
 
 # Who makes numba compile for another processor (NUMBA_CPU_NAME) gets what every processor can do.
 _FEATURES = {} if config.CPU_NAME else llvmlite.binding.get_host_cpu_features()

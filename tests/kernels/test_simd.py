@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from gaussiantalker.splatting import simd
-from gaussiantalker.splatting.threads import compiled
+from gaussiantalker.kernels import simd
+from gaussiantalker.kernels.threads import compiled
 
 f4 = np.float32
 _ramp = simd.constant(range(16))

@@ -2,14 +2,15 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import numba
 import numpy as np
 import pytest
 import torch
 
-from gaussiantalker.splatting import threads
-from gaussiantalker.splatting.threads import compiled, for_each, helper, pool
+from gaussiantalker.kernels import threads
+from gaussiantalker.kernels.threads import compiled, for_each, helper, pool
 
 
 @helper
@@ -115,16 +116,29 @@ def test_the_user_s_own_waiting_policy_is_left_alone(monkeypatch):
     assert threading.active_count() == before
 
 
-def test_kernels_are_cached_under_the_text_of_their_room(monkeypatch, tmp_path):
+def test_kernels_are_cached_under_the_text_they_are_made_of(monkeypatch, tmp_path):
     """So that a change in a helper's file is not hidden by an old kernel."""
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
     mark_again = compiled(mark_all.py_func)
     counts, squares, names = (np.zeros(3, np.int64) for _ in range(3))
     mark_again(pool(), counts, squares, names)
     (folder,) = tmp_path.iterdir()
-    assert folder.name == f"kernels-{threads._sources()}"
+    assert folder == threads.kernel_folder(Path(__file__))
     assert list(folder.rglob("*.nbc"))
     assert numba.config.CACHE_DIR == str(tmp_path)
+
+
+def test_the_text_of_a_helper_names_the_folder_and_that_of_a_stranger_does_not(monkeypatch, tmp_path):
+    kernel, helpers, stranger = (tmp_path / f"{name}.py" for name in ("kernel", "helpers", "stranger"))
+    monkeypatch.setattr(threads, "_PACKAGE", tmp_path)
+    kernel.write_text("from gaussiantalker.helpers import one\n")
+    helpers.write_text("one = 1\n")
+    stranger.write_text("two = 2\n")
+    before = threads.kernel_folder(kernel)
+    stranger.write_text("two = 3\n")
+    assert threads.kernel_folder(kernel) == before
+    helpers.write_text("one = 2\n")
+    assert threads.kernel_folder(kernel) != before
 
 
 def test_without_a_place_to_write_kernels_still_compile(monkeypatch):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from gaussiantalker.splatting import simd
-from gaussiantalker.splatting.threads import helper
+from gaussiantalker.kernels import simd
+from gaussiantalker.kernels.threads import helper
 
 f4 = np.float32
 

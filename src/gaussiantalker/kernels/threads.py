@@ -14,6 +14,7 @@ import ctypes
 import hashlib
 import itertools
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -28,6 +29,8 @@ from numba.extending import intrinsic
 
 _FASTMATH = {"contract", "nsz", "nnan", "ninf", "arcp"}
 _names = itertools.count()
+_PACKAGE = Path(__file__).resolve().parents[1]
+_IMPORT = re.compile(r"^from gaussiantalker\.([\w.]+) import", re.MULTILINE)
 
 
 def compiled(function: Callable) -> Callable:
@@ -36,7 +39,7 @@ def compiled(function: Callable) -> Callable:
     Division by zero gives infinity; but not-a-number and infinity are assumed away, so nothing may test for them.
     """
     folder = config.CACHE_DIR
-    config.CACHE_DIR = str(kernel_folder())
+    config.CACHE_DIR = str(kernel_folder(Path(function.__code__.co_filename)))
     try:
         return njit(nogil=True, cache=True, error_model="numpy", fastmath=_FASTMATH)(function)
     except RuntimeError:  # there is no place to write to
@@ -45,20 +48,26 @@ def compiled(function: Callable) -> Callable:
         config.CACHE_DIR = folder
 
 
-def kernel_folder() -> Path:
-    """Where compiled kernels are kept.
+def kernel_folder(file: Path) -> Path:
+    """Where the compiled kernels of this source file are kept.
 
-    numba looks only at the file that a kernel stands in, but its helpers are in this room, so the room's text names
-    the folder.
+    numba looks only at the file that a kernel stands in, so the text of all that the file imports from this package,
+    helpers and constants, names the folder.
     """
-    return Path(config.CACHE_DIR or Path(__file__).parent / "__pycache__") / f"kernels-{_sources()}"
+    texts = (path.read_bytes() for path in sorted(_imported(file.resolve(), frozenset())))
+    name = hashlib.sha256(b"".join(texts)).hexdigest()[:16]
+    return Path(config.CACHE_DIR or Path(__file__).parent / "__pycache__") / f"kernels-{name}"
 
 
-@cache
-def _sources() -> str:
-    """A name for the present text of this room."""
-    texts = (path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-    return hashlib.sha256(b"".join(texts)).hexdigest()[:16]
+def _imported(file: Path, known: frozenset[Path]) -> frozenset[Path]:
+    """The file and what it imports from this package, directly or not; of a room's name, the whole room."""
+    known |= {file}
+    for name in _IMPORT.findall(file.read_text(encoding="utf-8")):
+        path = _PACKAGE.joinpath(*name.split("."))
+        for found in [path.with_suffix(".py")] if path.with_suffix(".py").is_file() else sorted(path.glob("*.py")):
+            if found not in known:
+                known |= _imported(found, known)
+    return known
 
 
 def helper(function: Callable) -> Callable:
