@@ -1,6 +1,7 @@
 """Files are whole or absent; pictures survive."""
 
 import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -88,3 +89,22 @@ def test_resize_averages_areas() -> None:
     assert np.abs(image.resize(picture, (15, 10)) - blocks).max() <= 1
     assert image.resize(picture, (60, 40)) is picture
     assert image.resize(picture, (90, 80)).shape == (80, 90, 3)
+
+
+def test_what_gets_its_name_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[tuple[str, str]] = []
+    fsync, replace = os.fsync, os.replace
+
+    def synced(descriptor: int) -> None:
+        done.append(("sync", str(os.fstat(descriptor).st_ino)))
+        fsync(descriptor)
+
+    def renamed(old: Path, new: Path) -> None:
+        done.append(("rename", str(os.stat(old).st_ino)))
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", renamed)
+    files.write_json(tmp_path / "a.json", 1)
+    own, folder = (str(path.stat().st_ino) for path in (tmp_path / "a.json", tmp_path))
+    assert done == [("sync", own), ("rename", own), ("sync", folder)]

@@ -3,14 +3,16 @@
 import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from gaussiantalker.errors import Failure, GaussianTalkerError
 
+_PARTIAL = re.compile(r"\..+\.\d+\.partial(\..*)?")
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -28,6 +30,7 @@ def make_folder(path: str | Path) -> Path:
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary name beside `path`, given its real name on success and removed on failure.
 
+    What was written is on the disk before it gets its name, so that not even a failing machine leaves half a file.
     The ending is kept, because writers choose a format by it. A folder may be written in place of a file; an old
     folder of that name is replaced. Raises Failure when the disk is full or must not be written to.
     """
@@ -36,9 +39,11 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         make_folder(path.parent)
         yield temporary
+        _sync_all(temporary)
         if path.is_dir() and temporary.is_dir():
             shutil.rmtree(path)
         os.replace(temporary, path)
+        _sync(path.parent)
     except Exception as error:
         if is_full(error):
             raise Failure(f"the disk of {path.parent} is full: make room and run the same command again") from error
@@ -50,6 +55,35 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
         elif os.path.lexists(temporary):
             temporary.unlink()
+
+
+def remove_partials(folder: Path) -> None:
+    """Removes what `atomic_path` had begun in a folder when its process was killed. Nobody else may be writing there."""
+    for left in folder.glob(".*.partial*"):
+        if _PARTIAL.fullmatch(left.name):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def _sync_all(path: Path) -> None:
+    """Has the system write a file, or a folder with all that is in it, to the disk."""
+    for below in path.rglob("*") if path.is_dir() else ():
+        _sync(below)
+    _sync(path)
+
+
+def _sync(path: Path) -> None:
+    if path.is_dir():
+        with suppress(OSError):  # some systems open no folders, and some file systems cannot sync them
+            _sync_descriptor(os.open(path, os.O_RDONLY))
+    else:
+        _sync_descriptor(os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY))
+
+
+def _sync_descriptor(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def is_full(error: Exception) -> bool:
