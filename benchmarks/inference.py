@@ -25,8 +25,8 @@ from gaussiantalker import hardware, speech
 from gaussiantalker.geometry import Camera
 from gaussiantalker.kernels.threads import quiet_torch
 from gaussiantalker.speaking import Avatar, Motion
-from gaussiantalker.speaking.avatar import BATCH
 from gaussiantalker.speaking.frames import FrameStream
+from gaussiantalker.speaking.rendering import BATCH
 from gaussiantalker.splatting import Gaussians, keep_memory
 from gaussiantalker.talker import Drive, Listener, Talker, fast_products, find_method, render
 from gaussiantalker.timing import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
@@ -112,7 +112,8 @@ def parts(avatar: Avatar, audio: np.ndarray) -> dict[str, float]:
             "speech": cpu_ms(lambda: avatar.listener.rows(audio)) / (len(audio) / SAMPLES_PER_FRAME),
             "network": cpu_ms(lambda: avatar.talker.deform(drive)) / BATCH,
             "splatting": cpu_ms(lambda: render(splats, viewmats, K, behind, degree)) / BATCH,
-            "pixels": cpu_ms(lambda: (avatar._behind(drive, None, avatar.plates, index), _bytes(behind))) / BATCH,
+            "pixels": cpu_ms(lambda: (avatar.renderer.behind(drive, None, avatar.plates[index]), _bytes(behind)))
+            / BATCH,
         }
 
 

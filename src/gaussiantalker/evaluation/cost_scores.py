@@ -11,7 +11,7 @@ from gaussiantalker.evaluation.record import Measured, not_measured
 from gaussiantalker.evaluation.speed import WARM_UP, Stopwatch
 from gaussiantalker.progress import Progress
 from gaussiantalker.speaking import Avatar
-from gaussiantalker.speaking.avatar import BATCH
+from gaussiantalker.speaking.rendering import BATCH
 from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME
 
 LIVE_FRAMES = 100

@@ -1,14 +1,25 @@
 """Frames: a picture with its sound; and the plain stream of them, in which every picture is waited for."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from gaussiantalker.speaking.contexts import ContextStream
+from gaussiantalker.speaking.motion import Steering
+from gaussiantalker.talker import Listener
 from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME
 
-if TYPE_CHECKING:
-    from gaussiantalker.speaking.avatar import Avatar
+
+class Speaker(Protocol):
+    """What streams ask of an avatar."""
+
+    @property
+    def listener(self) -> Listener: ...
+
+    def perform(self, contexts: np.ndarray, first: int, steering: Steering | None = None) -> Iterator[np.ndarray]:
+        """Pictures uint8 [H, W, 3] for speech contexts [k, 8, 16, C] of the frames from `first` on."""
+        ...
 
 
 class AvFrame(NamedTuple):
@@ -32,7 +43,7 @@ class FrameStream:
     The frames are the same however the sound is divided. `AvatarStream` is the live one, with a clock.
     """
 
-    def __init__(self, avatar: "Avatar"):
+    def __init__(self, avatar: Speaker):
         self._avatar = avatar
         self._contexts = ContextStream(avatar.listener)
         self._samples = np.zeros(0, np.float32)

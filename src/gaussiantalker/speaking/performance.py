@@ -2,17 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gaussiantalker.media.video import write_video
 from gaussiantalker.progress import SILENT, Progress
-from gaussiantalker.speaking.frames import AvFrame, FrameStream
+from gaussiantalker.speaking.frames import AvFrame, FrameStream, Speaker
 from gaussiantalker.timing import SAMPLE_RATE, frame_count
-
-if TYPE_CHECKING:
-    from gaussiantalker.speaking.avatar import Avatar
 
 SYNTHETIC = "AI-generated: a synthetic talking head made with GaussianTalker"
 
@@ -20,7 +16,7 @@ SYNTHETIC = "AI-generated: a synthetic talking head made with GaussianTalker"
 class Performance:
     """An avatar and the sound it is to speak. Iterating renders it, one `AvFrame` after another, in bounded memory."""
 
-    def __init__(self, avatar: "Avatar", audio: np.ndarray):
+    def __init__(self, avatar: Speaker, audio: np.ndarray):
         self.avatar, self.audio = avatar, audio
 
     def __len__(self) -> int:

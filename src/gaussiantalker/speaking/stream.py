@@ -7,19 +7,15 @@ from collections.abc import AsyncIterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gaussiantalker.speaking.contexts import fading, lookahead, silence
-from gaussiantalker.speaking.frames import AvFrame
+from gaussiantalker.speaking.frames import AvFrame, Speaker
 from gaussiantalker.speaking.gauges import Gauges
 from gaussiantalker.speaking.motion import Steering
 from gaussiantalker.speaking.segment import Segment
 from gaussiantalker.timing import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
-
-if TYPE_CHECKING:
-    from gaussiantalker.speaking.avatar import Avatar
 
 BUFFER = 4  # frames rendered ahead of their time, which even out how long pictures take
 PATIENCE = 25  # frames without sound after which a segment that nobody ended is ended
@@ -55,7 +51,7 @@ class AvatarStream(AsyncIterator[AvFrame]):
     for. All methods return at once and may be called from any thread.
     """
 
-    def __init__(self, avatar: "Avatar", steering: Steering | None = None, *, realtime: bool = True) -> None:
+    def __init__(self, avatar: Speaker, steering: Steering | None = None, *, realtime: bool = True) -> None:
         self.steering = steering or Steering()
         self.gauges = Gauges()
         self._avatar, self._realtime = avatar, realtime

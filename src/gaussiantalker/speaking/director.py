@@ -1,0 +1,57 @@
+"""Frame by frame: what a talker is asked to show when these words are spoken, with whose movements, steered by whom."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gaussiantalker.speaking.motion import ARTICULATION_LIMIT, Motion, Steering, between, turned
+from gaussiantalker.talker import Drive
+
+PLATES_LIMIT = 5.0  # degrees of steering over a torso that was recorded for another pose
+FIELD_LIMIT = 40.0  # and over one that follows, as far as the head was filmed
+
+
+class Take(NamedTuple):
+    """B frames to be rendered."""
+
+    drive: Drive
+    sway: Tensor  # [B, 4, 4] slow part of the poses
+    index: np.ndarray  # [B] frames of the motion, whose plates are behind the head where there is no torso
+
+
+@dataclass(frozen=True)
+class Director:
+    """A motion, how far the mouth moves, and whether the neck follows any pose (`free`) or keeps the recorded ones."""
+
+    motion: Motion
+    articulation: float
+    free: bool
+
+    def take(self, contexts: np.ndarray, first: int, steering: Steering | None) -> Take:
+        """The frames [first, first + B) of a performance under speech contexts [B, 8, 16, C]."""
+        frames = first + np.arange(len(contexts))
+        index, blink = self.motion.indices(frames), self.motion.blink_at(frames)
+        if steering and steering.still and not self.free:
+            index = np.full_like(index, self.motion.rest)  # a recorded torso fits its own pose alone
+        viewmats, sway = self.motion.viewmats[index], self.motion.sway[index]
+        if steering:
+            viewmats, sway = self._steer(steering, viewmats, sway)
+            blink = np.array([steering.lids(own) for own in blink])
+        numbers = (torch.from_numpy(np.array(value)).float() for value in (contexts, blink, viewmats))
+        further = np.nan_to_num(steering.articulation, nan=1.0) if steering else 1.0
+        articulation = float(np.clip(self.articulation * further, 0, ARTICULATION_LIMIT))
+        drive = Drive(*numbers, torch.from_numpy(frames), articulation)
+        return Take(drive, torch.from_numpy(sway).float(), index)
+
+    def _steer(self, steering: Steering, viewmats: np.ndarray, sway: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Poses [B, 4, 4] and their slow parts where somebody steers; with plates, a pose must stay near its own."""
+        limit = FIELD_LIMIT if self.free else PLATES_LIMIT
+        degrees, still = zip(*(steering.follow(limit) for _ in viewmats), strict=True)
+        if self.free:
+            share, rest = np.array(still), np.repeat(self.motion.viewmats[[self.motion.rest]], len(viewmats), axis=0)
+            viewmats = between(viewmats, rest, share)
+            sway = sway + share[:, None, None] * (rest - sway)
+        return turned(viewmats, self.motion.seen(viewmats, np.array(degrees))), sway

@@ -1,0 +1,141 @@
+"""An avatar's folder: what is written where, and how it is read again."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save as serialize
+from torch import Tensor
+
+from gaussiantalker import __version__, speech
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.geometry import Camera
+from gaussiantalker.media.files import atomic_path, make_folder, read_json, write_json
+from gaussiantalker.media.image import read_image, write_image
+from gaussiantalker.media.video import read_frames, write_video
+from gaussiantalker.progress import Progress
+from gaussiantalker.speaking.motion import Motion
+from gaussiantalker.splatting.gaussians import Gaussians
+from gaussiantalker.talker import Listener, Talker, TorsoField, find_method
+
+FORMAT = 2
+PLATES_CRF = 10  # plates lie behind every frame, so they are kept near-lossless
+
+
+class Parts(NamedTuple):
+    """All that a folder holds, in the order of `Avatar`'s fields."""
+
+    info: dict[str, Any]  # avatar.json
+    talker: Talker
+    listener: Listener
+    camera: Camera
+    motion: Motion
+    plates: np.ndarray | None  # uint8 [M, H, W, 3]
+    torso: TorsoField | None
+
+
+def read_folder(path: Path, device: torch.device, progress: Progress) -> Parts:
+    """What an avatar's folder holds, networks on the device.
+
+    Raises:
+        GaussianTalkerError: it is no avatar, a file is missing, or a newer version wrote it.
+    """
+    info = check_folder(path)
+    tensors = _tensors(_part(path, "model.safetensors"))
+    listener = Listener.from_arrays(
+        speech.load(info["speech"]["encoder"], progress),
+        {name.removeprefix("listener."): t.numpy() for name, t in tensors.items() if name.startswith("listener.")},
+        info["speech"]["lookahead_ms"],
+    )
+    talker = _talker(path, info, tensors, listener.channels).to(device)
+    with np.load(_part(path, "motion.npz")) as arrays:
+        motion = Motion(arrays["rotations"], arrays["translations"], arrays["blink"], bool(arrays["closed"]))
+    camera = Camera(**info["camera"])
+    if info["torso"] == "field":
+        return Parts(info, talker, listener, camera, motion, None, _torso(path, info, camera).to(device))
+    plates = np.stack(list(read_frames(_part(path, "plates.mp4"))))
+    return Parts(info, talker, listener, camera, motion, plates, None)
+
+
+def write_folder(path: str | Path, parts: Parts) -> None:
+    """Writes the folder; `avatar.json` comes last, so a folder without it is not an avatar yet."""
+    path = make_folder(path)
+    tensors = {f"talker.{name}": tensor for name, tensor in parts.talker.state_dict().items()}
+    tensors |= {f"listener.{name}": torch.from_numpy(array) for name, array in parts.listener.arrays().items()}
+    _write_tensors(path / "model.safetensors", tensors)
+    motion = parts.motion
+    with atomic_path(path / "motion.npz") as temporary:
+        np.savez(
+            temporary,
+            rotations=motion.rotations,
+            translations=motion.translations,
+            blink=motion.blink,
+            closed=motion.closed,
+        )
+    if parts.torso:
+        write_image(path / "background.png", (parts.torso.background * 255).round().byte().cpu().numpy())
+        _write_tensors(path / "torso.safetensors", parts.torso.state_dict())
+    else:
+        write_video(path / "plates.mp4", parts.plates, None, crf=PLATES_CRF)
+    facts = {"torso": "field" if parts.torso else "plates"}
+    write_json(path / "avatar.json", {"format": FORMAT, "written_by": __version__, **parts.info, **facts})
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}
+
+
+def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    with atomic_path(path) as temporary:  # safetensors' own writer would make the file private
+        temporary.write_bytes(serialize({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}))
+
+
+def check_folder(path: Path) -> dict[str, Any]:
+    """The facts of an avatar's folder. Raises GaussianTalkerError when it is none, or of another version."""
+    if not (path / "avatar.json").is_file():
+        raise GaussianTalkerError(f"{path} is not an avatar (it has no avatar.json): give a folder written by 'train'.")
+    info = read_json(path / "avatar.json")
+    if info.get("format") != FORMAT:
+        raise _other_version(path, info)
+    return info
+
+
+def _talker(path: Path, info: dict[str, Any], tensors: dict[str, Tensor], speech_channels: int) -> Talker:
+    state = {name.removeprefix("talker."): t for name, t in tensors.items() if name.startswith("talker.")}
+    try:
+        gaussians = Gaussians.from_dict({name.removeprefix("raw."): t for name, t in state.items()})
+        talker = Talker(find_method(info["method"]), gaussians, speech_channels)
+        talker.free = state["free"]
+        talker.load_state_dict(state)
+    except (KeyError, RuntimeError):
+        raise _other_version(path, info) from None
+    return talker.eval().requires_grad_(False)
+
+
+def _torso(path: Path, info: dict[str, Any], camera: Camera) -> TorsoField:
+    state = _tensors(_part(path, "torso.safetensors"))
+    background = read_image(_part(path, "background.png"))
+    if background.shape[:2] != (camera.height, camera.width):
+        raise GaussianTalkerError(
+            f"{path / 'background.png'} must have {camera.width} x {camera.height} pixels like the avatar: resize it."
+        )
+    try:
+        return TorsoField.from_state(state, camera, background)
+    except (KeyError, RuntimeError):
+        raise _other_version(path, info) from None
+
+
+def _other_version(path: Path, info: dict[str, Any]) -> GaussianTalkerError:
+    return GaussianTalkerError(
+        f"{path} was written by GaussianTalker {info.get('written_by', 'of another version')} in format "
+        f"{info.get('format')} and cannot be read by {__version__}: use that version, or train again."
+    )
+
+
+def _part(path: Path, name: str) -> Path:
+    if not (path / name).is_file():
+        raise GaussianTalkerError(f"{path} is incomplete, {name} is missing: run the training command again.")
+    return path / name
