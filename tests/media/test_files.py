@@ -108,3 +108,56 @@ def test_what_gets_its_name_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.M
     files.write_json(tmp_path / "a.json", 1)
     own, folder = (str(path.stat().st_ino) for path in (tmp_path / "a.json", tmp_path))
     assert done == [("sync", own), ("rename", own), ("sync", folder)]
+
+
+def mutations(data: bytes) -> list[bytes]:
+    """The file cut off at many places, and with bytes changed at many others."""
+    random = np.random.default_rng(0)
+    cut = [data[: int(len(data) * share)] for share in np.linspace(0.01, 0.99, 40)]
+    changed = []
+    for _ in range(200):
+        copy = bytearray(data)
+        for place in random.integers(0, len(data), 3):
+            copy[place] = random.integers(256)
+        changed.append(bytes(copy))
+    return cut + changed
+
+
+@pytest.mark.filterwarnings("ignore")  # numpy says of some damage what it thinks it is
+@pytest.mark.parametrize("kind", ["npz", "packed", "npy"])
+def test_damaged_arrays_are_arrays_or_one_sentence(tmp_path: Path, kind: str) -> None:
+    save, read = {
+        "npz": (np.savez, files.read_arrays),
+        "packed": (np.savez_compressed, files.read_arrays),
+        "npy": (np.save, files.read_array),
+    }[kind]
+    path = tmp_path / ("a.npy" if kind == "npy" else "a.npz")
+    save(path, np.arange(60.0).reshape(20, 3))
+    assert np.array_equal(np.ravel(read(path) if kind == "npy" else read(path)["arr_0"]), np.arange(60.0))
+    refused = 0
+    for data in mutations(path.read_bytes()):
+        path.write_bytes(data)
+        try:
+            read(path)
+        except GaussianTalkerError as error:
+            refused += 1
+            assert str(path) in str(error)
+    assert refused > 40
+
+
+def test_arrays_of_another_kind_are_one_sentence(tmp_path: Path) -> None:
+    np.save(tmp_path / "lone.npy", np.zeros(3))
+    np.savez(tmp_path / "many.npz", yaw=np.zeros(3))
+    np.save(tmp_path / "pickle.npy", np.array([{}]), allow_pickle=True)
+    assert set(files.read_arrays(tmp_path / "many.npz")) == {"yaw"}
+    assert isinstance(files.read_array(tmp_path / "lone.npy", mapped=True), np.memmap)
+    for read, name, words in (
+        (files.read_arrays, "lone.npy", "not a numpy .npz"),
+        (files.read_array, "many.npz", "not a numpy .npy"),
+        (files.read_array, "pickle.npy", "not a numpy .npy"),
+        (files.read_array, "none.npy", "does not exist"),
+    ):
+        with pytest.raises(GaussianTalkerError, match=words):
+            read(tmp_path / name)
+    with pytest.raises(GaussianTalkerError, match="lacks the array .*pitch"):
+        files.read_arrays(tmp_path / "many.npz", "yaw", "pitch")

@@ -106,6 +106,7 @@ def test_a_table_of_angles_turns_the_head_on_its_neck(tmp_path: Path) -> None:
         ("a.csv", "yaw,pitch,roll\n100,0,2\n", "by 100 degrees"),
         ("a.csv", "yaw,pitch,roll,z\n1,0,2,7.5\n", "7.5 eye distances"),
         ("a.npz", "not a zip", "not an .npz"),
+        ("a.npz", "PK\x03\x04 an archive that was cut off", "not an .npz"),
         ("a.txt", "yaw", "neither .csv nor .npz"),
     ],
 )

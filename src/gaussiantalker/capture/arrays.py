@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from gaussiantalker.media.files import read_array
+
 _HEADER = 128
 
 
@@ -63,7 +65,7 @@ class ArrayReader:
     """Rows of a .npy file, read when asked for."""
 
     def __init__(self, path: Path) -> None:
-        mapped = np.load(path, mmap_mode="r")
+        mapped = read_array(path, mapped=True)
         self.shape, self._dtype, self._offset = mapped.shape, mapped.dtype, mapped.offset
         self._row_bytes = int(np.prod(self.shape[1:])) * self._dtype.itemsize
         self._path = path

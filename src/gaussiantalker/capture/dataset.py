@@ -16,7 +16,7 @@ from gaussiantalker.capture.pose import Motion, place_shape
 from gaussiantalker.capture.tracking import save_tracking
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media import audio
-from gaussiantalker.media.files import make_folder, write_json
+from gaussiantalker.media.files import make_folder, read_array, read_arrays, write_json
 from gaussiantalker.media.image import read_image, write_image
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.speech.deepspeech import read_windows
@@ -88,14 +88,13 @@ def track_dataset(source: Path, folder: Path, size: int, facts: dict, progress: 
     numbers = np.arange(facts["frames"]) + facts["first_number"]
     rows = np.searchsorted(poses.frames, numbers).clip(0, len(poses.frames) - 1)
     posed = poses.frames[rows] == numbers
-    with np.load(folder / "faces.npz") as faces:
-        found = faces["found"] & posed
+    found = read_arrays(folder / "faces.npz", "found")["found"] & posed
     if not found.any():
         raise GaussianTalkerError(f"the poses in {source} belong to other frames than its pictures; track it again")
     focal = poses.focal * size / facts["source_size"][0]
     given = Motion(focal, np.zeros((0, 3)), poses.rotations[rows], poses.translations[rows], np.zeros(len(rows)))
     mesh = load_face_mesh(pretrained.path("face-landmarker"))
-    landmarks = np.load(folder / "landmarks.npy")
+    landmarks = read_array(folder / "landmarks.npy")
     motion = place_shape(given, landmarks, found, mesh, size)
     blink = adnerf.read_blink(source / "au.csv", facts["frames"]) if (source / "au.csv").exists() else None
     progress.update(1)

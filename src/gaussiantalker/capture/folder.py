@@ -12,7 +12,7 @@ from gaussiantalker.capture.arrays import file_size
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import Camera
 from gaussiantalker.media import audio, image
-from gaussiantalker.media.files import read_json
+from gaussiantalker.media.files import read_array, read_arrays, read_json
 from gaussiantalker.timing import held_out_from
 
 RECORD = "capture.json"
@@ -61,8 +61,7 @@ class Capture:
         camera = Camera(**record["stages"]["tracking"]["facts"]["camera"])
         arrays = {}
         for name, wanted in _TRACKING.items():
-            with np.load(path / name) as file:
-                arrays |= {field: file[field] for field in wanted or file.files}
+            arrays |= read_arrays(path / name, *wanted)
         return cls(path, record, camera, Tracking(**arrays))
 
     @property
@@ -101,15 +100,15 @@ class Capture:
 
     @cached_property
     def images(self) -> np.ndarray:  # [N, H, W, 3] uint8
-        return np.load(self.path / "frames.npy", mmap_mode="r")
+        return read_array(self.path / "frames.npy", mapped=True)
 
     @cached_property
     def labels(self) -> np.ndarray:  # [N, H, W] uint8: 0 background, 1 head, 2 neck, 3 torso
-        return np.load(self.path / "labels.npy", mmap_mode="r")
+        return read_array(self.path / "labels.npy", mapped=True)
 
     @cached_property
     def plates(self) -> np.ndarray:  # [N, H, W, 3] uint8: the frame without its head
-        return np.load(self.path / "plates.npy", mmap_mode="r")
+        return read_array(self.path / "plates.npy", mapped=True)
 
     @cached_property
     def background(self) -> np.ndarray:  # [H, W, 3] uint8
@@ -119,7 +118,7 @@ class Capture:
     def deepspeech(self) -> np.ndarray | None:  # [N, 16, 29] float32
         """The DeepSpeech windows that an AD-NeRF dataset brought along; None where there were none."""
         path = self.path / "deepspeech.npy"
-        return np.load(path) if path.exists() else None
+        return read_array(path) if path.exists() else None
 
     @cached_property
     def audio(self) -> np.ndarray:  # [640 N] float32, 16 kHz

@@ -20,6 +20,7 @@ from gaussiantalker.capture.eyes import eyeballs, gaze_of
 from gaussiantalker.capture.face_mesh import OUTLINE
 from gaussiantalker.capture.morphable import MorphableHead, load_head
 from gaussiantalker.capture.pose import Motion
+from gaussiantalker.media.files import read_arrays
 from gaussiantalker.progress import Progress
 
 _CHUNK = 2000  # frames whose expressions are solved together
@@ -37,8 +38,7 @@ _REACH = 0.25  # over which an offset is spread, head units
 def make_head(folder: Path, model: Path, camera: dict[str, Any], progress: Progress) -> dict:
     """Writes head.npz from tracking.npz: the person's head of usual expression, expressions and gaze per frame."""
     progress.stage("head shape", 1)
-    with np.load(folder / "tracking.npz") as file:
-        tracking = dict(file)
+    tracking = read_arrays(folder / "tracking.npz")
     poses = (tracking[name] for name in ("rotations", "translations"))
     motion = Motion(camera["focal"], tracking["vertices"], *poses, np.zeros(len(tracking["found"])))
     head = load_head(model)

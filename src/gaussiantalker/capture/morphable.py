@@ -25,6 +25,7 @@ import numpy as np
 
 from gaussiantalker.capture.face_mesh import OUTER_EYE_CORNERS
 from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.media.files import read_arrays
 
 REGIONS = ("skin", "hair", "neck", "eye", "mouth", "teeth", "tongue", "socket")
 SKIN, HAIR, NECK, EYE, MOUTH, TEETH, TONGUE, SOCKET = range(len(REGIONS))
@@ -57,15 +58,13 @@ class MorphableHead:
 def load_head(path: Path = PACKED) -> MorphableHead:
     """Raises GaussianTalkerError when the file is not laid out as above."""
     try:
-        with np.load(path) as file:
-            arrays = {name: file[name] for name in _ARRAYS}
-            step = float(file["step"]) if "step" in file else 1.0
-    except FileNotFoundError:
-        raise GaussianTalkerError(f"{path} does not exist; give the .npz file of a morphable head") from None
+        file = read_arrays(path)
+        arrays = {name: file[name] for name in _ARRAYS}
+        step = float(file["step"]) if "step" in file else 1.0
     except KeyError as error:
         raise GaussianTalkerError(f"{path} is no morphable head, it lacks {error}; see docs/capture.md") from None
-    except (OSError, ValueError, EOFError):
-        raise GaussianTalkerError(f"{path} is not a numpy .npz file; see docs/capture.md for its layout") from None
+    except (ValueError, TypeError):
+        raise GaussianTalkerError(f"{path} is no morphable head, its step is no number; see docs/capture.md") from None
     for name in _LENGTHS:
         exact = np.issubdtype(arrays[name].dtype, np.integer)
         arrays[name] = arrays[name].astype(np.float32) * np.float32(step if exact else 1)

@@ -10,6 +10,7 @@ from gaussiantalker.capture.arrays import ArrayReader
 from gaussiantalker.capture.face_mesh import INNER_LIP_RING
 from gaussiantalker.capture.morphable import MOUTH, TEETH, TONGUE
 from gaussiantalker.geometry import Camera, project, rigid
+from gaussiantalker.media.files import read_arrays
 
 _VIEWS = 40
 _USUAL = {MOUTH: (0.24, 0.10, 0.09), TEETH: (0.72, 0.66, 0.60), TONGUE: (0.52, 0.29, 0.27)}
@@ -22,15 +23,15 @@ def mouth_colours(folder: Path, points: np.ndarray, regions: np.ndarray, camera:
 
     Points that no frame shows take the colour of the nearest one of their region, or the usual one.
     """
-    with np.load(folder / "tracking.npz") as file:
-        opening = np.where(file["found"], file["lip_opening"], -1.0)
-        chosen = np.sort(np.argsort(opening)[-_VIEWS:])
-        rings = file["landmarks"][chosen][:, INNER_LIP_RING]
-        poses = rigid(file["rotations"][chosen], file["translations"][chosen])
-    with np.load(folder / "head.npz") as file:
-        _, nearest = cKDTree(file["head_vertices"]).query(points)
-        units = file["head_units"][:, nearest].astype(np.float32)
-        moved = file["expression"][chosen] - file["usual_expression"]
+    tracking = read_arrays(folder / "tracking.npz", "found", "lip_opening", "landmarks", "rotations", "translations")
+    opening = np.where(tracking["found"], tracking["lip_opening"], -1.0)
+    chosen = np.sort(np.argsort(opening)[-_VIEWS:])
+    rings = tracking["landmarks"][chosen][:, INNER_LIP_RING]
+    poses = rigid(tracking["rotations"][chosen], tracking["translations"][chosen])
+    head = read_arrays(folder / "head.npz", "head_vertices", "head_units", "expression", "usual_expression")
+    _, nearest = cKDTree(head["head_vertices"]).query(points)
+    units = head["head_units"][:, nearest].astype(np.float32)
+    moved = head["expression"][chosen] - head["usual_expression"]
     frames = ArrayReader(folder / "frames.npy")
     cell = max(_CELL * camera.focal / float(np.median(poses[:, 2, 3])), 1.0)
     seen = np.full((len(chosen), len(points), 3), np.nan, np.float32)

@@ -21,6 +21,7 @@ from gaussiantalker.capture.morphable import EYE, HAIR, INSIDE_MOUTH, MOUTH, NEC
 from gaussiantalker.capture.mouth import mouth_colours
 from gaussiantalker.capture.surface import on_mesh, on_sphere
 from gaussiantalker.geometry import Camera, project, rigid
+from gaussiantalker.media.files import read_arrays
 from gaussiantalker.progress import Progress
 
 _HEAD, _NECK = 1, 2  # numbers in labels.npy
@@ -41,10 +42,9 @@ _LOOKS_FORWARD = -0.2
 def make_points(folder: Path, camera: dict[str, Any], progress: Progress) -> dict:
     """Writes points.npz from tracking.npz, head.npz, labels.npy and frames.npy. Returns how many points lie where."""
     progress.stage("head surface", 4)
-    with np.load(folder / "tracking.npz") as file:
-        tracking = {name: file[name] for name in ("vertices", "found", "rotations", "translations")}
-    with np.load(folder / "head.npz") as file:
-        head = _Surface(file["head_vertices"].astype(np.float64), file["head_triangles"], file["head_regions"])
+    tracking = read_arrays(folder / "tracking.npz", "vertices", "found", "rotations", "translations")
+    file = read_arrays(folder / "head.npz", "head_vertices", "head_triangles", "head_regions")
+    head = _Surface(file["head_vertices"].astype(np.float64), file["head_triangles"], file["head_regions"])
     found = np.flatnonzero(tracking["found"])
     chosen = found[spread(len(found), _VIEWS)]
     poses = rigid(tracking["rotations"][chosen], tracking["translations"][chosen])

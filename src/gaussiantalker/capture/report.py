@@ -17,7 +17,7 @@ from gaussiantalker.capture.morphable import SKIN
 from gaussiantalker.capture.verdict import judge
 from gaussiantalker.geometry import Camera, project, rigid, yaw_pitch_roll
 from gaussiantalker.media import audio
-from gaussiantalker.media.files import atomic_path
+from gaussiantalker.media.files import atomic_path, read_arrays
 from gaussiantalker.media.image import resize
 from gaussiantalker.progress import Progress
 from gaussiantalker.speech.silence import voiced
@@ -36,10 +36,9 @@ def make_report(folder: Path, record: dict[str, Any], progress: Progress) -> dic
     """Writes report.html from the other stages' files and facts. Returns the verdict."""
     progress.stage("report", 1)
     facts = {name: stage["facts"] for name, stage in record["stages"].items()}
-    with np.load(folder / "tracking.npz") as file, np.load(folder / "head.npz") as head:
-        tracking = {name: file[name] for name in _TOLD} | dict(head)
-        shown = spread(len(tracking["rotations"]), _COLUMNS)
-        landmarks = file["landmarks"][shown]
+    tracking = read_arrays(folder / "tracking.npz", *_TOLD, "landmarks") | read_arrays(folder / "head.npz")
+    shown = spread(len(tracking["rotations"]), _COLUMNS)
+    landmarks = tracking["landmarks"][shown]
     sound = audio.read_audio(folder / "audio.wav") if (folder / "audio.wav").exists() else None
     spoken = None if sound is None else float(voiced(sound).mean())
     lag = None if sound is None else lip_lag(tracking["lip_opening"], sound)

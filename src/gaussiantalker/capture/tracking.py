@@ -11,6 +11,7 @@ from gaussiantalker.capture.eyes import BLINKS, blink_of, blinks_of, eye_opening
 from gaussiantalker.capture.face_mesh import INNER_LIPS, OUTER_EYE_CORNERS, FaceMesh, load_face_mesh
 from gaussiantalker.capture.pose import Motion, fit_motion
 from gaussiantalker.geometry import yaw_pitch_roll
+from gaussiantalker.media.files import read_array, read_arrays
 from gaussiantalker.progress import Progress
 from gaussiantalker.timing import FPS
 
@@ -23,9 +24,8 @@ _THIRD_DIFFERENCE = np.array([-1, 3, -3, 1])
 def track(folder: Path, size: int, progress: Progress) -> dict:
     """Reads what `ingest` wrote, writes tracking.npz (see `Tracking`). Returns the camera and how steady it is."""
     progress.stage("head pose", 3)
-    with np.load(folder / "faces.npz") as faces:
-        found = faces["found"]
-    landmarks = steady(bridge(np.load(folder / "landmarks.npy"), found))
+    found = read_arrays(folder / "faces.npz", "found")["found"]
+    landmarks = steady(bridge(read_array(folder / "landmarks.npy"), found))
     progress.update(1)
     mesh = load_face_mesh(pretrained.path("face-landmarker"))
     motion = fit_motion(landmarks, found, mesh, size)
@@ -45,9 +45,9 @@ def save_tracking(
     blink: np.ndarray | None = None,
 ) -> dict:
     """Writes tracking.npz for a motion; `landmarks` that are steady and `blink` are made here when not given."""
-    with np.load(folder / "faces.npz") as faces:
-        scores, found = bridge(faces["scores"], faces["found"]), faces["found"]
-    raw = np.load(folder / "landmarks.npy", mmap_mode="r")
+    faces = read_arrays(folder / "faces.npz", "scores", "found")
+    scores, found = bridge(faces["scores"], faces["found"]), faces["found"]
+    raw = read_array(folder / "landmarks.npy", mapped=True)
     if landmarks is None:
         landmarks = steady(bridge(np.asarray(raw), found))
     blink = blink_of(landmarks, scores) if blink is None else blink

@@ -33,7 +33,7 @@ from gaussiantalker.evaluation.report import telling_frames, write_report
 from gaussiantalker.evaluation.syncnet_scores import syncnet_scores
 from gaussiantalker.evaluation.unit_scores import OpenFace, unit_scores
 from gaussiantalker.media.audio import read_audio
-from gaussiantalker.media.files import existing_file, write_json
+from gaussiantalker.media.files import existing_file, read_arrays, write_json
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.speaking import Avatar
 from gaussiantalker.speech import voiced
@@ -176,10 +176,9 @@ def read_truth(path: str | Path, capture: Capture) -> Truth:
     """The truth of every frame of a capture. Raises GaussianTalkerError when the file does not fit."""
     path = existing_file(path, "truth")
     try:
-        with np.load(path) as arrays:
-            opening = np.asarray(arrays["lip_mm"], dtype=float)
-            phone = arrays["phone"] if "phone" in arrays else None
-    except (KeyError, ValueError, OSError):
+        arrays = read_arrays(path)
+        opening, phone = np.asarray(arrays["lip_mm"], dtype=float), arrays.get("phone")
+    except (GaussianTalkerError, KeyError, ValueError):
         raise GaussianTalkerError(f"{path} is not an .npz file with lip_mm; give the truth of the video") from None
     if opening.ndim != 1 or abs(len(opening) - capture.frames) > 1:
         raise GaussianTalkerError(

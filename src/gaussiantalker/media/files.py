@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gaussiantalker.errors import Failure, GaussianTalkerError
 
 _PARTIAL = re.compile(r"\..+\.\d+\.partial(\..*)?")
@@ -58,7 +60,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def remove_partials(folder: Path) -> None:
-    """Removes what `atomic_path` had begun in a folder when its process was killed. Nobody else may be writing there."""
+    """Removes what `atomic_path` had begun in a folder when its process was killed. Nobody else may write there."""
     for left in folder.glob(".*.partial*"):
         if _PARTIAL.fullmatch(left.name):
             shutil.rmtree(left) if left.is_dir() else left.unlink()
@@ -105,6 +107,44 @@ def read_json(path: str | Path) -> Any:
         raise GaussianTalkerError(f"{path} does not exist") from None
     except (ValueError, OSError) as error:
         raise GaussianTalkerError(f"{path} cannot be read as JSON ({error})") from None
+
+
+def read_arrays(path: str | Path, *names: str) -> dict[str, np.ndarray]:
+    """The arrays of a numpy .npz file: those named, or all. Nothing in it is ever executed.
+
+    Raises GaussianTalkerError when it is missing, damaged, of another kind, or lacks one of them.
+    """
+    path = existing_file(path, ".npz")
+    with _damage_told(path, ".npz"), np.load(path) as file:
+        for name in names:
+            if name not in file:
+                raise GaussianTalkerError(f"{path} lacks the array {name!r}: make the file again")
+        return {name: file[name] for name in names or file.files}
+
+
+def read_array(path: str | Path, mapped: bool = False) -> np.ndarray:
+    """The array in a numpy .npy file; `mapped` leaves it on the disk. Raises GaussianTalkerError as `read_arrays`."""
+    path = existing_file(path, ".npy")
+    with _damage_told(path, ".npy"):
+        array = np.load(path, mmap_mode="r" if mapped else None)
+        if not isinstance(array, np.ndarray):
+            array.close()
+            raise TypeError("an archive of arrays")
+        return array
+
+
+@contextmanager
+def _damage_told(path: Path, ending: str) -> Iterator[None]:
+    """One sentence for whatever numpy raises over a damaged file, of a dozen kinds so far."""
+    try:
+        yield
+    except GaussianTalkerError:
+        raise
+    except Exception as error:
+        raise GaussianTalkerError(
+            f"{path} is not a numpy {ending} file that can be read ({type(error).__name__}): it is damaged or of "
+            "another kind"
+        ) from error
 
 
 def existing_file(path: str | Path, kind: str) -> Path:

@@ -12,7 +12,7 @@ from torch import Tensor
 from gaussiantalker import __version__, speech
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import Camera
-from gaussiantalker.media.files import atomic_path, make_folder, read_json, write_json
+from gaussiantalker.media.files import atomic_path, make_folder, read_arrays, read_json, write_json
 from gaussiantalker.media.image import read_image, write_image
 from gaussiantalker.media.video import read_frames, write_video
 from gaussiantalker.progress import Progress
@@ -50,8 +50,8 @@ def read_folder(path: Path, device: torch.device, progress: Progress) -> Parts:
         info["speech"]["lookahead_ms"],
     )
     talker = _talker(path, info, tensors, listener.channels).to(device)
-    with np.load(_part(path, "motion.npz")) as arrays:
-        motion = Motion(arrays["rotations"], arrays["translations"], arrays["blink"], bool(arrays["closed"]))
+    arrays = read_arrays(_part(path, "motion.npz"), "rotations", "translations", "blink", "closed")
+    motion = Motion(arrays["rotations"], arrays["translations"], arrays["blink"], bool(arrays["closed"]))
     camera = Camera(**info["camera"])
     if info["torso"] == "field":
         return Parts(info, talker, listener, camera, motion, None, _torso(path, info, camera).to(device))

@@ -6,6 +6,7 @@ import numpy as np
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import from_yaw_pitch_roll, rigid
+from gaussiantalker.media.files import read_arrays
 from gaussiantalker.speaking.motion import NECK
 
 ANGLES, PLACE = ("yaw", "pitch", "roll"), ("x", "y", "z")
@@ -62,7 +63,7 @@ def _csv(path: Path) -> dict[str, np.ndarray]:
         lines = [line.split(",") for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
         values = np.array(lines[1:], dtype=float).reshape(len(lines) - 1, len(lines[0]))
         return {name.strip().lower(): column for name, column in zip(lines[0], values.T, strict=True)}
-    except (UnicodeDecodeError, ValueError, IndexError):
+    except (OSError, ValueError, IndexError):
         raise GaussianTalkerError(
             f"{path} is not a table of numbers: the first line names the columns (yaw,pitch,roll), others are frames."
         ) from None
@@ -70,11 +71,9 @@ def _csv(path: Path) -> dict[str, np.ndarray]:
 
 def _npz(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path) as arrays:
-            return {
-                name: np.asarray(arrays[name], dtype=float).reshape(-1) for name in ANGLES + PLACE if name in arrays
-            }
-    except (OSError, ValueError, TypeError):
+        arrays = read_arrays(path)
+        return {name: np.asarray(arrays[name], dtype=float).reshape(-1) for name in ANGLES + PLACE if name in arrays}
+    except (GaussianTalkerError, ValueError, TypeError):
         raise GaussianTalkerError(f"{path} is not an .npz file with the arrays yaw, pitch and roll.") from None
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.media.files import read_array
 from gaussiantalker.speech.windows import WINDOW_ROWS
 
 CHANNELS = 29  # letters of DeepSpeech 0.1: a to z, space, apostrophe, blank
@@ -17,13 +18,14 @@ def read_windows(path: str | Path) -> np.ndarray:  # float32 [F, 16, 29]
     GaussianTalkerError when the file is missing, is no such array or holds values that are not numbers.
     """
     try:
-        windows = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        windows = read_array(path)
+    except GaussianTalkerError as error:
         raise GaussianTalkerError(f"{path} cannot be read as an array of DeepSpeech windows (.npy).") from error
     wanted = (WINDOW_ROWS, CHANNELS)
-    if not isinstance(windows, np.ndarray) or windows.ndim != 3 or windows.shape[1:] != wanted:
-        shape = getattr(windows, "shape", "an archive")
-        raise GaussianTalkerError(f"{path} holds {shape}, not DeepSpeech windows [frames, 16, 29]; pass aud_ds.npy.")
+    if windows.ndim != 3 or windows.shape[1:] != wanted:
+        raise GaussianTalkerError(
+            f"{path} holds {windows.shape}, not DeepSpeech windows [frames, 16, 29]; pass aud_ds.npy."
+        )
     if windows.dtype.kind != "f" or not np.isfinite(windows).all():
         raise GaussianTalkerError(f"{path} holds values that are not numbers; extract the features again.")
     return windows.astype(np.float32)
