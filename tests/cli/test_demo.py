@@ -23,7 +23,7 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def capture(video: Path, out: Path, *, size: int, consent: str, progress: object) -> None:
         done.append(f"capture {video.name} at {size}")
 
-    def train(capture: Path, out: Path, *, schedule: str, progress: object) -> None:
+    def train(capture: Path, out: Path, *, schedule: str, device: str, progress: object) -> None:
         done.append(f"train {schedule}")
         out.mkdir(parents=True, exist_ok=True)
         if not (out / "avatar.json").exists():
@@ -31,7 +31,7 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     class Avatar:
         @classmethod
-        def load(cls, path: Path, progress: object) -> "Avatar":
+        def load(cls, path: Path, progress: object, device: str) -> "Avatar":
             return cls()
 
         def speak(self, audio: Path) -> "Avatar":
@@ -64,7 +64,7 @@ def test_the_whole_journey_and_where_it_ends(
         "capture speaker.mp4 at 256",
         "train demo",
         "speak driving.wav",
-        "evaluate ['audio', 'progress', 'quick', 'truth']",
+        "evaluate ['audio', 'device', 'progress', 'quick', 'truth']",
     ]
     told = capsys.readouterr().out
     for part in ("PSNR, head", "30.50 dB", str(out / "speaks.mp4"), str(out / "report.html")):

@@ -33,12 +33,12 @@ def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 
 def test_two_avatars_of_one_name(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(server, "_warmed", lambda folder, progress: None)
+    monkeypatch.setattr(server, "_warmed", lambda *_: None)
     assert "called avatar" in refused("serve a/avatar b/avatar", capsys)
 
 
 def test_a_port_that_is_taken(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(server, "_warmed", lambda folder, progress: None)
+    monkeypatch.setattr(server, "_warmed", lambda *_: None)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

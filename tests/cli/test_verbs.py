@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from gaussiantalker.cli.main import main
 from gaussiantalker.media.audio import write_wav
@@ -68,6 +69,25 @@ def test_bad_input(line: str, place: Path, capsys: pytest.CaptureFixture[str]) -
     assert len(told.err.strip().splitlines()) == 1, told.err
     assert len(told.err.split()) >= 5
     assert "Traceback" not in told.err
+    assert sorted(place.rglob("*")) == before
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "train folder",
+        "speak folder tone.wav",
+        "serve folder --port 0",
+        "evaluate folder",
+        "reproduce 4 folder",
+    ],
+)
+def test_every_verb_that_computes_takes_a_device(line: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(place.rglob("*"))
+    for device, sentence in (("cuda", "torch finds no NVIDIA GPU here"), ("abacus", "There is no device 'abacus'")):
+        assert main([*line.split(), "--device", device]) == 2
+        assert sentence in capsys.readouterr().err
     assert sorted(place.rglob("*")) == before
 
 

@@ -45,6 +45,7 @@ class FakeAvatar:
         }
         self.camera = SimpleNamespace(width=SIZE)
         self.talker = torch.nn.Linear(3, 4)
+        self.talker.device = torch.device("cpu")
         self.talker.raw = {"means": torch.zeros(7, 3)}
         self.listener = self.torso = None
 
@@ -99,6 +100,7 @@ def capture(openings: np.ndarray, tmp_path: Path) -> SimpleNamespace:
     labels[:, 40:, 16:32] = 2
     return SimpleNamespace(
         path=tmp_path / "capture",
+        fingerprint="of the stand-in",
         size=SIZE,
         frames=FRAMES,
         train_frames=FRAMES - HELD,

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.evaluation import assessment, evaluate, headlines
@@ -28,17 +29,17 @@ def avatar_folder(
     folder = tmp_path / "avatar"
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(bytes(1000))
-    monkeypatch.setattr(assessment.Avatar, "load", lambda path, progress: performer())
+    monkeypatch.setattr(assessment.Avatar, "load", lambda path, *_: performer())
     monkeypatch.setattr(assessment.Capture, "load", lambda path: capture, raising=False)
     monkeypatch.setattr(assessment, "Landmarker", lambda progress: mouth_reader)
     monkeypatch.setattr("gaussiantalker.evaluation.picture_scores.Lpips", _no_lpips)
-    monkeypatch.setattr(assessment, "Footage", lambda source, listener: SimpleNamespace(drive=lambda frames: frames))
+    monkeypatch.setattr(assessment, "Footage", lambda source, listener: SimpleNamespace(drive=torch.from_numpy))
     monkeypatch.setattr(assessment, "attention_maps", _attention)
     monkeypatch.setattr(assessment, "plane_pictures", lambda talker: [("xy", np.full((8, 8, 3), 90, np.uint8))] * 3)
     return folder
 
 
-def _attention(talker: object, camera: object, frames: np.ndarray) -> list[Attention]:
+def _attention(talker: object, camera: object, frames: torch.Tensor) -> list[Attention]:
     grey = np.full((48, 48), 90, np.uint8)
     return [Attention(int(k), {"audio": grey, "eye": grey}, {"audio": 0.25, "eye": 0.75}) for k in frames]
 
@@ -102,7 +103,7 @@ def test_openface_tables_take_the_place_of_a_guess(avatar_folder: Path, tmp_path
 def test_a_late_mouth_is_found_late(
     avatar_folder: Path, performer: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(assessment.Avatar, "load", lambda path, progress: performer(late=2))
+    monkeypatch.setattr(assessment.Avatar, "load", lambda path, *_: performer(late=2))
     metrics = evaluate(avatar_folder, "capture", quick=True)["metrics"]
     assert metrics["lip_lag"]["value"] == pytest.approx(80, abs=15)
     assert metrics["lip_correlation"]["value"] < 0.9
@@ -148,7 +149,7 @@ def test_a_capture_that_is_gone_is_asked_for(
     avatar_folder: Path, performer: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     avatar = performer()
-    monkeypatch.setattr(assessment.Avatar, "load", lambda path, progress: avatar)
+    monkeypatch.setattr(assessment.Avatar, "load", lambda path, *_: avatar)
     with pytest.raises(GaussianTalkerError, match="name its capture with --capture"):
         evaluate(avatar_folder)
     avatar.info["capture"] = "../gone"
@@ -166,3 +167,49 @@ def test_a_capture_without_held_out_frames_is_refused(avatar_folder: Path, captu
     capture.train_frames = capture.frames
     with pytest.raises(GaussianTalkerError, match="too little to keep a part for testing"):
         evaluate(avatar_folder, "capture")
+
+
+def test_another_persons_capture_is_refused_unless_it_is_meant(
+    avatar_folder: Path,
+    capture: SimpleNamespace,
+    performer: Callable[..., SimpleNamespace],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    avatar = performer()
+    monkeypatch.setattr(assessment.Avatar, "load", lambda path, *_: avatar)
+    avatar.info["recipe"], capture.fingerprint = {"capture": "mine"}, "mine"
+    good = evaluate(avatar_folder, "capture", quick=True)
+    capture.fingerprint = "yours"
+    with pytest.raises(GaussianTalkerError, match="is not the capture that .* was trained on: name that one"):
+        evaluate(avatar_folder, "capture", quick=True)
+    assert json.loads((avatar_folder / "evaluation.json").read_text()) == json.loads(json.dumps(good))
+    forced = evaluate(avatar_folder, "capture", quick=True, force=True)
+    assert "not the capture" in forced["notes"][0] and "not the capture" not in good["notes"][0]
+
+
+@pytest.mark.parametrize("name", ["truth.mp4", "report.html", "evaluation.json"])
+def test_a_file_that_no_evaluation_wrote_stays(avatar_folder: Path, name: str) -> None:
+    (avatar_folder / name).write_text('{"mine": 1}')
+    with pytest.raises(GaussianTalkerError, match=f"{name} was not written by an evaluation: .* --force"):
+        evaluate(avatar_folder, "capture", quick=True)
+    assert (avatar_folder / name).read_text() == '{"mine": 1}'
+    evaluate(avatar_folder, "capture", quick=True, force=True)
+    evaluate(avatar_folder, "capture", quick=True)
+    assert (avatar_folder / name).read_bytes() != b'{"mine": 1}'
+
+
+def test_what_is_read_is_not_written(avatar_folder: Path) -> None:
+    evaluate(avatar_folder, "capture", quick=True)
+    with pytest.raises(GaussianTalkerError, match="render.mp4 is a file that this evaluation writes"):
+        evaluate(avatar_folder, "capture", audio=avatar_folder / "render.mp4", quick=True, force=True)
+
+
+def test_an_evaluation_that_fails_leaves_nothing_behind(avatar_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise GaussianTalkerError("the disk is full")
+
+    monkeypatch.setattr(assessment, "write_report", broken)
+    before = sorted(avatar_folder.rglob("*"))
+    with pytest.raises(GaussianTalkerError, match="full"):
+        evaluate(avatar_folder, "capture", quick=True)
+    assert sorted(avatar_folder.rglob("*")) == before

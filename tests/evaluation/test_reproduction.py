@@ -23,8 +23,10 @@ from gaussiantalker.training.train import kept
 class Bench:
     """Finds 30 dB everywhere, a little more with each seed, and nothing that needs SyncNet."""
 
-    def __init__(self, capture: object, detector: object, materials: object, progress: object, crowds: object) -> None:
-        self.materials = materials
+    def __init__(
+        self, capture: object, detector: object, materials: object, progress: object, crowds: object, device: str
+    ) -> None:
+        self.materials, self.device = materials, device
 
     def measure(self, folder: Path, keys: Collection[str]) -> dict[str, Measured]:
         done.append(f"measure {folder.parent.name}/{folder.name}: {len(keys)}")
@@ -178,3 +180,11 @@ def test_mistakes_are_told_before_anything_is_trained(
     with pytest.raises(GaussianTalkerError, match=sentence):
         reproduce(name, tmp_path / "me", tmp_path / "out", **options)
     assert trained == [] and not (tmp_path / "out").exists()
+
+
+def test_tables_that_somebody_else_wrote_stay(trained: list[str], tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "table-5.md").write_text("mine")
+    with pytest.raises(GaussianTalkerError, match="table-5.md is no table that reproduce wrote"):
+        reproduce("5", tmp_path / "me", tmp_path / "out")
+    assert trained == [] and (tmp_path / "out" / "table-5.md").read_text() == "mine"

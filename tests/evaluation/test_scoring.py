@@ -28,7 +28,7 @@ class Counted:
 def bench(
     capture: SimpleNamespace, performer: object, mouth_reader: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> Bench:
-    monkeypatch.setattr(scoring.Avatar, "load", lambda path, progress: performer())
+    monkeypatch.setattr(scoring.Avatar, "load", lambda path, *_: performer())
     for costly in ("lpips_scores", "csim", "syncnet_scores"):
         monkeypatch.setattr(scoring, costly, lambda *_, name=costly: pytest.fail(f"{name} was not asked for"))
     crowds = SimpleNamespace(fid=lambda held: pytest.fail("FID was not asked for"))

@@ -53,3 +53,16 @@ def test_mistakes(tmp_path: Path) -> None:
     with pytest.raises(GaussianTalkerError, match="was not evaluated yet"):
         compare([one, tmp_path], tmp_path / "compare.html")
     assert not (tmp_path / "compare.html").exists()
+
+
+def test_only_a_page_of_its_own_is_replaced(tmp_path: Path) -> None:
+    avatars = [evaluated(tmp_path / "one", 30, 20), evaluated(tmp_path / "two", 31, 40)]
+    page = compare(avatars, tmp_path / "compare.html")
+    assert compare(avatars, page) == page
+    page.write_text("<title>My own page</title>")
+    with pytest.raises(GaussianTalkerError, match="is no page that compare wrote"):
+        compare(avatars, page)
+    assert "My own" in page.read_text()
+    assert "side by side" in compare(avatars, page, force=True).read_text()
+    with pytest.raises(GaussianTalkerError, match="is a folder"):
+        compare(avatars, tmp_path, force=True)

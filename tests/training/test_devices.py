@@ -1,31 +1,16 @@
-"""Training and speaking leave nothing behind on another device: shown on torch's device without memory, "meta"."""
+"""Training leaves nothing behind on another device: shown on torch's device without memory, "meta"."""
 
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from one_device import META, OneDevice
 
 from gaussiantalker.splatting.gaussians import Gaussians
 from gaussiantalker.talker import METHODS, Drive, Footage, Shots, Talker, find_method
 from gaussiantalker.training.losses import PhotometricLoss
 from gaussiantalker.training.schedule import find_schedule
-
-META = torch.device("meta")
-
-
-class OneDevice(TorchDispatchMode):
-    """Fails where an operation mixes devices, which on a GPU would be an error; numbers without axes may."""
-
-    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor) and leaf.ndim]
-        moves = "_to_copy" in function.name() or "copy_" in function.name()
-        devices = {str(tensor.device) for tensor in tensors}
-        assert moves or len(devices) < 2, f"{function.name()} mixes {devices}"
-        return function(*args, **(kwargs or {}))
 
 
 def test_the_guard_sees_a_mixture() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from gaussiantalker.cli.options import OptionalFile
+from gaussiantalker.cli.options import Force, OptionalFile
 from gaussiantalker.progress import Progress
 
 
@@ -18,6 +18,12 @@ class Compare:
     """Folders that `gaussiantalker evaluate` has measured."""
     out: OptionalFile = None
     """The page to write (default: compare.html here)."""
+    force: Force = False
+    """Replace a file of this name that is no such page."""
+
+    @property
+    def file(self) -> Path:
+        return self.out or Path("compare.html")
 
     @property
     def when_stopped(self) -> str:
@@ -26,4 +32,4 @@ class Compare:
     def run(self, progress: Progress) -> str:
         from gaussiantalker.evaluation import compare
 
-        return f"Written: {compare(self.avatars, self.out or Path('compare.html'))}"
+        return f"Written: {compare(self.avatars, self.file, force=self.force)}"

@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from gaussiantalker.cli.options import OptionalFolder
+from gaussiantalker.cli.options import Device, OptionalFolder
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import Progress
 
@@ -21,6 +21,7 @@ class Demo:
 
     out: OptionalFolder = None
     """Folder for everything (default: demo)."""
+    device: Device = "auto"
 
     @property
     def folder(self) -> Path:
@@ -41,12 +42,13 @@ class Demo:
         captured, trained, spoken = self.folder / "capture", self.folder / "avatar", self.folder / "speaks.mp4"
         driving = samples / "driving.wav"
         capture(samples / "speaker.mp4", captured, size=SIZE, consent=CONSENT, progress=progress)
-        train(captured, trained, schedule="demo", progress=progress)
+        train(captured, trained, schedule="demo", device=self.device, progress=progress)
         if not _newer(spoken, trained / "avatar.json"):
-            Avatar.load(trained, progress).speak(driving).save(spoken, progress=progress)
+            Avatar.load(trained, progress, self.device).speak(driving).save(spoken, progress=progress)
         if not _newer(trained / "evaluation.json", trained / "avatar.json"):
             truth = samples / "speaker_truth.npz"
-            evaluate(trained, captured, truth=truth, audio=driving, quick=True, progress=progress)
+            options = {"truth": truth, "audio": driving, "quick": True, "device": self.device}
+            evaluate(trained, captured, **options, progress=progress)
         for name in ("comparison.mp4", "report.html"):
             with atomic_path(self.folder / name) as temporary:
                 shutil.copyfile(trained / name, temporary)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gaussiantalker.cli.options import Folder, OptionalFile, OptionalFolder, OptionalPair
+from gaussiantalker.cli.options import Device, Folder, Force, OptionalFile, OptionalFolder, OptionalPair
 from gaussiantalker.progress import Progress
 
 
@@ -28,6 +28,9 @@ class Evaluate:
     """SyncNet's weights (syncnet_v2.model), for LSE-C and LSE-D; no package ships them."""
     articulation: float = 1.0
     """How far the mouth moves, as `speak` takes it: 1 as it was learnt."""
+    device: Device = "auto"
+    force: Force = False
+    """Measure on another capture than the avatar was trained on, and replace files that are not an evaluation's."""
 
     @property
     def when_stopped(self) -> str:
@@ -44,6 +47,8 @@ class Evaluate:
             openface=self.openface,
             syncnet=self.syncnet,
             articulation=self.articulation,
+            device=self.device,
+            force=self.force,
             progress=progress,
         )
         return f"{headlines(result)}\nReport: {self.avatar / 'report.html'}"

@@ -10,3 +10,8 @@ File = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
 OptionalFolder = Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")]
 OptionalFile = Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")]
 OptionalPair = Annotated[tuple[Path, Path] | None, tyro.conf.arg(metavar="TRUTH.csv RENDER.csv", help_behavior_hint="")]
+Device = Annotated[
+    str,
+    tyro.conf.arg(metavar="NAME", help="Where to compute: `cpu`, `cuda`, or `auto`, whichever is faster here."),
+]
+Force = Annotated[bool, tyro.conf.FlagCreatePairsOff]

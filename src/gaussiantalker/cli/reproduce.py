@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from gaussiantalker.cli.options import Folder, OptionalFile, OptionalFolder
+from gaussiantalker.cli.options import Device, Folder, OptionalFile, OptionalFolder
 from gaussiantalker.progress import Progress
 
 
@@ -32,6 +32,7 @@ class Reproduce:
     """Other speech, for table 2."""
     syncnet: OptionalFile = None
     """SyncNet's weights, as for `evaluate`; without them the Sync columns stay empty."""
+    device: Device = "auto"
 
     @property
     def folder(self) -> Path:
@@ -45,4 +46,5 @@ class Reproduce:
         from gaussiantalker.evaluation import reproduce
 
         options = {"preset": self.preset, "seeds": self.seeds, "audio": self.audio, "syncnet": self.syncnet}
+        options |= {"device": self.device}
         return reproduce(self.table, self.capture, self.folder, **options, progress=progress)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+from gaussiantalker.cli.options import Device
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import Progress
 
@@ -25,6 +26,7 @@ class Serve:
     """The port to listen on."""
     token: Annotated[str | None, tyro.conf.arg(metavar="SECRET", help_behavior_hint="")] = None
     """What clients must know."""
+    device: Device = "auto"
 
     @property
     def when_stopped(self) -> str:
@@ -37,5 +39,5 @@ class Serve:
             raise GaussianTalkerError(
                 f"Serving needs {missing.name}, which is not installed: run pip install 'gaussiantalker[serve]'."
             ) from None
-        serve(self.avatars, self.host, self.port, self.token, progress)
+        serve(self.avatars, self.host, self.port, self.token, self.device, progress)
         return self.when_stopped

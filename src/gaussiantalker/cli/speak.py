@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from gaussiantalker.cli.options import File, Folder, OptionalFile
+from gaussiantalker.cli.options import Device, File, Folder, OptionalFile
 from gaussiantalker.progress import Progress
 
 
@@ -23,6 +23,7 @@ class Speak:
     """When the eyes shut: `recorded`, `auto` (at human rates), or a number from 0 (open) to 1."""
     articulation: float = 1.0
     """How far the mouth moves: 1 as it was learnt; 1.3 suits speech that is new to the avatar."""
+    device: Device = "auto"
 
     @property
     def file(self) -> Path:
@@ -35,7 +36,7 @@ class Speak:
     def run(self, progress: Progress) -> str:
         from gaussiantalker.speaking import Avatar
 
-        avatar = Avatar.load(self.avatar, progress)
+        avatar = Avatar.load(self.avatar, progress, self.device)
         spoken = avatar.speak(self.audio, pose=self.pose, blink=self.blink, articulation=self.articulation)
         spoken.save(self.file, progress=progress)
         return f"Written: {self.file}"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gaussiantalker.cli.options import Folder, OptionalFolder
+from gaussiantalker.cli.options import Device, Folder, OptionalFolder
 from gaussiantalker.progress import Progress
 
 
@@ -27,8 +27,7 @@ class Train:
     """The same seed on the same machine gives the same avatar."""
     lookahead: Literal[120, 280] = 280
     """Milliseconds of speech to come that move the mouth; less makes a live avatar answer sooner, with poorer lips."""
-    device: str = "auto"
-    """Where to compute: `cpu`, `cuda`, or `auto`, whichever is faster here."""
+    device: Device = "auto"
 
     @property
     def folder(self) -> Path:

@@ -1,7 +1,9 @@
 """The whole evaluation of one avatar, written into its folder."""
 
+import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from gaussiantalker.capture.landmarker import Landmarker
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.evaluation.cost_scores import cost_scores
 from gaussiantalker.evaluation.faces import Detector, mouth_distance
-from gaussiantalker.evaluation.film import write_films
+from gaussiantalker.evaluation.film import COMPARISON, RENDER, TRUTH, write_films
 from gaussiantalker.evaluation.held_out import HeldOut
 from gaussiantalker.evaluation.insight import attention_maps, plane_pictures
 from gaussiantalker.evaluation.likeness_scores import likeness_scores
@@ -29,7 +31,8 @@ from gaussiantalker.evaluation.mouth_scores import (
 )
 from gaussiantalker.evaluation.phones import Phone, phones_of_frames, read_phones, recognised
 from gaussiantalker.evaluation.picture_scores import picture_scores
-from gaussiantalker.evaluation.report import telling_frames, write_report
+from gaussiantalker.evaluation.record import has_keys
+from gaussiantalker.evaluation.report import REPORT, telling_frames, write_report
 from gaussiantalker.evaluation.syncnet_scores import syncnet_scores
 from gaussiantalker.evaluation.unit_scores import OpenFace, unit_scores
 from gaussiantalker.media.audio import read_audio
@@ -41,6 +44,8 @@ from gaussiantalker.talker import Footage
 from gaussiantalker.timing import FPS
 
 SCHEMA = 1
+RECORD = "evaluation.json"
+RESULTS = (COMPARISON, TRUTH, RENDER, REPORT, RECORD)
 LISTENING = ("median", "mouth open", "eyes shut")  # frames whose attention the report shows
 
 
@@ -74,6 +79,8 @@ def evaluate(
     syncnet: str | Path | None = None,
     quick: bool = False,
     articulation: float = 1.0,
+    device: str = "auto",
+    force: bool = False,
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
     """Measures an avatar on its capture's held-out frames and, with `audio`, on sound it never heard.
@@ -82,14 +89,18 @@ def evaluate(
     avatar's folder and returns what the JSON says. `capture` is by default the one the avatar was trained on; `truth`
     is an .npz with `lip_mm`, the exact lip opening of every frame of a generated video; `openface` are OpenFace's
     tables of truth.mp4 and render.mp4; `syncnet` is the weights file of SyncNet; `quick` leaves out FID and CSIM,
-    which need large networks; `articulation` is how far the mouth moves, 1 as it was learnt.
+    which need large networks; `articulation` is how far the mouth moves, 1 as it was learnt; `device` is where the
+    avatar computes. `force` lets another capture than the avatar's own be measured on, and files be replaced that no
+    evaluation wrote.
 
     Raises:
-        GaussianTalkerError: a folder or file is missing or not what it should be; nothing is written then.
+        GaussianTalkerError: a folder or file is missing or not what it should be, or would be lost; nothing is
+            written then.
     """
     folder = Path(avatar)
-    loaded = Avatar.load(folder, progress).directed(articulation=articulation)
-    source = _capture_of(loaded, folder, capture)
+    loaded = Avatar.load(folder, progress, device).directed(articulation=articulation)
+    check_results(folder, [path for path in (truth, audio, syncnet, *(openface or ())) if path is not None], force)
+    source = _capture_of(loaded, folder, capture, force)
     extras = Extras(
         truth=None if truth is None else read_truth(truth, source),
         driving=None if audio is None else read_audio(audio)[:LONGEST_DRIVING],
@@ -98,22 +109,51 @@ def evaluate(
         syncnet=None if syncnet is None else existing_file(syncnet, "SyncNet weights"),
         quick=quick,
     )
-    with tempfile.TemporaryDirectory() as scratch:
-        held = HeldOut.render(loaded, source, lambda: Landmarker(progress=progress), Path(scratch), progress)
+    with _scratch(folder) as scratch:
+        held = HeldOut.render(loaded, source, lambda: Landmarker(progress=progress), scratch, progress)
         result = measure(loaded, folder, held, extras, lambda: Landmarker(progress=progress), progress)
         result["articulation"] = articulation
         progress.stage("writing the report", 3)
-        write_films(folder, held)
+        write_films(scratch, held)
         progress.update(1)
         chosen = telling_frames(result["per_frame"])
         frames = list(dict.fromkeys(held.first + chosen[name] for name in LISTENING if name in chosen))
-        drive = Footage(source, loaded.listener).drive(np.array(frames))
+        drive = Footage(source, loaded.listener).drive(np.array(frames)).to(loaded.talker.device)
         attention = attention_maps(loaded.talker, loaded.camera, drive)
         progress.update(2)
-        write_report(folder, result, held, attention, plane_pictures(loaded.talker))
-        write_json(folder / "evaluation.json", result)
+        write_report(scratch, result, held, attention, plane_pictures(loaded.talker))
+        write_json(scratch / RECORD, result)
+        for name in RESULTS:  # together, so that what a folder shows is of one evaluation
+            os.replace(scratch / name, folder / name)
         progress.update(3)
     return result
+
+
+def check_results(folder: Path, inputs: Sequence[str | Path], force: bool) -> None:
+    """Raises GaussianTalkerError when an evaluation would replace one of its inputs or, unless `force`, a file that no
+    evaluation wrote."""
+    results = [folder / name for name in RESULTS]
+    for path in inputs:
+        if Path(path).resolve() in [result.resolve() for result in results]:
+            raise GaussianTalkerError(f"{path} is a file that this evaluation writes anew: give a copy of it.")
+    if force or has_keys(folder / RECORD, "schema", "metrics"):
+        return
+    for path in results:
+        if path.exists():
+            raise GaussianTalkerError(
+                f"{path} was not written by an evaluation: move it elsewhere, or let it be replaced with --force."
+            )
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """A place beside the results, for them to be moved from all at once."""
+    try:
+        place = tempfile.TemporaryDirectory(prefix=".evaluation-", dir=folder)
+    except OSError as error:
+        raise GaussianTalkerError(f"{folder} cannot be written to ({error.strerror}): copy the avatar.") from None
+    with place as path:
+        yield Path(path)
 
 
 def measure(
@@ -168,7 +208,7 @@ def measure(
         },
         "training_curve": avatar.info.get("training", {}).get("curve", []),
         "per_frame": {key: _json_list(values) for key, values in per_frame.items()},
-        "notes": _notes(held),
+        "notes": _notes(held, avatar),
     }
 
 
@@ -190,8 +230,8 @@ def read_truth(path: str | Path, capture: Capture) -> Truth:
     return Truth(opening[fitted], None if phone is None else phone[fitted])
 
 
-def _capture_of(avatar: Avatar, folder: Path, given: str | Path | None) -> Capture:
-    path = given or (folder / avatar.info["capture"] if "capture" in avatar.info else None)
+def _capture_of(avatar: Avatar, folder: Path, given: str | Path | None, force: bool) -> Capture:
+    path = given or (folder.resolve() / avatar.info["capture"] if "capture" in avatar.info else None)
     if path is None:
         raise GaussianTalkerError("The avatar does not say what it was trained on: name its capture with --capture.")
     if given is None and not Path(path).is_dir():
@@ -204,7 +244,17 @@ def _capture_of(avatar: Avatar, folder: Path, given: str | Path | None) -> Captu
             f"{path} has pictures of {capture.size} pixels and the avatar of {avatar.camera.width}: "
             "name the capture it was trained on with --capture."
         )
+    if not (force or _trained_on(avatar, capture)):
+        raise GaussianTalkerError(
+            f"{path} is not the capture that {folder} was trained on: name that one with --capture, or measure on this "
+            "one with --force."
+        )
     return capture
+
+
+def _trained_on(avatar: Avatar, capture: Capture) -> bool:
+    """Whether it is the capture the avatar was trained on, as far as the avatar tells."""
+    return avatar.info.get("recipe", {}).get("capture") in (None, capture.fingerprint)
 
 
 def _phones_beside(audio: Path) -> list[Phone] | None:
@@ -219,7 +269,7 @@ def _json_list(values: np.ndarray) -> list[float | bool | None]:
     return [round(float(value), 5) if np.isfinite(value) else None for value in values]
 
 
-def _notes(held: HeldOut) -> list[str]:
+def _notes(held: HeldOut, avatar: Avatar) -> list[str]:
     seconds, trained = len(held) / FPS, held.first / FPS
     behind = (
         "Torso and background are the avatar's own, so whole-frame numbers say what a viewer would see; the papers' "
@@ -236,6 +286,8 @@ def _notes(held: HeldOut) -> list[str]:
         f"Trained on {trained:.0f} s and tested on {seconds:.1f} s of video. The papers use 3 to 5 minutes of other "
         "people at other sizes: their tables are not comparable with these numbers.",
     ]
+    if not _trained_on(avatar, held.capture):
+        notes.insert(0, "This is not the capture that the avatar was trained on.")
     load = hardware.load()
     if load is not None and load > 1.5 * hardware.cores():
         notes.append(

@@ -36,17 +36,18 @@ def attention_maps(talker: Talker, camera: Camera, drive: Drive) -> list[Attenti
     weights = talker.attention(drive)
     if weights is None:
         return []
-    splats, K = talker.deform(drive), torch.from_numpy(camera.K).float()
+    splats, K = talker.deform(drive), torch.from_numpy(camera.K).float().to(talker.device)
     low, high = weights.amin(dim=-1, keepdim=True), weights.amax(dim=-1, keepdim=True)
     grey = (weights - low) / (high - low).clamp_min(1e-9)
-    found = [Attention(frame, {}, {}) for frame in drive.frames.tolist()]
+    found = [Attention(frame, {}, {}) for frame in drive.frames.cpu().tolist()]
+    shares = weights.mean(dim=-1).cpu()
     for k, name in enumerate(talker.method.conditions):
         colours = grey[:, k, :, None].expand(-1, -1, 3).contiguous()
         shape = (splats.means, splats.quats, splats.scales, splats.opacities)
         Ks, size = K.expand(len(found), 3, 3), (camera.width, camera.height)
         image, _, _ = rasterize(*shape, colours, drive.viewmats, Ks, *size)
-        pictures = (image[..., 0].clamp(0, 1) * 255).round().byte().numpy()
-        for attention, picture, share in zip(found, pictures, weights[:, k].mean(dim=-1), strict=True):
+        pictures = (image[..., 0].clamp(0, 1) * 255).round().byte().cpu().numpy()
+        for attention, picture, share in zip(found, pictures, shares[:, k], strict=True):
             attention.maps[name], attention.shares[name] = picture, float(share)
     return found
 
@@ -59,8 +60,8 @@ def plane_pictures(talker: Talker) -> list[tuple[str, np.ndarray]]:
     Gaussian reads are dim.
     """
     pictures = []
-    means = talker.raw["means"]
-    unit = ((means - talker.triplane.low) / (talker.triplane.high - talker.triplane.low)).clamp(0, 1)
+    means, low, high = (part.cpu() for part in (talker.raw["means"], talker.triplane.low, talker.triplane.high))
+    unit = ((means - low) / (high - low)).clamp(0, 1)
     for title, planes in _levels(talker):
         for plane, (axes, name) in zip(planes, zip(AXES, PLANES, strict=True), strict=True):
             places = (unit[:, axes] * (len(plane) - 1)).round().long()
@@ -75,7 +76,7 @@ def _levels(talker: Talker) -> list[tuple[str, Tensor]]:
     """Titles and features [3, R (second axis), R (first axis), C] of each level; hash levels are seen all at once."""
     planes = getattr(talker.triplane, "planes", None)
     if planes is not None:
-        return [(f"{len(level[0])} texels, ", level) for level in planes]
+        return [(f"{len(level[0])} texels, ", level.cpu()) for level in planes]
     return [("hash tables, ", _sampled(talker))]
 
 
@@ -88,7 +89,7 @@ def _sampled(talker: Talker) -> Tensor:
     for number, axes in enumerate(AXES):
         points = torch.full((TEXELS, TEXELS, 3), 0.5)
         points[..., axes[0]], points[..., axes[1]] = first, second
-        features = talker.triplane(low + points.reshape(-1, 3) * (high - low))
+        features = talker.triplane(low + points.reshape(-1, 3).to(low.device) * (high - low)).cpu()
         planes.append(features.chunk(3, dim=-1)[number].reshape(TEXELS, TEXELS, -1))
     return torch.stack(planes)
 

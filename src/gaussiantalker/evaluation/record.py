@@ -1,8 +1,12 @@
-"""What one measured number is: never a bare value."""
+"""What one measured number is: never a bare value; and how a file of such numbers is told from others."""
 
 import math
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal
+
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.media.files import read_json
 
 Better = Literal["higher", "lower", ""]
 
@@ -49,3 +53,12 @@ def shown(value: float, significant: int = 4) -> str:
         return f"{value:,.0f}"
     digits = max(0, significant - 1 - math.floor(math.log10(abs(value))))
     return f"{value:,.{digits}f}"
+
+
+def has_keys(path: Path, *keys: str) -> bool:
+    """Whether a file is a JSON object with these keys, as what was written here is, and so may be replaced."""
+    try:
+        found = read_json(path)
+    except GaussianTalkerError:
+        return False
+    return isinstance(found, dict) and set(keys) <= set(found)

@@ -20,6 +20,7 @@ from gaussiantalker.evaluation.record import shown
 from gaussiantalker.media.files import atomic_path
 from gaussiantalker.media.image import resize
 
+REPORT = "report.html"
 _SIDE = 256
 _LARGEST_EMBEDDED = 12_000_000  # bytes of video inside the page; a larger one is linked
 
@@ -48,7 +49,7 @@ def write_report(
     planes: Sequence[tuple[str, np.ndarray]],
 ) -> None:
     """Writes `report.html` beside `comparison.mp4`, which must be there already."""
-    template = Template((Path(__file__).parent / "report.html").read_text(encoding="utf-8"))
+    template = Template((Path(__file__).parent / REPORT).read_text(encoding="utf-8"))
     over_time = curves(result, held.audio)
     page = template.substitute(
         title=escape(f"{result['avatar']}, {result['method']}"),
@@ -65,7 +66,7 @@ def write_report(
         hardware=escape(", ".join(f"{name} {value}" for name, value in result["hardware"].items() if value)),
         notes="".join(f"<li>{escape(note)}</li>" for note in result["notes"]),
     )
-    with atomic_path(folder / "report.html") as temporary:
+    with atomic_path(folder / REPORT) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 

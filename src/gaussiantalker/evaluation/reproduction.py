@@ -14,7 +14,7 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.evaluation.likeness_scores import Crowds
 from gaussiantalker.evaluation.mouth_scores import LONGEST_DRIVING
 from gaussiantalker.evaluation.papers import DEFORMATION_STEPS, Row, Table, find_table, milestones
-from gaussiantalker.evaluation.record import Measured
+from gaussiantalker.evaluation.record import Measured, has_keys
 from gaussiantalker.evaluation.scoring import Bench, Materials
 from gaussiantalker.evaluation.table_text import markdown
 from gaussiantalker.media.audio import read_audio
@@ -40,16 +40,18 @@ def reproduce(
     seeds: int = 1,
     audio: str | Path | None = None,
     syncnet: str | Path | None = None,
+    device: str = "auto",
     progress: Progress = SILENT,
 ) -> str:
     """Trains every row of a table on a capture, measures its columns, and writes `table-NAME.json` and `.md` to `out`.
 
     Both files are written anew after every row. Avatars are kept in `out`, shared between tables, and trained and
     measured once. With several `seeds` each row is trained as often, and differences are judged by how much the
-    trainings of a row differ. Returns the Markdown.
+    trainings of a row differ. `device` is where avatars are trained and speak. Returns the Markdown.
 
     Raises:
-        GaussianTalkerError: no such table or preset, no capture, or a cross-driven table without `audio`.
+        GaussianTalkerError: no such table, preset or device, no capture, a cross-driven table without `audio`, or files
+            of the table's name that are something else.
     """
     table, out = find_table(name), Path(out)
     if preset not in PRESETS:
@@ -58,15 +60,16 @@ def reproduce(
         raise GaussianTalkerError(f"{seeds} is no number of trainings a row: give --seeds 1 or more.")
     if table.driven and audio is None:
         raise GaussianTalkerError(f"Table {name} is about other speech: name a recording with --audio.")
+    hardware.device(device)
     source, plan = Capture.load(capture), find_schedule(PRESETS[preset])
+    _check_table(out, table)
     materials = Materials(
         None if audio is None else read_audio(audio)[:LONGEST_DRIVING],
         "" if audio is None else Path(audio).name,
         None if syncnet is None else existing_file(syncnet, "SyncNet weights"),
     )
-    bench = Bench(
-        source, lambda: Landmarker(progress=progress), materials, progress, Crowds(FID_FRAMES[preset], progress)
-    )
+    crowds = Crowds(FID_FRAMES[preset], progress)
+    bench = Bench(source, lambda: Landmarker(progress=progress), materials, progress, crowds, device=device)
     workshop = Workshop(Path(capture), out, plan, bench, progress)
     result = {
         "table": name,
@@ -87,6 +90,14 @@ def reproduce(
                 here.setdefault(column, []).append(value)
             _write(out, table, result)
     return markdown(table, result)
+
+
+def _check_table(out: Path, table: Table) -> None:
+    """Raises GaussianTalkerError when the table's files are there and are not such a table's."""
+    values, text = (out / f"table-{table.name}.{ending}" for ending in ("json", "md"))
+    for path in (values, text):
+        if path.exists() and not has_keys(values, "table", "preset", "rows"):
+            raise GaussianTalkerError(f"{path} is no table that reproduce wrote: choose another --out.")
 
 
 def _write(out: Path, table: Table, result: dict[str, Any]) -> None:
@@ -143,7 +154,7 @@ class Workshop:
             self.progress.note(f"{whole.name}:")
             with _booked(whole):
                 options = {"method": row.method, "schedule": plan, "seed": seed, "torso": "plates", "keep": steps}
-                train(self.capture, whole, **options, progress=self.progress)
+                train(self.capture, whole, **options, device=self.bench.device, progress=self.progress)
         return whole if row.share == 1 else kept(whole, _steps(plan, row.share))
 
 

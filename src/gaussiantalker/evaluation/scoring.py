@@ -43,10 +43,11 @@ class Bench:
     progress: Progress
     crowds: Crowds
     truth_track: Track | None = None
+    device: str = "auto"
 
     def measure(self, folder: Path, keys: Collection[str]) -> Scores:
         """The numbers of these keys that an avatar's folder can have; others that come with them are dropped."""
-        avatar = Avatar.load(folder, self.progress)
+        avatar = Avatar.load(folder, self.progress, self.device)
         with tempfile.TemporaryDirectory() as scratch:
             held = HeldOut.render(
                 avatar, self.capture, self.detector, Path(scratch), self.progress, truth_track=self.truth_track

@@ -11,17 +11,21 @@ from gaussiantalker.evaluation.record import shown
 from gaussiantalker.evaluation.report import video_source
 from gaussiantalker.media.files import atomic_path, read_json
 
+_TITLE = "<title>Avatars side by side</title>"
 
-def compare(avatars: Sequence[str | Path], out: str | Path) -> Path:
+
+def compare(avatars: Sequence[str | Path], out: str | Path, *, force: bool = False) -> Path:
     """Writes one HTML page with the numbers and the comparison videos of avatars side by side.
 
     Raises:
-        GaussianTalkerError: fewer than two avatars, or one that was not evaluated.
+        GaussianTalkerError: fewer than two avatars, one that was not evaluated, or a place `out` that holds something
+            else than such a page, where `force` does not let it be replaced.
     """
     folders = [Path(avatar) for avatar in avatars]
     if len(folders) < 2:
         raise GaussianTalkerError("A comparison needs at least two avatars: name two evaluated folders.")
     results = [_evaluation(folder) for folder in folders]
+    _check_page(Path(out), force)
     template = Template((Path(__file__).parent / "side_by_side.html").read_text(encoding="utf-8"))
     videos = (
         f'<figure><video controls loop preload="auto" src="{video_source(folder / "comparison.mp4")}"></video>'
@@ -37,6 +41,15 @@ def compare(avatars: Sequence[str | Path], out: str | Path) -> Path:
     with atomic_path(out) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return Path(out)
+
+
+def _check_page(path: Path, force: bool) -> None:
+    if path.is_dir():
+        raise GaussianTalkerError(f"{path} is a folder: give the page a name with --out.")
+    if path.exists() and not force and _TITLE.encode() not in path.read_bytes():
+        raise GaussianTalkerError(
+            f"{path} is no page that compare wrote: choose another --out, or let it be replaced with --force."
+        )
 
 
 def _evaluation(folder: Path) -> dict[str, Any]:

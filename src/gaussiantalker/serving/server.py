@@ -19,7 +19,7 @@ from gaussiantalker.timing import SAMPLE_RATE
 _GRACE = 3  # seconds that streams have to end when the server stops
 
 
-def serve(folders: Sequence[Path], host: str, port: int, token: str | None, progress: Progress) -> None:
+def serve(folders: Sequence[Path], host: str, port: int, token: str | None, device: str, progress: Progress) -> None:
     """Serves avatars until it is interrupted.
 
     Raises GaussianTalkerError for folders that are no avatars, and for a place others can reach but no token.
@@ -27,7 +27,7 @@ def serve(folders: Sequence[Path], host: str, port: int, token: str | None, prog
     if not is_loopback(host) and not token:
         raise GaussianTalkerError(f"Others can reach {host}: choose a secret and give it as --token as well.")
     with _bound(host, port) as place:
-        avatars, limits = load(folders, progress), Limits()
+        avatars, limits = load(folders, device, progress), Limits()
         app = build(avatars, token, limits)
         config = uvicorn.Config(
             app,
@@ -62,19 +62,19 @@ def _bound(host: str, port: int) -> socket.socket:
         raise GaussianTalkerError(f"Port {port} of {host} cannot be had ({error}); give another as --port.") from None
 
 
-def load(folders: Sequence[Path], progress: Progress) -> dict[str, Avatar]:
+def load(folders: Sequence[Path], device: str, progress: Progress) -> dict[str, Avatar]:
     """Avatars by the names of their folders. Raises GaussianTalkerError when two have the same."""
     avatars: dict[str, Avatar] = {}
     for folder in folders:
         name = folder.resolve().name
         if name in avatars:
             raise GaussianTalkerError(f"Two avatars are called {name}; rename one's folder.")
-        avatars[name] = _warmed(folder, progress)
+        avatars[name] = _warmed(folder, device, progress)
     return avatars
 
 
-def _warmed(folder: Path, progress: Progress) -> Avatar:
+def _warmed(folder: Path, device: str, progress: Progress) -> Avatar:
     """An avatar that has spoken a little, so that no client waits for what is slow the first time."""
-    avatar = Avatar.load(folder, progress)
+    avatar = Avatar.load(folder, progress, device)
     FrameStream(avatar).push(np.zeros(SAMPLE_RATE, np.float32))
     return avatar
