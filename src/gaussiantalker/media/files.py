@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.format import open_memmap
+from numpy.lib.format import read_array as read_one
 
 from gaussiantalker.errors import Failure, GaussianTalkerError
 
@@ -115,7 +117,7 @@ def read_arrays(path: str | Path, *names: str) -> dict[str, np.ndarray]:
     Raises GaussianTalkerError when it is missing, damaged, of another kind, or lacks one of them.
     """
     path = existing_file(path, ".npz")
-    with _damage_told(path, ".npz"), np.load(path) as file:
+    with _damage_told(path, ".npz"), open(path, "rb") as raw, np.load(raw) as file:
         for name in names:
             if name not in file:
                 raise GaussianTalkerError(f"{path} lacks the array {name!r}: make the file again")
@@ -125,12 +127,8 @@ def read_arrays(path: str | Path, *names: str) -> dict[str, np.ndarray]:
 def read_array(path: str | Path, mapped: bool = False) -> np.ndarray:
     """The array in a numpy .npy file; `mapped` leaves it on the disk. Raises GaussianTalkerError as `read_arrays`."""
     path = existing_file(path, ".npy")
-    with _damage_told(path, ".npy"):
-        array = np.load(path, mmap_mode="r" if mapped else None)
-        if not isinstance(array, np.ndarray):
-            array.close()
-            raise TypeError("an archive of arrays")
-        return array
+    with _damage_told(path, ".npy"), open(path, "rb") as raw:
+        return open_memmap(path, mode="r") if mapped else read_one(raw, allow_pickle=False)
 
 
 @contextmanager
