@@ -13,6 +13,7 @@ import torch
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.evaluation import assessment, evaluate, headlines
 from gaussiantalker.evaluation.insight import Attention
+from gaussiantalker.evaluation.phones import Transcript, phones_of_frames
 from gaussiantalker.media.audio import write_wav
 
 HELD = 40  # frames of the stand-in capture kept for testing
@@ -69,7 +70,9 @@ def test_everything_is_measured_and_written(avatar_folder: Path, openings: np.nd
     assert not metrics["fid"]["measured"] and "quick" in metrics["csim"]["note"]
     assert "--syncnet" in metrics["lse_c"]["note"] and not metrics["lse_c"]["measured"]
     assert "driven_sync_correlation" in metrics
-    assert metrics["closure"]["measured"] and "the true video" in metrics["closure"]["note"]
+    assert metrics["closure"]["value"] == pytest.approx(metrics["true_closure"]["value"], abs=0.02)
+    assert metrics["closure_f1"]["measured"] and metrics["true_closure_f1"]["measured"]
+    assert not any("guesses" in text for text in [*result["notes"], metrics["closure"]["note"]])
     assert metrics["driven_closure"]["measured"] and metrics["driven_closure"]["n"] == 3
     assert not metrics["driven_pause_opening"]["measured"]
     assert len(result["per_frame"]["psnr_head"]) == HELD
@@ -85,6 +88,19 @@ def test_everything_is_measured_and_written(avatar_folder: Path, openings: np.nd
     assert page.count("<svg") == 4 + 1 + 2, "four curves, the latencies, quality and loss of the training"
     assert page.count("<figure>") >= 3 + 2 * 3 + 3 and "not measured" in page
     assert "eye, 75%" in page and "a mouth that does not move" not in page and "vowels that open them" in page
+
+
+def test_guessed_phones_are_called_guesses(
+    avatar_folder: Path, capture: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = range(220 - HELD, 220)
+    guessed = phones_of_frames(np.array(["aa" if k % 8 < 5 else "m" for k in held]))
+    monkeypatch.setattr(assessment, "recognised", lambda audio, progress: Transcript(guessed, "PocketSphinx"))
+    result = evaluate(avatar_folder, "capture", quick=True)
+    metrics = result["metrics"]
+    assert "guesses by PocketSphinx" in metrics["closure"]["note"] and metrics["closure"]["measured"]
+    assert any("phones are guesses" in note for note in result["notes"])
+    assert metrics["true_closure"]["measured"] and "the reference" in metrics["true_closure_f1"]["note"]
 
 
 def test_openface_tables_take_the_place_of_a_guess(avatar_folder: Path, tmp_path: Path) -> None:

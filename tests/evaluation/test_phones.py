@@ -4,9 +4,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.evaluation.phones import Phone, closure, phones_of_frames, read_phones, recognised
+from gaussiantalker.evaluation.phones import (
+    Closures,
+    Phone,
+    Transcript,
+    closure,
+    closures,
+    phones_of_frames,
+    read_phones,
+    recognised,
+)
 from gaussiantalker.progress import SILENT, Silent
 from gaussiantalker.speech import phones as speech_phones
 
@@ -44,6 +56,54 @@ def test_nothing_is_said_about_too_little() -> None:
     assert closure(OPENINGS[:3], phones) is None
 
 
+SENTENCE = np.array([*"aa aa b b ae ae m m ay ay p p ao ao t t pau pau pau pau".split()])
+TRUTH = np.array([{"pau": 0.02, "t": 0.1}.get(phone, 0.0 if phone in "bmp" else 0.5) for phone in SENTENCE])
+
+
+def closures_of(opening: np.ndarray, reference: np.ndarray | None = TRUTH < 0.1) -> Closures:
+    return closures(opening, phones_of_frames(SENTENCE), 0.5, reference)
+
+
+def test_a_mouth_that_shuts_where_it_should_and_one_that_never_does() -> None:
+    assert closures_of(TRUTH) == (1, 1, 1, 1, 3, 16)
+    f1, recall, precision, auc, events, _ = closures_of(np.full(len(TRUTH), 0.5))
+    assert (f1, recall, precision, auc, events) == (0, 0, 0, 0.5, 3)
+    assert closures_of(0.3 + 0.4 * TRUTH).auc == 1, "the AUC asks for no threshold"
+    assert closures_of(0.3 + 0.4 * TRUTH).recall == 0
+
+
+def test_what_is_shut_out_of_place_is_a_false_alarm_once() -> None:
+    late = np.concatenate([TRUTH[:1], TRUTH[:-1]])
+    assert closures_of(late)[:3] == (1, 1, 1), "a frame to either side is near enough"
+    wrong = TRUTH.copy()
+    wrong[[0, 13, 16, 17]] = 0  # in two vowels, and in a pause
+    wrong[5] = 0  # in a vowel, but beside m
+    assert closures_of(wrong).precision == pytest.approx(3 / 5) and closures_of(wrong).recall == 1
+
+
+def test_without_a_reference_the_phones_are_one() -> None:
+    half = TRUTH.copy()
+    half[2:4] = 0.2  # b
+    assert closures_of(half, None).recall == pytest.approx(2 / 3)
+    assert closures_of(half, half < 0.1) is None, "two events are too few"
+    assert closures_of(TRUTH, np.ones(len(TRUTH), bool)).auc != closures_of(TRUTH).auc
+    assert closures(TRUTH, phones_of_frames(SENTENCE), float("nan")) is None
+
+
+def test_frames_without_a_face_are_neither_open_nor_shut() -> None:
+    gone = TRUTH.copy()
+    gone[2:4] = np.nan
+    assert closures_of(gone).recall == pytest.approx(2 / 3) and closures_of(gone).frames == 14
+
+
+@given(arrays(float, len(TRUTH), elements=st.sampled_from([0.0, 0.1, 0.2, 0.5])))
+def test_the_area_is_the_share_of_pairs_in_order(opening: np.ndarray) -> None:
+    """Shut frames of speech against the others, a tie counting half."""
+    spoken, shut = SENTENCE != "pau", TRUTH < 0.1
+    pairs = [(a < b) + (a == b) / 2 for a in opening[spoken & shut] for b in opening[spoken & ~shut]]
+    assert closures_of(opening).auc == pytest.approx(np.mean(pairs))
+
+
 def test_phones_are_recognised_where_nobody_knows_them(monkeypatch: pytest.MonkeyPatch) -> None:
     heard = [
         speech_phones.Phone(0.0, 0.4, "SIL"),
@@ -51,7 +111,8 @@ def test_phones_are_recognised_where_nobody_knows_them(monkeypatch: pytest.Monke
         speech_phones.Phone(0.5, 1, "AA"),
     ]
     monkeypatch.setattr("gaussiantalker.evaluation.phones.recognise", lambda audio, progress: heard)
-    assert recognised(np.zeros(16_000), SILENT) == [Phone("sil", 0, 10), Phone("m", 10, 12), Phone("aa", 12, 25)]
+    found = recognised(np.zeros(16_000), SILENT)
+    assert found.phones == [Phone("sil", 0, 10), Phone("m", 10, 12), Phone("aa", 12, 25)] and found.guessed
 
 
 def test_without_the_recogniser_the_user_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,4 +125,4 @@ def test_without_the_recogniser_the_user_is_told(monkeypatch: pytest.MonkeyPatch
 
     told: list[str] = []
     monkeypatch.setattr("gaussiantalker.evaluation.phones.recognise", missing)
-    assert recognised(np.zeros(16_000), Notes()) == [] and "PocketSphinx" in told[0]
+    assert recognised(np.zeros(16_000), Notes()) == Transcript([], "") and "PocketSphinx" in told[0]

@@ -29,7 +29,7 @@ from gaussiantalker.evaluation.mouth_scores import (
     mouth_scores,
     sound_windows,
 )
-from gaussiantalker.evaluation.phones import Phone, phones_of_frames, read_phones, recognised
+from gaussiantalker.evaluation.phones import Transcript, phones_of_frames, read_phones, recognised
 from gaussiantalker.evaluation.picture_scores import picture_scores
 from gaussiantalker.evaluation.record import has_keys
 from gaussiantalker.evaluation.report import REPORT, telling_frames, write_report
@@ -63,7 +63,7 @@ class Extras:
 
     truth: Truth | None = None
     driving: np.ndarray | None = None  # [S] sound that is not in the capture
-    driving_phones: list[Phone] | None = None
+    driving_phones: Transcript | None = None
     openface: OpenFace | None = None
     syncnet: Path | None = None
     quick: bool = False
@@ -167,8 +167,11 @@ def measure(
     """Everything evaluation.json says; docs/evaluation.md explains it."""
     exact = None if extras.truth is None else extras.truth.lip_mm[held.frames]
     known = extras.truth is not None and extras.truth.phone is not None
-    phones = phones_of_frames(extras.truth.phone[held.frames]) if known else None
-    heard = ("truth", phones) if phones else ("PocketSphinx", recognised(held.audio, progress))
+    heard = (
+        Transcript(phones_of_frames(extras.truth.phone[held.frames]), "truth")
+        if known
+        else recognised(held.audio, progress)
+    )
     metrics, per_frame = picture_scores(held, progress)
     metrics |= likeness_scores(held, extras.quick, progress)
     metrics |= syncnet_scores(held, extras.syncnet, progress)
@@ -176,7 +179,7 @@ def measure(
     metrics |= mouth_scores(held, exact)
     metrics |= unit_scores(held, extras.openface)
     metrics |= held_out_sync(held, expectation)
-    metrics |= held_out_phones(held, phones)
+    metrics |= held_out_phones(held, heard, exact)
     metrics |= driven_scores(avatar, extras.driving, extras.driving_phones, expectation, detector, progress)
     costs, latencies = cost_scores(avatar, folder, held.audio if extras.driving is None else extras.driving, progress)
     metrics |= costs
@@ -203,12 +206,12 @@ def measure(
         "metrics": {key: value.as_json() for key, value in metrics.items()},
         "latencies": [round(value, 2) for value in latencies],
         "phones": {
-            "source": heard[0] if heard[1] else "",
-            "spans": [[phone.name, phone.first, phone.stop] for phone in heard[1]],
+            "source": heard.source,
+            "spans": [[phone.name, phone.first, phone.stop] for phone in heard.phones],
         },
         "training_curve": avatar.info.get("training", {}).get("curve", []),
         "per_frame": {key: _json_list(values) for key, values in per_frame.items()},
-        "notes": _notes(held, avatar),
+        "notes": _notes(held, avatar, heard),
     }
 
 
@@ -257,10 +260,10 @@ def _trained_on(avatar: Avatar, capture: Capture) -> bool:
     return avatar.info.get("recipe", {}).get("capture") in (None, capture.fingerprint)
 
 
-def _phones_beside(audio: Path) -> list[Phone] | None:
+def _phones_beside(audio: Path) -> Transcript | None:
     """The phones of `NAME.wav` when `NAME_phones.csv` lies beside it."""
     table = audio.with_name(f"{audio.stem}_phones.csv")
-    return read_phones(table) if table.is_file() else None
+    return Transcript(read_phones(table), "truth") if table.is_file() else None
 
 
 def _json_list(values: np.ndarray) -> list[float | bool | None]:
@@ -269,7 +272,7 @@ def _json_list(values: np.ndarray) -> list[float | bool | None]:
     return [round(float(value), 5) if np.isfinite(value) else None for value in values]
 
 
-def _notes(held: HeldOut, avatar: Avatar) -> list[str]:
+def _notes(held: HeldOut, avatar: Avatar, heard: Transcript) -> list[str]:
     seconds, trained = len(held) / FPS, held.first / FPS
     behind = (
         "Torso and background are the avatar's own, so whole-frame numbers say what a viewer would see; the papers' "
@@ -286,6 +289,11 @@ def _notes(held: HeldOut, avatar: Avatar) -> list[str]:
         f"Trained on {trained:.0f} s and tested on {seconds:.1f} s of video. The papers use 3 to 5 minutes of other "
         "people at other sizes: their tables are not comparable with these numbers.",
     ]
+    if heard.guessed:
+        notes.append(
+            f"The phones are guesses by {heard.source}, which knows English alone: read what is said of b, m, p beside "
+            "the true video's."
+        )
     if not _trained_on(avatar, held.capture):
         notes.insert(0, "This is not the capture that the avatar was trained on.")
     load = hardware.load()

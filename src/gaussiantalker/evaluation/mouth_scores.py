@@ -7,7 +7,7 @@ import numpy as np
 from gaussiantalker import speech
 from gaussiantalker.evaluation.faces import Detector, Track, mouth_distance, track
 from gaussiantalker.evaluation.held_out import HeldOut
-from gaussiantalker.evaluation.phones import Phone, closure
+from gaussiantalker.evaluation.phones import SHUT, Transcript, closure, closures, recognised, widest
 from gaussiantalker.evaluation.record import Better, Measured, not_measured
 from gaussiantalker.evaluation.sync import FEWEST, Expectation, correlation, lag, silence_ratio
 from gaussiantalker.progress import Progress
@@ -18,6 +18,7 @@ TRACKER = "MediaPipe face landmarker, 478 points"
 LIPS = "middle of the inner lips, over the distance of the outer eye corners"
 LONGEST_DRIVING = 20 * SAMPLE_RATE  # samples of other sound that are looked at
 STILL = f"fewer than {FEWEST} frames with a face, or a mouth that does not move"
+GUESSES = "compare with the true video's"
 NO_PEAK = "the correlation has no peak of at least 0.3 within 0.4 s"
 
 
@@ -140,7 +141,7 @@ def sync_scores(
 def driven_scores(
     avatar: Avatar,
     driving: np.ndarray | None,
-    phones: list[Phone] | None,
+    transcript: Transcript | None,
     expectation: Expectation,
     detector: Callable[[], Detector],
     progress: Progress,
@@ -157,34 +158,53 @@ def driven_scores(
 
     opening = track(pictures(), detector()).lip_opening
     scores = sync_scores("driven_", "other audio", opening, driving, expectation.of(sound_windows(driving)))
-    return scores | phone_scores("driven_", "other audio", opening, phones)
+    return scores | phone_scores("driven_", "other audio", opening, transcript or recognised(driving, progress))
 
 
 def phone_scores(
-    key: str, where: str, opening: np.ndarray, phones: list[Phone] | None, note: str = ""
+    key: str,
+    where: str,
+    opening: np.ndarray,
+    transcript: Transcript,
+    wide: float | None = None,
+    shut: np.ndarray | None = None,
 ) -> dict[str, Measured]:
-    """Whether an opening [n] shuts for b, m, p and in pauses, over how far it opens for open vowels."""
-    found = None if phones is None else closure(opening, phones)
-    reason = "the phones are not known" if phones is None else "too few of the phones that shut and open a mouth"
-    unit = "of that in open vowels"
-    scores = {}
-    for index, (name, title) in enumerate(
-        {"closure": "Mouth opening in b, m, p", "pause_opening": "Mouth opening in pauses"}.items()
-    ):
-        label = f"{title}, {where}"
-        if found is None or not np.isfinite(found[index]):
-            scores[key + name] = not_measured(label, reason, unit, "lower")
-        else:
-            scores[key + name] = Measured(label, found[index], unit, "lower", LIPS, TRACKER, found[2], note)
-    return scores
+    """Whether an opening [n] shuts for b, m, p and in pauses: how far, over its widest in open vowels, and how surely,
+    against where the mouth should be shut, bool [n], and the widest opening `wide` it is held against (its own, and in
+    b, m, p, where they are not given)."""
+    phones, unit = transcript.phones, "of that in open vowels"
+    reason = "too few of the phones that shut and open a mouth" if phones else "the phones are not known"
+    note = f"phones are guesses by {transcript.source}: {GUESSES}" if transcript.guessed else ""
+    depth = closure(opening, phones)
+    least, resting, n = depth or (None, None, 0)
+    own = widest(opening, phones) if wide is None else wide
+    sure = closures(opening, phones, own, shut)
+    f1, auc, events, frames = (sure.f1, sure.auc, sure.events, sure.frames) if sure else (None, None, 0, 0)
+    told = f"recall {sure.recall:.2f}, precision {sure.precision:.2f}; {note}".removesuffix("; ") if sure else ""
+    rows: list[tuple[str, str, float | None, str, Better, int, str]] = [
+        ("closure", "Mouth opening in b, m, p", least, unit, "lower", n, note),
+        ("pause_opening", "Mouth opening in pauses", resting, unit, "lower", n, note),
+        ("closure_f1", "Closures in b, m, p, F1", f1, "", "higher", events, told),
+        ("closure_auc", "Shut frames of speech, AUC", auc, "", "higher", frames, note),
+    ]
+    return {
+        f"{key}{name}": _measured(f"{label}, {where}", value, unit, better, count, reason, said)
+        for name, label, value, unit, better, count, said in rows
+    }
 
 
-def held_out_phones(held: HeldOut, phones: list[Phone] | None) -> dict[str, Measured]:
-    """The same for the held-out frames, with what the true video does beside it."""
-    own = None if phones is None else closure(held.truth_track.lip_opening, phones)
-    note = "" if own is None else f"the true video: {own[0]:.2f} in b, m, p"
-    note += "" if own is None or not np.isfinite(own[1]) else f" and {own[1]:.2f} in pauses"
-    return phone_scores("", "held-out speech", held.render_track.lip_opening, phones, note)
+def held_out_phones(held: HeldOut, transcript: Transcript, lip_mm: np.ndarray | None) -> dict[str, Measured]:
+    """The same for the held-out frames of render and true video, against the exact opening [n] where it is known, else
+    against the true video's."""
+    truth, phones = held.truth_track.lip_opening, transcript.phones
+    wide, exact = widest(truth, phones), truth if lip_mm is None else lip_mm
+    with np.errstate(invalid="ignore"):
+        shut = exact < SHUT * widest(exact, phones)
+    scores = phone_scores("true_", "the true video", truth, transcript, wide, shut)
+    if lip_mm is None:
+        for key in ("true_closure_f1", "true_closure_auc"):
+            scores[key] = not_measured(scores[key].label, "its lips, as tracked, are the reference", better="higher")
+    return phone_scores("", "held-out speech", held.render_track.lip_opening, transcript, wide, shut) | scores
 
 
 def _lag(label: str, opening: np.ndarray, reference: np.ndarray, n: int) -> Measured:
@@ -196,6 +216,6 @@ def _lag(label: str, opening: np.ndarray, reference: np.ndarray, n: int) -> Meas
 def _measured(
     label: str, value: float | None, unit: str, better: Better, n: int, reason: str, note: str = ""
 ) -> Measured:
-    if value is None:
+    if value is None or not np.isfinite(value):
         return not_measured(label, reason, unit, better)
     return Measured(label, value, unit, better, LIPS, TRACKER, n, note)

@@ -4,8 +4,11 @@ import csv
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from scipy.ndimage import binary_dilation, label
+from scipy.stats import rankdata
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import existing_file
@@ -18,6 +21,7 @@ CLOSED = frozenset({"b", "m", "p"})
 OPEN = frozenset({"aa", "ae", "ah", "ao", "aw", "ay", "eh"})
 SILENT = frozenset({"pau", "sil", "h#", "#", ""})
 FEWEST = 3  # of a kind, below which their mean says nothing
+SHUT = 0.2  # of the widest: a mouth less open than that is shut
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,29 @@ class Phone:
     name: str
     first: int
     stop: int
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """Phones, and who says so: "truth" for the maker of the sound, else the recogniser that guessed; "" for nobody."""
+
+    phones: list[Phone]
+    source: str
+
+    @property
+    def guessed(self) -> bool:
+        return self.source not in ("truth", "")
+
+
+class Closures(NamedTuple):
+    """How well a mouth shuts where it should and nowhere else."""
+
+    f1: float
+    recall: float
+    precision: float
+    auc: float  # NaN where no frame of speech, or every one, is to be shut
+    events: int  # phones that shut the mouth
+    frames: int  # of speech, over which the AUC is
 
 
 def read_phones(path: str | Path) -> list[Phone]:
@@ -50,13 +77,21 @@ def phones_of_frames(names: np.ndarray) -> list[Phone]:
     return phones
 
 
-def recognised(audio: np.ndarray, progress: Progress) -> list[Phone]:
+def recognised(audio: np.ndarray, progress: Progress) -> Transcript:
     """What PocketSphinx hears in 16 kHz sound [S]; none, and a sentence why, where it is not installed."""
     try:
-        return [_phone(heard.name, heard.start, heard.end) for heard in recognise(audio, progress)]
+        heard = recognise(audio, progress)
     except GaussianTalkerError as error:
-        progress.note(f"The report's curves have no phones. {error}")
-        return []
+        progress.note(f"Nothing is known of the phones. {error}")
+        return Transcript([], "")
+    return Transcript([_phone(phone.name, phone.start, phone.end) for phone in heard], "PocketSphinx")
+
+
+def widest(opening: np.ndarray, phones: list[Phone]) -> float:
+    """Mean over open vowels of the greatest opening in each, from openings [N]; NaN with fewer than three of them, or
+    where they do not open the mouth."""
+    wide = [np.nanmax(opening[_frames(phone)]) for phone in _inside(opening, phones) if phone.name in OPEN]
+    return float(np.mean(wide)) if len(wide) >= FEWEST and np.mean(wide) >= 1e-6 else float("nan")
 
 
 def closure(opening: np.ndarray, phones: list[Phone]) -> tuple[float, float, int] | None:
@@ -65,14 +100,60 @@ def closure(opening: np.ndarray, phones: list[Phone]) -> tuple[float, float, int
 
     None with fewer than three of either kind, or vowels that do not open the mouth.
     """
-    inside = [phone for phone in phones if phone.stop <= len(opening) and np.isfinite(opening[_frames(phone)]).any()]
-    widest = [np.nanmax(opening[_frames(phone)]) for phone in inside if phone.name in OPEN]
+    inside, wide = _inside(opening, phones), widest(opening, phones)
     least = [np.nanmin(opening[_frames(phone)]) for phone in inside if phone.name in CLOSED]
     silent = [np.nanmean(opening[_frames(phone)]) for phone in inside if phone.name in SILENT]
-    if len(widest) < FEWEST or len(least) < FEWEST or np.mean(widest) < 1e-6:
+    if np.isnan(wide) or len(least) < FEWEST:
         return None
-    wide = float(np.mean(widest))
     return float(np.mean(least)) / wide, float(np.mean(silent)) / wide if silent else float("nan"), len(least)
+
+
+def closures(
+    opening: np.ndarray, phones: list[Phone], wide: float, reference: np.ndarray | None = None
+) -> Closures | None:
+    """Whether an opening [N] falls below a fifth of `wide` just where the mouth of the `reference`, bool [N], is shut;
+    without one, in every b, m and p.
+
+    An event is a b, m or p in which the reference is shut, one frame to either side included, and is found when the
+    opening is, too. A false alarm is a stretch of shut frames that is neither near a shut reference, nor a b, m or p,
+    nor a pause. The AUC is that of the opening as a score for shut frames of speech, and so asks for no threshold.
+    None with fewer than three events.
+    """
+    lips, pause = (_mask(phones, names, len(opening)) for names in (CLOSED, SILENT))
+    reference = lips if reference is None else reference
+    with np.errstate(invalid="ignore"):
+        shut = opening < SHUT * wide
+    around = [slice(max(phone.first - 1, 0), phone.stop + 1) for phone in phones if phone.name in CLOSED]
+    events = [part for part in around if reference[part].any()]
+    if len(events) < FEWEST or np.isnan(wide):
+        return None
+    found = sum(bool(shut[part].any()) for part in events)
+    excused = binary_dilation(lips | reference) | binary_dilation(pause, iterations=2)
+    false = label(shut & ~excused)[1]
+    spoken = ~pause & np.isfinite(opening)
+    f1 = 2 * found / (found + len(events) + false)
+    area = _auc(-opening[spoken], reference[spoken])
+    return Closures(f1, found / len(events), found / max(found + false, 1), area, len(events), int(spoken.sum()))
+
+
+def _auc(score: np.ndarray, positive: np.ndarray) -> float:
+    """Area under the ROC curve, by Mann and Whitney's U."""
+    ranks, n = rankdata(score), int(positive.sum())
+    if n in (0, len(score)):
+        return float("nan")
+    return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * (len(score) - n)))
+
+
+def _mask(phones: list[Phone], names: frozenset[str], frames: int) -> np.ndarray:  # bool [N]
+    mask = np.zeros(frames, bool)
+    for phone in phones:
+        mask[_frames(phone)] |= phone.name in names
+    return mask
+
+
+def _inside(opening: np.ndarray, phones: list[Phone]) -> list[Phone]:
+    """Phones of which the opening is known."""
+    return [phone for phone in phones if phone.stop <= len(opening) and np.isfinite(opening[_frames(phone)]).any()]
 
 
 def _frames(phone: Phone) -> slice:
