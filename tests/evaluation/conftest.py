@@ -39,14 +39,12 @@ class FakeAvatar:
 
     def __init__(self, openings: np.ndarray, late: int = 0) -> None:
         self.openings = np.roll(openings, late) * 0.9
-        self.info = {
-            "method": "gaussiantalker-star",
-            "training": {"seconds": 90.0, "curve": [(25, 0.2, 20.0), (50, 0.1, 25.0)]},
-        }
+        self.info = {"training": {"seconds": 90.0, "curve": [(25, 0.2, 20.0), (50, 0.1, 25.0)]}}
         self.camera = SimpleNamespace(width=SIZE)
         self.talker = torch.nn.Linear(3, 4)
         self.talker.device = torch.device("cpu")
         self.talker.raw = {"means": torch.zeros(7, 3)}
+        self.talker.method = SimpleNamespace(name="gaussiantalker-star")
         self.listener = self.torso = None
 
     def directed(self, articulation: float) -> "FakeAvatar":

@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from gaussiantalker.media.files import read_json, write_json
 from gaussiantalker.speaking import Avatar, Motion
 from gaussiantalker.speech.logmel import LogMel
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.talker import Listener, Talker, find_method
+from gaussiantalker.talker import METHODS, Listener, Talker, find_method
 
 SIZE = 48
 
@@ -32,12 +33,7 @@ def avatar() -> Avatar:
     motion = Motion(np.tile(np.eye(3), (5, 1, 1)), np.linspace([-1, 0, 8], [1, 0, 8], 5), np.linspace(0, 1, 5))
     plates = np.full((5, SIZE, SIZE, 3), 90, np.uint8)
     camera = Camera(70.0, SIZE / 2, SIZE / 2, SIZE, SIZE)
-    info = {
-        "method": "gaussiantalker-star",
-        "speech": {"encoder": "logmel", "lookahead_ms": 280},
-        "camera": {"focal": 70.0, "cx": SIZE / 2, "cy": SIZE / 2, "width": SIZE, "height": SIZE},
-    }
-    return Avatar(info, talker.eval().requires_grad_(False), listener, camera, motion, plates)
+    return Avatar({}, talker.eval().requires_grad_(False), listener, camera, motion, plates)
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +124,57 @@ def test_a_folder_of_another_format(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "copy")
     write_json(tmp_path / "copy" / "avatar.json", {**read_json(folder / "avatar.json"), "format": 99})
     with pytest.raises(GaussianTalkerError, match="format 99"):
+        Avatar.load(tmp_path / "copy")
+
+
+def test_its_own_values_build_it_whatever_a_name_has_come_to_mean(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = read_json(folder / "avatar.json")["method"]
+    changed = replace(find_method("gaussiantalker-star"), attention_heads=4, period=25)
+    monkeypatch.setitem(METHODS, changed.name, changed)
+    method = Avatar.load(folder).talker.method
+    assert (method.attention_heads, method.period) == (2, 0)
+    assert asdict(method) == {name: tuple(v) if isinstance(v, list) else v for name, v in before.items()}
+
+
+def test_a_method_of_ones_own_is_kept(avatar: Avatar, tmp_path: Path) -> None:
+    method = replace(find_method("egstalker"), name="mine", title="Mine", hash_resolutions=(4, 9), agents=3)
+    gaussians = Gaussians.from_dict(dict(avatar.talker.raw.items()))
+    talker = Talker(method, gaussians, avatar.listener.channels).eval().requires_grad_(False)
+    replace(avatar, talker=talker).save(tmp_path / "mine")
+    loaded = Avatar.load(tmp_path / "mine").talker
+    assert loaded.method == method
+    for name, value in talker.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value), name
+
+
+def test_a_folder_with_nothing_but_the_methods_name_is_read(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    old = {**read_json(folder / "avatar.json"), "format": 2, "method": "gaussiantalker-star"}
+    write_json(tmp_path / "copy" / "avatar.json", old)
+    assert Avatar.load(tmp_path / "copy").talker.method == find_method("gaussiantalker-star")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"layers": "two"},
+        {"attention_heads": 3},
+        {"attention_heads": 0},
+        {"fusion": "glue"},
+        {"resolutions": [64, None]},
+        {"resolutions": [100_000, 100_000]},
+        {"deformed": ["ears"]},
+        {"unknown": 1},
+        {"name": None},
+    ],
+)
+def test_damaged_values_are_one_sentence(folder: Path, tmp_path: Path, damage: dict) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    told = read_json(folder / "avatar.json")
+    write_json(tmp_path / "copy" / "avatar.json", {**told, "method": {**told["method"], **damage}})
+    with pytest.raises(GaussianTalkerError):
         Avatar.load(tmp_path / "copy")
 
 

@@ -197,7 +197,7 @@ def measure(
     return {
         "schema": SCHEMA,
         "avatar": folder.resolve().name,
-        "method": avatar.info.get("method"),
+        "method": avatar.talker.method.name,
         "capture": held.capture.path.resolve().name,
         "size": held.capture.size,
         "frames": held.capture.frames,

@@ -16,7 +16,7 @@ from gaussiantalker.media.audio import read_audio
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.speaking.direction import Blink, Pose, directed
 from gaussiantalker.speaking.director import Director
-from gaussiantalker.speaking.folder import Parts, check_folder, read_folder, write_folder
+from gaussiantalker.speaking.folder import Parts, check_folder, facts, read_folder, write_folder
 from gaussiantalker.speaking.frames import AvFrame, FrameStream
 from gaussiantalker.speaking.motion import ARTICULATION_LIMIT, Motion, Steering
 from gaussiantalker.speaking.performance import Performance
@@ -60,8 +60,16 @@ class Avatar:
 
     def save(self, path: str | Path) -> None:
         """Writes the folder; `avatar.json` comes last, so a folder without it is not an avatar yet."""
-        parts = self.info, self.talker, self.listener, self.camera, self.motion, self.plates, self.torso
-        write_folder(path, Parts(*parts))
+        write_folder(path, self._parts)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What its avatar.json tells: `info`, and every value that the avatar is built from beside its tensors."""
+        return facts(self._parts)
+
+    @property
+    def _parts(self) -> Parts:
+        return Parts(self.info, self.talker, self.listener, self.camera, self.motion, self.plates, self.torso)
 
     def speak(
         self,

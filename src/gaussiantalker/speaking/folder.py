@@ -1,5 +1,7 @@
 """An avatar's folder: what is written where, and how it is read again."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,9 +20,10 @@ from gaussiantalker.media.video import read_frames, write_video
 from gaussiantalker.progress import Progress
 from gaussiantalker.speaking.motion import Motion
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.talker import Listener, Talker, TorsoField, find_method
+from gaussiantalker.talker import Listener, Method, Talker, TorsoField, find_method
 
-FORMAT = 2
+FORMAT = 3
+NAMED_METHODS = 2  # the format in which a method was its name alone
 PLATES_CRF = 10  # plates lie behind every frame, so they are kept near-lossless
 
 
@@ -79,8 +82,26 @@ def write_folder(path: str | Path, parts: Parts) -> None:
         _write_tensors(path / "torso.safetensors", parts.torso.state_dict())
     else:
         write_video(path / "plates.mp4", parts.plates, None, crf=PLATES_CRF)
-    facts = {"torso": "field" if parts.torso else "plates"}
-    write_json(path / "avatar.json", {"format": FORMAT, "written_by": __version__, **parts.info, **facts})
+    write_json(path / "avatar.json", facts(parts))
+
+
+def facts(parts: Parts) -> dict[str, Any]:
+    """What avatar.json tells: `info`, and every value that the avatar is built from beside its tensors."""
+    listener = parts.listener
+    return {
+        **parts.info,
+        "format": FORMAT,
+        "written_by": __version__,
+        "method": asdict(parts.talker.method),
+        "camera": asdict(parts.camera),
+        "speech": {
+            "encoder": listener.encoder.name,
+            "channels": listener.channels,
+            "lookahead_ms": listener.lookahead_ms,
+        },
+        "gaussians": len(parts.talker.raw["means"]),
+        "torso": "field" if parts.torso else "plates",
+    }
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
@@ -94,22 +115,30 @@ def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
 
 
 def check_folder(path: Path) -> dict[str, Any]:
-    """The facts of an avatar's folder. Raises GaussianTalkerError when it is none, or of another version."""
+    """The facts of an avatar's folder. Raises GaussianTalkerError when it is none, or of another version.
+
+    A method of which an older version wrote the name alone is today's of that name.
+    """
     if not (path / "avatar.json").is_file():
         raise GaussianTalkerError(f"{path} is not an avatar (it has no avatar.json): give a folder written by 'train'.")
     info = read_json(path / "avatar.json")
-    if info.get("format") != FORMAT:
+    if info.get("format") not in (NAMED_METHODS, FORMAT):
         raise _other_version(path, info)
+    if info["format"] == NAMED_METHODS:
+        info["method"] = asdict(find_method(info["method"]))
+        if "recipe" in info:
+            info["recipe"]["method"] = json.loads(json.dumps(info["method"]))
     return info
 
 
 def _talker(path: Path, info: dict[str, Any], tensors: dict[str, Tensor], speech_channels: int) -> Talker:
-    state = {name.removeprefix("talker."): t for name, t in tensors.items() if name.startswith("talker.")}
+    state = {name.removeprefix("talker."): t.clone() for name, t in tensors.items() if name.startswith("talker.")}
     try:
         gaussians = Gaussians.from_dict({name.removeprefix("raw."): t for name, t in state.items()})
-        talker = Talker(find_method(info["method"]), gaussians, speech_channels)
+        with torch.device("meta"):  # no memory is taken for sizes that the file does not bear out
+            talker = Talker(Method.read(info["method"]), gaussians, speech_channels)
         talker.free = state["free"]
-        talker.load_state_dict(state)
+        talker.load_state_dict(state, assign=True)
     except (KeyError, RuntimeError):
         raise _other_version(path, info) from None
     return talker.eval().requires_grad_(False)

@@ -8,6 +8,7 @@ the same to rounding, and the test compares it with torch's own attention.
 import torch
 from torch import Tensor, nn
 
+from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.talker.fusion import FusionLayer
 
 
@@ -16,6 +17,8 @@ class CrossAttention(FusionLayer):
 
     def __init__(self, width: int, heads: int, feedforward: int, norms: bool = True):
         super().__init__(width, feedforward, norms)
+        if heads < 1 or width % heads:
+            raise GaussianTalkerError(f"{heads} attention heads cannot share {width} channels: choose a divisor.")
         self.heads = heads
         self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
 

@@ -3,8 +3,8 @@
 A new paper is a new value here and, at most, one new part.
 """
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
 
 from gaussiantalker.errors import GaussianTalkerError
 
@@ -13,7 +13,8 @@ from gaussiantalker.errors import GaussianTalkerError
 class Method:
     """Everything that distinguishes one paper's network from another's.
 
-    Sizes and defaults are those of GaussianTalker (Cho et al., ACM MM 2024), section 4 and supplement.
+    Sizes and defaults are those of GaussianTalker (Cho et al., ACM MM 2024), section 4 and supplement. An avatar keeps
+    every value; a value that is added here later needs a default under which older avatars stay what they are.
     """
 
     name: str
@@ -67,6 +68,30 @@ class Method:
         if self.encoding == "hash":
             return 3 * self.hash_levels * self.hash_channels
         return self.plane_channels * len(self.resolutions)
+
+    @classmethod
+    def read(cls, values: Any) -> "Method":
+        """The method with these values, as JSON gives back those of `dataclasses.asdict`.
+
+        Raises:
+            GaussianTalkerError: they are no method's values.
+        """
+        pattern = cls(name="", title="")
+        known = {field.name: getattr(pattern, field.name) for field in fields(cls)}
+        if not isinstance(values, dict) or not {"name", "title"} <= set(values) <= set(known):
+            raise GaussianTalkerError("These are not the values of a method, or another version's.")
+        given = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        for name, value in given.items():
+            if not _alike(value, known[name]):
+                raise GaussianTalkerError(f"A method's {name} cannot be {value!r}.")
+        return cls(**given)
+
+
+def _alike(value: Any, pattern: Any) -> bool:
+    """Whether a value is of a pattern's type, in tuples every part; numbers are counts and so not negative."""
+    if isinstance(value, tuple) and isinstance(pattern, tuple):
+        return all(_alike(part, pattern[0]) for part in value)
+    return type(value) is type(pattern) and not (isinstance(value, int) and value < 0)
 
 
 METHODS = {

@@ -2,22 +2,20 @@
 
 from typing import Any
 
-from gaussiantalker.talker import find_method
 
-
-def model_card(info: dict[str, Any]) -> str:
-    """Markdown for an avatar's `avatar.json`."""
-    training, schedule = info["training"], info["recipe"]["schedule"]
+def model_card(facts: dict[str, Any]) -> str:
+    """Markdown for what an avatar's `avatar.json` tells."""
+    training, schedule = facts["training"], facts["recipe"]["schedule"]
     return f"""# A talking head
 
-An avatar made with GaussianTalker: {info["gaussians"]:,} 3D Gaussians that move with speech.
+An avatar made with GaussianTalker: {facts["gaussians"]:,} 3D Gaussians that move with speech.
 
 | | |
 |---|---|
-| method | {find_method(info["method"]).title} |
+| method | {facts["method"]["title"]} |
 | training | schedule `{schedule["name"]}`, {training["steps"]:,} steps, {training["seconds"] / 60:.1f} minutes |
-| pictures | {info["camera"]["width"]} x {info["camera"]["height"]}, 25 frames a second |
-| speech features | {info["speech"]["encoder"]}, {info["speech"]["channels"]} channels |
+| pictures | {facts["camera"]["width"]} x {facts["camera"]["height"]}, 25 frames a second |
+| speech features | {facts["speech"]["encoder"]}, {facts["speech"]["channels"]} channels |
 
 ```python
 import gaussiantalker as gt

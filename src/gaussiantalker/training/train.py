@@ -1,6 +1,7 @@
 """From a capture to an avatar."""
 
 import copy
+import json
 import os
 from collections.abc import Collection
 from dataclasses import asdict
@@ -13,9 +14,10 @@ import torch
 from gaussiantalker import hardware, speech
 from gaussiantalker.capture import Capture
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.media.files import atomic_path, make_folder, read_json
+from gaussiantalker.media.files import atomic_path, make_folder
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.speaking import Avatar, Motion, calm_stretch
+from gaussiantalker.speaking.folder import check_folder
 from gaussiantalker.speech.windows import PAPERS_LOOKAHEAD_MS
 from gaussiantalker.splatting.cpu import prepare
 from gaussiantalker.splatting.memory import keep_memory
@@ -37,7 +39,7 @@ def train(
     capture: str | Path,
     out: str | Path,
     *,
-    method: str = "gaussiantalker-star",
+    method: str | Method = "gaussiantalker-star",
     schedule: str | Schedule = "standard",
     seed: int = 0,
     torso: Literal["field", "plates"] | None = None,
@@ -48,12 +50,12 @@ def train(
 ) -> Path:
     """Trains an avatar on a capture's folder and writes its folder `out`, which is returned.
 
-    An interrupted run goes on from its last checkpoint; a finished one is left as it is. `torso` is what is behind the
-    head where it shall not be the method's own. What the avatar is after each number of deformation steps in `keep` is
-    kept as well, in `out/after-STEPS`. `lookahead_ms` is how far beyond the beginning of a frame the avatar listens
-    before it moves, one of `speech.windows.LOOKAHEADS_MS`: less is answered sooner live, and costs the lips some truth
-    (docs/live.md). The process keeps the memory it frees (`splatting.memory`), without which a
-    step takes nearly twice as long.
+    An interrupted run goes on from its last checkpoint; a finished one is left as it is. `method` is a paper's by name,
+    or any value of your own. `torso` is what is behind the head where it shall not be the method's own. What the avatar
+    is after each number of deformation steps in `keep` is kept as well, in `out/after-STEPS`. `lookahead_ms` is how far
+    beyond the beginning of a frame the avatar listens before it moves, one of `speech.windows.LOOKAHEADS_MS`: less is
+    answered sooner live, and costs the lips some truth (docs/live.md). The process keeps the memory it frees
+    (`splatting.memory`), without which a step takes nearly twice as long.
 
     Raises:
         GaussianTalkerError: an unknown method, schedule, look-ahead or device, no capture, a capture without sound, or
@@ -61,12 +63,11 @@ def train(
     """
     where = hardware.device(device)
     plan = schedule if isinstance(schedule, Schedule) else find_schedule(schedule)
-    parts, out = find_method(method), Path(out)
+    parts, out = method if isinstance(method, Method) else find_method(method), Path(out)
     source = Capture.load(capture)
-    recipe = {"method": method, "schedule": asdict(plan), "seed": seed, "capture": source.fingerprint}
-    recipe |= {"torso": torso} if torso else {}
-    recipe |= {"keep": sorted(keep)} if keep else {}
-    recipe |= {"lookahead_ms": lookahead_ms} if lookahead_ms != PAPERS_LOOKAHEAD_MS else {}
+    recipe = {"method": asdict(parts), "schedule": asdict(plan), "seed": seed, "capture": source.fingerprint}
+    recipe |= {"torso": torso, "keep": sorted(keep)}
+    recipe = _written(recipe | ({"lookahead_ms": lookahead_ms} if lookahead_ms != PAPERS_LOOKAHEAD_MS else {}))
     if _finished(out, recipe):
         return out
     make_folder(out)
@@ -123,11 +124,16 @@ def kept(out: Path, step: int) -> Path:
     return out / f"after-{step}"
 
 
+def _written(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe as a file gives it back, without what was not asked for."""
+    return {name: value for name, value in json.loads(json.dumps(recipe)).items() if value not in (None, [])}
+
+
 def _finished(out: Path, recipe: dict[str, Any]) -> bool:
     """Whether the avatar is there already, trained in just this way."""
     if not (out / "avatar.json").is_file():
         return False
-    if read_json(out / "avatar.json").get("recipe") != recipe:
+    if check_folder(out).get("recipe") != recipe:
         raise GaussianTalkerError(
             f"{out} holds an avatar trained on another capture or in another way: remove it or choose another --out."
         )
@@ -159,14 +165,6 @@ def _avatar(
     motion, plates = _motion(capture, torso is not None)
     seconds = trainer.seconds + (torso.seconds if torso else 0)
     info = {
-        "method": talker.method.name,
-        "camera": asdict(capture.camera),
-        "speech": {
-            "encoder": listener.encoder.name,
-            "channels": listener.channels,
-            "lookahead_ms": listener.lookahead_ms,
-        },
-        "gaussians": len(talker.raw["means"]),
         "training": {"seconds": round(seconds, 1), "steps": trainer.steps_done, "curve": trainer.curve},
         "recipe": recipe,
         "capture": os.path.relpath(capture.path, folder),
@@ -186,6 +184,6 @@ def _avatar(
 def _present(avatar: Avatar, out: Path, capture: Capture, progress: Progress) -> None:
     """What people look at first: a card, and a clip of sound that was not trained on."""
     with atomic_path(out / "README.md") as temporary:
-        temporary.write_text(model_card(avatar.info), encoding="utf-8")
+        temporary.write_text(model_card(avatar.facts), encoding="utf-8")
     held_out = capture.audio[capture.train_frames * SAMPLES_PER_FRAME :][: PREVIEW_FRAMES * SAMPLES_PER_FRAME]
     avatar.speak(held_out).save(out / "preview.mp4", progress)
