@@ -15,8 +15,10 @@ from gaussiantalker.capture import Capture, capture
 from gaussiantalker.capture.face_mesh import load_face_mesh
 from gaussiantalker.capture.landmarker import Landmarker
 from gaussiantalker.capture.morphable import HAIR, REGIONS, SKIN, TEETH
+from gaussiantalker.cli.main import main
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import project, rigid, yaw_pitch_roll
+from gaussiantalker.media import video
 
 
 def test_every_array_has_one_row_per_frame(captured: Capture, clip: SyntheticClip) -> None:
@@ -79,6 +81,28 @@ def test_second_run_changes_nothing(captured: Capture, film: Path) -> None:
     assert {p.name: (p.stat().st_mtime_ns, p.stat().st_ino) for p in captured.path.glob("*.np?")} == before
     assert again.record["consent"] == "drawn by a test"
     assert again.fingerprint == captured.fingerprint
+
+
+def another(film: Path, clip: SyntheticClip, folder: Path) -> Path:
+    """The same person in another film."""
+    video.write_video(folder / "other.mp4", clip.video[::-1], clip.audio)
+    return folder / "other.mp4"
+
+
+def test_consent_belongs_to_one_film(captured: Capture, film: Path, clip: SyntheticClip, tmp_path: Path) -> None:
+    out = tmp_path / "cap"
+    shutil.copytree(captured.path, out)
+    before = (out / "capture.json").read_bytes()
+    other = another(film, clip, tmp_path)
+    with pytest.raises(GaussianTalkerError, match=r"of another film \(speaker.mp4\).*another folder, or .* --force"):
+        capture(other, out, size=captured.size, consent="me, too")
+    assert (out / "capture.json").read_bytes() == before and Capture.load(out).fingerprint == captured.fingerprint
+    moved = shutil.copy(film, tmp_path / "renamed.mp4")
+    same = capture(moved, out, size=captured.size)
+    assert same.record["consent"] == "drawn by a test", "the same film under another name"
+    assert main(["capture", str(other), "--out", str(out), "--size", str(captured.size), "--force"]) == 0
+    replaced = Capture.load(out).record
+    assert (replaced["source"], replaced["consent"]) == ("other.mp4", "not recorded")
 
 
 def test_record_says_what_was_done(captured: Capture) -> None:

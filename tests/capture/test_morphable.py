@@ -90,7 +90,7 @@ def test_broken_heads_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(GaussianTalkerError, match=r"not a numpy \.npz file"):
         load_head(file)
     for change, words in (
-        ({"regions": None}, "lacks 'regions"),
+        ({"regions": None}, "lacks regions"),
         ({"identity": np.ones((1, 5, 3))}, "identity is"),
         ({"triangles": np.array([[0, 1, 9]])}, "triangles must lie between 0 and 3"),
         ({"regions": np.full(4, 99)}, "regions must lie between 0 and 7"),

@@ -89,3 +89,22 @@ def test_plate_of_an_empty_picture_is_the_picture() -> None:
     picture, _, wall = person(0)
     labels = np.zeros((SIZE, SIZE), np.uint8)
     assert np.array_equal(plate(picture, labels, wall.astype(np.float32)), picture)
+
+
+@pytest.mark.parametrize("dark", [1, 4])
+def test_a_fade_from_black_leaves_no_silhouette(dark: int) -> None:
+    """The first frames of the film are black, and nobody is found in them."""
+    views = [person(0) for _ in range(12)]
+    pictures, labels = np.stack([v[0] for v in views]), np.stack([v[1] for v in views])
+    for k in range(dark):
+        pictures[k] = pictures[k] * (0.15 * k)
+        labels[k] = 0
+    background, seen = clean_background(pictures, labels)
+    assert not seen[30:46, 40:56].any(), "behind the head nothing was seen"
+    assert background.min() >= 55, "the wall's darkest colour is 60"
+    empty = pictures.copy()
+    empty[:dark] = views[0][2]
+    background, seen = clean_background(empty, labels)
+    assert seen.all() and np.array_equal(background, views[0][2]), (
+        "a wall without the person is the best of backgrounds"
+    )

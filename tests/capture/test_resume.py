@@ -11,6 +11,7 @@ import pytest
 
 from gaussiantalker.capture import Capture, capture
 from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.media.lock import locked
 
 # Captures a film and kills itself, without any farewell, when a stage has done so many steps.
 DIE = """
@@ -63,6 +64,43 @@ def test_killed_in_each_long_stage_it_ends_the_same(captured: Capture, film: Pat
     for name in ("frames.npy", "landmarks.npy", "labels.npy", "plates.npy"):
         assert np.array_equal(np.load(out / name), np.load(captured.path / name), equal_nan=True), name
     assert "running" not in json.loads((out / "capture.json").read_text())
+
+
+# Kills itself while the record is written for the first time.
+DIE_AT_ONCE = """
+import os, signal, sys
+from gaussiantalker.capture import capture
+from gaussiantalker.media import files
+
+files.os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+capture(sys.argv[1], sys.argv[2], size=128)
+"""
+
+
+def test_killed_before_there_is_a_record_the_folder_is_still_ours(film: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", DIE_AT_ONCE, str(film), str(tmp_path / "cap")]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
+    left = {path.name for path in (tmp_path / "cap").iterdir()}
+    assert ".lock" in left and any(name.startswith(".capture.") for name in left) and "capture.json" not in left
+    with pytest.raises(RuntimeError, match="begins"):
+        capture(film, tmp_path / "cap", size=128, progress=Begins())
+    assert not [name for name in left if (tmp_path / "cap" / name).exists()]
+
+
+class Begins(Steps):
+    """Stops at the first stage."""
+
+    def __init__(self) -> None:
+        pass
+
+    def stage(self, name: str, total: int) -> None:
+        raise RuntimeError("begins")
+
+
+def test_the_second_of_two_captures_is_told(film: Path, tmp_path: Path) -> None:
+    with locked(tmp_path / "cap", "capture"):
+        with pytest.raises(GaussianTalkerError, match="somebody works here"):
+            capture(film, tmp_path / "cap", size=128)
 
 
 def test_a_forced_stage_runs_again_and_what_it_leaves_equal_does_not(captured: Capture, film: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gaussiantalker.capture.stages import Stages
+from gaussiantalker.capture.stages import Stage, Stages
 from gaussiantalker.errors import Failure, GaussianTalkerError
 from gaussiantalker.media.files import atomic_path
 
@@ -18,11 +18,20 @@ class Kitchen:
         self.folder, self.calls = folder, []
         self.salt, self.version = 1, 1
 
-    def bake(self, record: dict) -> Stages:
-        stages = Stages(self.folder / "capture.json", record)
-        stages.run("dough", self.version, {"salt": self.salt}, [], ["dough.txt"], self.dough)
-        stages.run("bread", 1, {}, ["dough"], ["bread.txt", "crumbs.txt"], self.bread)
+    def bake(self, record: dict, force: tuple[str, ...] = ()) -> Stages:
+        stages = Stages(self.folder / "capture.json", record, force)
+        for stage in self.recipe():
+            stages.run(stage, self)
         return stages
+
+    def recipe(self) -> list[Stage]:
+        def salt(kitchen: "Kitchen") -> dict:
+            return {"salt": kitchen.salt}
+
+        return [
+            Stage("dough", self.version, (), ("dough.txt",), lambda kitchen: kitchen.dough(), settings=salt),
+            Stage("bread", 1, ("dough",), ("bread.txt", "crumbs.txt"), lambda kitchen: kitchen.bread()),
+        ]
 
     def dough(self) -> dict:
         self.calls.append("dough")
@@ -110,10 +119,7 @@ def test_work_goes_on_only_where_the_same_work_was_killed(kitchen: Kitchen) -> N
 
 def test_a_forced_stage_begins_anew(kitchen: Kitchen) -> None:
     record = kitchen.bake({}).record
-    stages = Stages(kitchen.folder / "capture.json", record, force=["dough"])
-    stages.run("dough", 1, {"salt": 1}, [], ["dough.txt"], kitchen.dough)
-    stages.run("bread", 1, {}, ["dough"], ["bread.txt", "crumbs.txt"], kitchen.bread)
-    assert stages.ran == ["dough"], "the same dough comes out, so the bread is still good"
+    assert kitchen.bake(record, ("dough",)).ran == ["dough"], "the same dough comes out, so the bread is still good"
 
 
 def test_what_is_refused_leaves_nothing(kitchen: Kitchen) -> None:

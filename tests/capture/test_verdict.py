@@ -38,6 +38,7 @@ def test_a_good_capture_is_good() -> None:
         ("ingest", "crop", [0, 0, 200], "Film closer"),
         ("ingest", "other_people", 1, "2 people are seen"),
         ("tracking", "missing_frames", list(range(40, 400)), "at most 14.4 s"),
+        ("tracking", "hidden_frames", list(range(100, 125)), "25 frames (0.5%), 0:04.00 to 0:05.00: the lips there"),
         ("tracking", "yaw_pitch_roll_ranges", {"yaw": [-70, 15], "pitch": [0, 5], "roll": [0, 0]}, "Profiles"),
         ("tracking", "yaw_pitch_roll_ranges", {"yaw": [-1, 2], "pitch": [0, 5], "roll": [0, 0]}, "show its shape"),
         ("tracking", "pose_jitter", {"degrees": 0.6, "px": 2}, "more light"),

@@ -26,6 +26,7 @@ LANDMARKS_68 = (
     + (33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380)
     + (61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87)
 )
+_NOT_A_ROTATION = 1e-2  # by which a row's length, or two rows' product, may be off: files have few digits
 _TRANSFORM_SCALE = 10.0  # transforms_*.json hold trans / 10
 
 
@@ -77,26 +78,47 @@ def read_poses(folder: Path) -> Poses:
         content = read_json(file)
         try:
             focal = float(content["focal_len"])
-            entries |= {int(frame["img_id"]): frame["transform_matrix"] for frame in content["frames"]}
-        except (KeyError, TypeError, ValueError) as error:
+            entries |= {int(frame["img_id"]): np.array(frame["transform_matrix"], float) for frame in content["frames"]}
+            index = np.array(sorted(entries))
+            matrices = np.stack([entries[k] for k in index])
+            if matrices.shape[1:] != (4, 4) or not _rigid(matrices[:, :3, :3]):
+                raise ValueError("transform_matrix is no rigid motion")
+            poses = Poses(focal, index, *from_transform(matrices))
+        except (KeyError, TypeError, ValueError, OverflowError, np.linalg.LinAlgError) as error:
             raise GaussianTalkerError(f"{file} is not a list of AD-NeRF poses ({error!r}); track it again") from None
-    index = np.array(sorted(entries))
-    rotations, translations = from_transform(np.array([entries[k] for k in index], dtype=float))
-    return Poses(focal, index, rotations, translations)
+    return _checked(poses, folder)
+
+
+def _rigid(rotations: np.ndarray) -> bool:
+    """Whether matrices [K, 3, 3] turn and do nothing else."""
+    products = rotations @ np.swapaxes(rotations, 1, 2)
+    return bool(np.abs(products - np.eye(3)).max() < _NOT_A_ROTATION) and bool((np.linalg.det(rotations) > 0).all())
+
+
+def _checked(poses: Poses, source: Path) -> Poses:
+    """The poses, when all of their numbers can be true."""
+    finite = np.isfinite(poses.rotations).all() and np.isfinite(poses.translations).all()
+    if not finite or not 1 < poses.focal < 1e6:
+        raise GaussianTalkerError(f"the poses in {source} are not finite or have no focal length; track it again")
+    if (poses.translations[:, 2] <= 0).any():
+        raise GaussianTalkerError(f"the poses in {source} put the head behind the camera; track it again")
+    return poses
 
 
 def _read_track_params(path: Path) -> Poses:
-    import pickle
-
     import torch
 
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         euler, trans = (np.asarray(content[key], dtype=float) for key in ("euler", "trans"))
         focal = float(np.ravel(np.asarray(content["focal"]))[0])
-    except (KeyError, RuntimeError, pickle.UnpicklingError) as error:
-        raise GaussianTalkerError(f"{path} does not hold a tracker's poses as plain tensors ({error})") from None
-    return Poses(focal, np.arange(len(euler)), *from_tracker(euler, trans))
+        if euler.ndim != 2 or euler.shape[1] != 3 or euler.shape != trans.shape or not len(euler):
+            raise ValueError(f"euler {euler.shape} and trans {trans.shape} are not [frames, 3]")
+        poses = Poses(focal, np.arange(len(euler)), *from_tracker(euler, trans))
+    except Exception as error:  # of torch and its unpickler, which have a dozen kinds for damaged bytes
+        told = str(error).partition("\n")[0][:120]
+        raise GaussianTalkerError(f"{path} does not hold a tracker's poses as plain tensors ({told})") from None
+    return _checked(poses, path)
 
 
 def read_blink(path: Path, frames: int) -> np.ndarray:  # [frames] float32 in [0, 1]

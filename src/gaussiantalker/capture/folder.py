@@ -1,25 +1,29 @@
 """A finished capture: a folder with everything training needs, indexed by frame number."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gaussiantalker.capture.arrays import file_size
+from gaussiantalker.capture.arrays import ArrayReader, file_size
+from gaussiantalker.capture.soundness import REMEDY, check_arrays, check_pictures, checked_camera
+from gaussiantalker.capture.stages import is_done
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import Camera
 from gaussiantalker.media import audio, image
 from gaussiantalker.media.files import read_array, read_arrays, read_json
-from gaussiantalker.timing import held_out_from
+from gaussiantalker.speech.deepspeech import read_windows
+from gaussiantalker.timing import SAMPLES_PER_FRAME, held_out_from
 
 RECORD = "capture.json"
 FORMAT = 2
 STAGES = ("ingest", "tracking", "head", "labels", "plates", "points")
-# The files that hold the fields of a `Tracking`: all of their arrays, or those named.
-_TRACKING = {"tracking.npz": (), "head.npz": ("expression", "gaze"), "points.npz": ()}
+_TRACKING = ("tracking.npz", "head.npz", "points.npz")  # the files that hold the fields of a `Tracking`
+_MOST_LABEL, _LOOKS = 3, 16  # and frames in which labels are looked at
+_PICTURES = {"frames.npy": (3,), "labels.npy": (), "plates.npy": (3,)}
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Tracking:
     regions: np.ndarray  # [P] int8, what each point belongs to: numbers of `morphable.REGIONS`
     expression: np.ndarray  # [N, E] float32 in [0, 1], weights of the morphable head's units
     gaze: np.ndarray  # [N, 2] float32, yaw and pitch against the head in degrees, signs as of the head's
+    hidden: np.ndarray  # [N] bool; where True something hides the mouth, and what is known of the lips is guessed
 
 
 @dataclass(frozen=True)
@@ -55,14 +60,23 @@ class Capture:
 
     @classmethod
     def load(cls, path: str | Path) -> "Capture":
-        """Raises GaussianTalkerError when the folder is missing, is no capture, or is not finished."""
+        """Raises GaussianTalkerError when the folder is missing, is no capture, is not finished, or holds arrays that
+        are damaged, not finite, or of another shape than they should be."""
         path = Path(path)
         record = _checked_record(path)
-        camera = Camera(**record["stages"]["tracking"]["facts"]["camera"])
-        arrays = {}
-        for name, wanted in _TRACKING.items():
-            arrays |= read_arrays(path / name, *wanted)
-        return cls(path, record, camera, Tracking(**arrays))
+        camera = checked_camera(path / RECORD, record["stages"]["tracking"]["facts"])
+        arrays: dict[str, np.ndarray] = {}
+        for name in _TRACKING:
+            arrays |= read_arrays(path / name)
+        size, count = camera.height, _frames(path, record)
+        # Captures from before frames were marked have none that is hidden.
+        arrays.setdefault("hidden", np.zeros(count, bool))
+        check_arrays(path, arrays, count)
+        for name, rest in _PICTURES.items():
+            check_pictures(path / name, read_array(path / name, mapped=True), (count, size, size, *rest))
+        if ArrayReader(path / "labels.npy").sampled(_LOOKS).max() > _MOST_LABEL:
+            raise GaussianTalkerError(f"{path / 'labels.npy'} must lie between 0 and {_MOST_LABEL}; {REMEDY}")
+        return cls(path, record, camera, Tracking(**{field.name: arrays[field.name] for field in fields(Tracking)}))
 
     @property
     def fingerprint(self) -> str:
@@ -112,20 +126,25 @@ class Capture:
 
     @cached_property
     def background(self) -> np.ndarray:  # [H, W, 3] uint8
-        return image.read_image(self.path / "background.png")
+        picture = image.read_image(self.path / "background.png")
+        check_pictures(self.path / "background.png", picture, (self.size, self.size, 3))
+        return picture
 
     @property
     def deepspeech(self) -> np.ndarray | None:  # [N, 16, 29] float32
         """The DeepSpeech windows that an AD-NeRF dataset brought along; None where there were none."""
         path = self.path / "deepspeech.npy"
-        return read_array(path) if path.exists() else None
+        return read_windows(path) if path.exists() else None
 
     @cached_property
     def audio(self) -> np.ndarray:  # [640 N] float32, 16 kHz
         """Raises GaussianTalkerError when the video had no sound."""
         if not self.has_audio:
             raise GaussianTalkerError(f"{self.path} was captured from a video without sound; capture one with sound")
-        return audio.read_audio(self.path / "audio.wav")
+        sound = audio.read_audio(self.path / "audio.wav")
+        if len(sound) != self.frames * SAMPLES_PER_FRAME:
+            raise GaussianTalkerError(f"{self.path / 'audio.wav'} is not as long as the pictures; {REMEDY}")
+        return sound
 
 
 def _checked_record(path: Path) -> dict[str, Any]:
@@ -143,9 +162,10 @@ def _checked_record(path: Path) -> dict[str, Any]:
         raise GaussianTalkerError(
             f"{path} is a capture of format {version}, not {FORMAT}; run `gaussiantalker capture` anew"
         )
+    stages = record.get("stages")
     for stage in STAGES:
-        done = record.get("stages", {}).get(stage)
-        if done is None:
+        done = stages.get(stage) if isinstance(stages, dict) else None
+        if not is_done(done):
             raise GaussianTalkerError(
                 f"{path} is not finished ({stage} is missing); run the same capture command again"
             )
@@ -153,3 +173,15 @@ def _checked_record(path: Path) -> dict[str, Any]:
             if file_size(path / name) != size:
                 raise GaussianTalkerError(f"{path / name} is missing or damaged; run the same capture command again")
     return record
+
+
+def _frames(path: Path, record: dict[str, Any]) -> int:
+    """How many frames a record tells, with cuts that lie within them."""
+    facts = record["stages"]["ingest"]["facts"]
+    count, cuts = facts.get("frames"), facts.get("cut", [])
+    pairs = [tuple(cut) for cut in cuts if isinstance(cut, list)] if isinstance(cuts, list) else []
+    edges = [edge for pair in pairs for edge in pair]
+    sound = len(pairs) == len(cuts) and all(len(pair) == 2 for pair in pairs) and edges == sorted(edges)
+    if not isinstance(count, int) or not sound or not all(isinstance(k, int) and 0 <= k <= count for k in edges):
+        raise GaussianTalkerError(f"{path / RECORD} does not tell frames and cuts; {REMEDY}")
+    return count

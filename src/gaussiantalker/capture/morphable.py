@@ -32,6 +32,7 @@ SKIN, HAIR, NECK, EYE, MOUTH, TEETH, TONGUE, SOCKET = range(len(REGIONS))
 INSIDE_MOUTH = (MOUTH, TEETH, TONGUE)
 PACKED = Path(__file__).parent / "morphable_head.npz"
 PACKED_LICENCE = "CC0 1.0 (MakeHuman)"
+_LANDMARKS = 478  # of the face landmarker
 _LENGTHS = ("vertices", "identity", "expression")
 _ARRAYS = (*_LENGTHS, "triangles", "regions", "expression_names", "landmarks", "landmark_vertices", "landmark_shares")
 
@@ -57,14 +58,15 @@ class MorphableHead:
 
 def load_head(path: Path = PACKED) -> MorphableHead:
     """Raises GaussianTalkerError when the file is not laid out as above."""
-    try:
-        file = read_arrays(path)
-        arrays = {name: file[name] for name in _ARRAYS}
-        step = float(file["step"]) if "step" in file else 1.0
-    except KeyError as error:
-        raise GaussianTalkerError(f"{path} is no morphable head, it lacks {error}; see docs/capture.md") from None
-    except (ValueError, TypeError):
-        raise GaussianTalkerError(f"{path} is no morphable head, its step is no number; see docs/capture.md") from None
+    found = read_arrays(path)
+    for name in _ARRAYS:
+        kinds = "U" if name == "expression_names" else "fiu"
+        if name not in found or found[name].dtype.kind not in kinds or not found[name].size:
+            raise GaussianTalkerError(f"{path} is no morphable head, it lacks {name}; see docs/capture.md")
+        if kinds != "U" and not np.isfinite(found[name]).all():
+            raise GaussianTalkerError(f"{path} is no morphable head: {name} holds values that are not finite")
+    arrays = {name: found[name] for name in _ARRAYS}
+    step = float(np.ravel(found["step"])[0]) if "step" in found else 1.0
     for name in _LENGTHS:
         exact = np.issubdtype(arrays[name].dtype, np.integer)
         arrays[name] = arrays[name].astype(np.float32) * np.float32(step if exact else 1)
@@ -72,12 +74,15 @@ def load_head(path: Path = PACKED) -> MorphableHead:
         arrays[name] = arrays[name].astype(np.int32)
     arrays["regions"] = arrays["regions"].astype(np.int8)
     arrays["landmark_shares"] = arrays["landmark_shares"].astype(np.float32)
-    arrays["expression_names"] = tuple(str(name) for name in arrays["expression_names"])
+    arrays["expression_names"] = tuple(str(name) for name in np.ravel(arrays["expression_names"]))
     _check(path, arrays)
     return _placed(MorphableHead(**arrays))
 
 
 def _check(path: Path, arrays: dict) -> None:
+    for name in _ARRAYS:
+        if np.ndim(arrays[name]) < 1:
+            raise GaussianTalkerError(f"{path} is no morphable head: {name} is a single number")
     count, points = len(arrays["vertices"]), len(arrays["landmarks"])
     shapes = {
         "vertices": (count, 3),
@@ -91,7 +96,8 @@ def _check(path: Path, arrays: dict) -> None:
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise GaussianTalkerError(f"{path} is no morphable head: {name} is {arrays[name].shape}, not {shape}")
-    for name, most in (("triangles", count), ("landmark_vertices", count), ("regions", len(REGIONS))):
+    limits = {"triangles": count, "landmark_vertices": count, "regions": len(REGIONS), "landmarks": _LANDMARKS}
+    for name, most in limits.items():
         if arrays[name].size and not 0 <= arrays[name].min() <= arrays[name].max() < most:
             raise GaussianTalkerError(f"{path} is no morphable head: {name} must lie between 0 and {most - 1}")
     if not np.isin(OUTER_EYE_CORNERS, arrays["landmarks"]).all():

@@ -14,7 +14,7 @@ def read_columns(path: str | Path, names: Sequence[str]) -> np.ndarray:  # [rows
     """These columns of an OpenFace csv.
 
     Column names are taken with or without the blanks that some builds of OpenFace put before them. Raises
-    GaussianTalkerError when the file is missing, has no rows or lacks a column.
+    GaussianTalkerError when the file is missing, has no rows, lacks a column or holds values that are not finite.
     """
     path = existing_file(path, "OpenFace csv")
     try:
@@ -32,4 +32,9 @@ def read_columns(path: str | Path, names: Sequence[str]) -> np.ndarray:  # [rows
         raise GaussianTalkerError(f"{path} is not a table of numbers ({error}); run OpenFace again") from None
     if not values:
         raise GaussianTalkerError(f"{path} has no rows; run OpenFace's FeatureExtraction again")
-    return np.array(values)
+    table = np.array(values)
+    bad = np.argwhere(~np.isfinite(table))
+    if len(bad):
+        row, column = bad[0]
+        raise GaussianTalkerError(f"{path} has no number for {names[column]} in row {row + 1}; run OpenFace again")
+    return table

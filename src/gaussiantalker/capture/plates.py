@@ -19,6 +19,9 @@ from gaussiantalker.progress import Progress
 BACKGROUND, HEAD = 0, 1
 _SAMPLES = 120
 _ROWS = 32
+# A picture has another background where this share of what most pictures show is off by so many grey levels.
+_MOST_OTHER, _OTHER = 0.25, 24
+_LEAST_COMMON = 0.02  # of the picture, below which nothing can be compared
 _GRID = 256  # cells along a side on which smooth things are computed
 # Lengths as shares of the picture's side; at 512 pixels they are 5, 4, 14, 4 and 52 pixels.
 _CLEAR_OF_PERSON = 0.010
@@ -46,10 +49,24 @@ def make_plates(folder: Path, progress: Progress) -> dict:
 
 
 def clean_background(pictures: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Background [H, W, 3] uint8 of pictures [K, H, W, 3] with labels [K, H, W], and where it was ever seen [H, W]."""
+    """Background [H, W, 3] uint8 of pictures [K, H, W, 3] with labels [K, H, W], and where it was ever seen [H, W].
+
+    Pictures that show another background than most, as where a film fades in from black, count for nothing.
+    """
     width = 2 * max(round(_CLEAR_OF_PERSON * labels.shape[1]), 2) + 1
     person = ndimage.maximum_filter1d((labels != BACKGROUND).view(np.uint8), width, axis=1, mode="constant")
     clear = ndimage.maximum_filter1d(person, width, axis=2, mode="constant") == 0
+    out, count = _usual(pictures, clear)
+    alike = _alike(pictures, clear, out, count)
+    if not alike.all():
+        out, count = _usual(pictures[alike], clear[alike])
+    seen = count > 0
+    filled = pull_push(out * seen[..., None], seen.astype(np.float32))
+    return np.clip(filled + 0.5, 0, 255).astype(np.uint8), seen
+
+
+def _usual(pictures: np.ndarray, clear: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Medians [H, W, 3] of pictures [K, H, W, 3] where they are `clear` [K, H, W], and of how many [H, W]."""
     out = np.zeros(pictures.shape[1:], np.float32)
     count = clear.sum(0)
     for top in range(0, len(out), _ROWS):
@@ -59,9 +76,19 @@ def clean_background(pictures: np.ndarray, labels: np.ndarray) -> tuple[np.ndarr
         values = np.sort(np.ascontiguousarray(np.moveaxis(values, 0, -1)))
         middle = (np.maximum(count[rows] - 1, 0) // 2)[:, :, None, None]
         out[rows] = np.take_along_axis(values, middle, axis=-1)[..., 0]
-    seen = count > 0
-    filled = pull_push(out * seen[..., None], seen.astype(np.float32))
-    return np.clip(filled + 0.5, 0, 255).astype(np.uint8), seen
+    return out, count
+
+
+def _alike(pictures: np.ndarray, clear: np.ndarray, usual: np.ndarray, count: np.ndarray) -> np.ndarray:  # [K] bool
+    """Which pictures agree with the usual background wherever most of them show it."""
+    common = count > len(pictures) / 2
+    if common.mean() < _LEAST_COMMON:
+        return np.ones(len(pictures), bool)
+    other = np.empty(len(pictures))
+    for k, (picture, free) in enumerate(zip(pictures, clear & common, strict=True)):
+        away = np.abs(picture[free] - usual[free]).max(-1) > _OTHER
+        other[k] = away.mean() if away.size else 0.0
+    return other <= max(_MOST_OTHER, 2 * float(np.median(other)))
 
 
 def plate(picture: np.ndarray, labels: np.ndarray, background: np.ndarray) -> np.ndarray:  # [H, W, 3] uint8

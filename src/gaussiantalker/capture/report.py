@@ -163,6 +163,7 @@ def _bad_frames(tracking: dict[str, Any]) -> str:
     sentences = []
     for name, frames in (
         ("No face", tracking["missing_frames"]),
+        ("Something hides the mouth", tracking.get("hidden_frames", [])),
         ("Something hides the face", tracking.get("alignment", {}).get("frames_not_aligned", [])),
     ):
         if frames:

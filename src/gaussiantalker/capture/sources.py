@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,8 +21,18 @@ class Source(Protocol):
 
     path: Path
 
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    def content(self) -> str:
+        """A digest of the pictures: the same for the same film, wherever it lies, and for no other."""
+
     def identity(self) -> dict[str, Any]:
-        """Settings that change when the content does."""
+        """Settings that change when anything that is read does."""
+
+    def annotations(self) -> dict[str, Any]:
+        """The same, of poses and masks that come along."""
 
     def ingest(self, out: Path, size: int, progress: Progress) -> dict[str, Any]:
         """Writes frames.npy, landmarks.npy, faces.npz and, if there is sound, audio.wav."""
@@ -51,8 +62,22 @@ class Film:
 
     path: Path
 
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @cached_property
+    def _digest(self) -> str:
+        return digest_file(self.path)
+
+    def content(self) -> str:
+        return self._digest
+
     def identity(self) -> dict[str, Any]:
-        return {"sha256": digest_file(self.path)}
+        return {"sha256": self._digest}
+
+    def annotations(self) -> dict[str, Any]:
+        return {}
 
     def ingest(self, out: Path, size: int, progress: Progress) -> dict[str, Any]:
         from gaussiantalker.capture.ingest import ingest
@@ -73,6 +98,17 @@ class Dataset:
     """A folder in AD-NeRF's layout. Its own poses and masks are used; without masks, ours are made."""
 
     path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def content(self) -> str:
+        listing = sorted((file.name, file.stat().st_size) for file in (self.path / "ori_imgs").iterdir())
+        return hashlib.sha256(repr(listing).encode()).hexdigest()
+
+    def annotations(self) -> dict[str, Any]:
+        return self.identity()
 
     def identity(self) -> dict[str, Any]:
         content = hashlib.sha256()

@@ -3,12 +3,26 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gaussiantalker.capture.arrays import file_size
 from gaussiantalker.errors import Failure, GaussianTalkerError
 from gaussiantalker.media.files import is_full, write_json
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One piece of the work. Its functions are called with the job, whatever that is to those who wrote them."""
+
+    name: str
+    version: int  # another one where the same inputs give another result
+    reads: tuple[str, ...]  # earlier stages whose files it reads
+    writes: tuple[str, ...]  # files, of which some may not come to be
+    work: Callable[[Any], dict[str, Any]]  # writes them and returns facts for the record
+    parts: tuple[str, ...] = ()  # files with which killed work goes on, and that nobody needs afterwards
+    settings: Callable[[Any], dict[str, Any]] = lambda job: {}  # what it depends on besides
 
 
 class Stages:
@@ -25,33 +39,24 @@ class Stages:
         self.record.setdefault("stages", {})
         self.ran: list[str] = []
 
-    def run(
-        self,
-        name: str,
-        version: int,
-        settings: dict[str, Any],
-        after: Sequence[str],
-        files: Sequence[str],
-        work: Callable[[], dict[str, Any]],
-        parts: Sequence[str] = (),
-    ) -> dict[str, Any]:
-        """Facts returned by `work`, now or when it last ran. Files are those of `files` that exist afterwards.
+    def run(self, stage: Stage, job: Any) -> None:
+        """Does the stage's work unless it is done; the facts it returns are in the record afterwards.
 
-        `parts` are files that `work` needs to go on after it was killed, and nobody afterwards. What `work` refuses
-        with a GaussianTalkerError leaves no files. Raises Failure when the disk is full.
+        What `work` refuses with a GaussianTalkerError leaves no files. Raises Failure when the disk is full.
         """
+        name = stage.name
         done, folder = self.record["stages"], self._path.parent
-        inputs = {stage: done[stage]["content"] for stage in after}
-        key = _digest_json({"version": version, "settings": settings, "inputs": inputs})
+        inputs = {earlier: done[earlier]["content"] for earlier in stage.reads}
+        key = _digest_json({"version": stage.version, "settings": stage.settings(job), "inputs": inputs})
         old = done.get(name)
         fresh = old and old["key"] == key and all(file_size(folder / f) == n for f, n in old["files"].items())
         if fresh and name not in self._force:
-            return old["facts"]
-        own = [folder / file for file in (*files, *parts)]
+            return
+        own = [folder / file for file in (*stage.writes, *stage.parts)]
         try:
             self._begin(name, key, own)
-            facts = work()
-            written = [f for f in files if (folder / f).exists()]
+            facts = stage.work(job)
+            written = [f for f in stage.writes if (folder / f).exists()]
             done[name] = {
                 "key": key,
                 "content": _digest_files([folder / f for f in written]),
@@ -64,13 +69,14 @@ class Stages:
         except OSError as error:
             raise _failure(folder, name, error) from error
         except Failure as error:  # of one file, told again with the stage and what is kept
+            if not isinstance(error.__cause__, OSError):
+                raise
             raise _failure(folder, name, error.__cause__) from error
         except GaussianTalkerError:
             self._withdraw(own)
             raise
-        for part in parts:
+        for part in stage.parts:
             (folder / part).unlink(missing_ok=True)
-        return facts
 
     def _begin(self, name: str, key: str, own: Sequence[Path]) -> None:
         """Only the same work with the same inputs, unless it is forced, goes on where it was killed."""
@@ -93,6 +99,12 @@ class Stages:
 
     def save(self) -> None:
         write_json(self._path, self.record)
+
+
+def is_done(entry: Any) -> bool:
+    """Whether something in a record is what `Stages` writes of a stage."""
+    kinds = {"key": str, "content": str, "files": dict, "facts": dict}
+    return isinstance(entry, dict) and all(isinstance(entry.get(name), kind) for name, kind in kinds.items())
 
 
 def _failure(folder: Path, stage: str, error: OSError) -> Exception:

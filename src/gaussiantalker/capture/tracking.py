@@ -9,6 +9,7 @@ from gaussiantalker.capture.alignment import align_motion
 from gaussiantalker.capture.arrays import ArrayReader
 from gaussiantalker.capture.eyes import BLINKS, blink_of, blinks_of, eye_opening
 from gaussiantalker.capture.face_mesh import INNER_LIPS, OUTER_EYE_CORNERS, FaceMesh, load_face_mesh
+from gaussiantalker.capture.hiding import hidden_mouths
 from gaussiantalker.capture.pose import Motion, fit_motion
 from gaussiantalker.geometry import yaw_pitch_roll
 from gaussiantalker.media.files import read_array, read_arrays
@@ -52,10 +53,12 @@ def save_tracking(
         landmarks = steady(bridge(np.asarray(raw), found))
     blink = blink_of(landmarks, scores) if blink is None else blink
     by_eye = blinks_of(landmarks, scores)
+    hidden = hidden_mouths(ArrayReader(folder / "frames.npy"), landmarks, found, mesh)
     np.savez(
         folder / "tracking.npz",
         landmarks=landmarks,
         found=found,
+        hidden=hidden,
         blendshapes=scores,
         blink=blink,
         blink_right=by_eye[:, 0],
@@ -67,7 +70,8 @@ def save_tracking(
         triangles=mesh.triangles,
     )
     trembling = {name: round(jitter(_some(points)), 3) for name, points in (("raw", raw), ("smoothed", landmarks))}
-    return _facts(landmarks, scores, found, blink, motion, size) | {"landmark_jitter_px": trembling}
+    more = {"landmark_jitter_px": trembling, "hidden_frames": np.flatnonzero(hidden).tolist()}
+    return _facts(landmarks, scores, found, blink, motion, size) | more
 
 
 def bridge(values: np.ndarray, found: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Says in words how good a capture is, and what would make it better."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from gaussiantalker.timing import FPS
 Level = Literal["good", "limit", "problem"]
 _SHORT, _ENOUGH = 30, 120  # seconds
 _IN_STEP = 2.0  # frames by which sound and lips may be apart: 80 ms, which few people notice
+_MOST_HIDDEN = 0.3  # of the frames
 _AGREE = 0.2  # correlation of sound and lips below which nothing can be told
 
 
@@ -38,6 +40,7 @@ def judge(
         _step(lag),
         _sound_length(ingest),
         _missing(tracking["missing_frames"], ingest["frames"], ingest.get("cut", [])),
+        _hidden(tracking.get("hidden_frames", []), ingest["frames"]),
         _turns(tracking["yaw_pitch_roll_ranges"]),
         _steadiness(tracking, ingest["frames"]),
         _eyes(tracking),
@@ -100,14 +103,34 @@ def _sound_length(ingest: dict[str, Any]) -> Finding | None:
 def _missing(missing: list[int], frames: int, cut: list[list[int]]) -> Finding:
     if not missing:
         return Finding("good", "The face was found in every frame.")
-    longest = max(len(run) for run in np.split(np.array(missing), np.flatnonzero(np.diff(missing) > 1) + 1)) / FPS
+    longest = max(stop - start for start, stop in _runs(missing)) / FPS
     text = f"No face in {len(missing)} frames ({len(missing) / frames:.1%}), at most {longest:.1f} s in one go"
     if cut:
-        parts = ", ".join(f"{clock(a / FPS)} to {clock(b / FPS)}" for a, b in cut[:4]) + (", ..." if cut[4:] else "")
-        return Finding("limit", f"{text}. Left out: {parts}; shorter gaps are bridged.")
+        return Finding("limit", f"{text}. Left out: {_times(cut)}; shorter gaps are bridged.")
     if len(missing) > 0.05 * frames:
         return Finding("limit", f"{text}. Cut these parts from the film.")
     return Finding("good", f"{text}; bridged.")
+
+
+def _runs(frames: list[int]) -> list[tuple[int, int]]:
+    """First and one past the last of each stretch of consecutive frames."""
+    runs = np.split(np.array(frames), np.flatnonzero(np.diff(frames) > 1) + 1)
+    return [(int(run[0]), int(run[-1]) + 1) for run in runs if len(run)]
+
+
+def _times(stretches: Sequence[Sequence[int]]) -> str:
+    """When the first few stretches of frames are."""
+    told = ", ".join(f"{clock(a / FPS)} to {clock(b / FPS)}" for a, b in stretches[:4])
+    return told + (", ..." if len(stretches) > 4 else "")
+
+
+def _hidden(hidden: list[int], frames: int) -> Finding | None:
+    if not hidden:
+        return None
+    share = len(hidden) / frames
+    text = f"Something hides the mouth in {len(hidden)} frames ({share:.1%}), {_times(_runs(hidden))}"
+    level: Level = "problem" if share > _MOST_HIDDEN else "limit"
+    return Finding(level, f"{text}: the lips there are guesses and are not trained on. Keep hands away from the face.")
 
 
 def _turns(ranges: dict[str, list[float]]) -> Finding:

@@ -32,12 +32,17 @@ class Capture:
     parser: Literal["bisenet", "selfie"] = "bisenet"
     """What makes the masks: BiSeNet, trained on pictures for research, or a selfie segmenter, licensed for any use."""
 
-    force: Annotated[tuple[str, ...], tyro.conf.arg(metavar="STAGE ...", help_behavior_hint="")] = ()
-    """Stages to run again though nothing has changed: ingest, tracking, head, labels, plates, points, report."""
+    force: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="STAGE ...", help_behavior_hint="")] = None
+    """Stages to run again though nothing has changed: ingest, tracking, head, labels, plates, points, report. Without a
+    name all of them, also for another film than the folder holds."""
 
     @property
     def folder(self) -> Path:
         return self.out or Path("captures") / self.video.stem
+
+    @property
+    def _forced(self) -> tuple[str, ...] | bool:
+        return () if self.force is None else self.force or True
 
     @property
     def when_stopped(self) -> str:
@@ -46,6 +51,6 @@ class Capture:
     def run(self, progress: Progress) -> str:
         from gaussiantalker.capture import capture
 
-        options = {"size": self.size, "consent": self.consent, "head": self.head, "force": self.force}
+        options = {"size": self.size, "consent": self.consent, "head": self.head, "force": self._forced}
         capture(self.video, self.folder, **options, parser=self.parser, progress=progress)
         return f"Captured: {self.folder}\nNext: gaussiantalker train {self.folder}"

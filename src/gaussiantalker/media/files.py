@@ -63,9 +63,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 def remove_partials(folder: Path) -> None:
     """Removes what `atomic_path` had begun in a folder when its process was killed. Nobody else may write there."""
-    for left in folder.glob(".*.partial*"):
-        if _PARTIAL.fullmatch(left.name):
+    for left in folder.iterdir():
+        if is_partial(left):
             shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def is_partial(path: Path) -> bool:
+    """Whether a name is one that `atomic_path` gives to what is not finished."""
+    return bool(_PARTIAL.fullmatch(path.name))
 
 
 def _sync_all(path: Path) -> None:

@@ -53,8 +53,9 @@ class Footage:
         self.eyes = eye_boxes(tracking.landmarks[:, EYES], capture.size)
 
     def usable(self, start: int, stop: int) -> np.ndarray:
-        """Frame numbers in [start, stop) with a face."""
-        return start + np.flatnonzero(self.capture.tracking.found[start:stop])
+        """Frame numbers in [start, stop) with a face whose mouth is seen."""
+        tracking = self.capture.tracking
+        return start + np.flatnonzero((tracking.found & ~tracking.hidden)[start:stop])
 
     def upper_teeth(self) -> Tensor:
         """Points [P, 3] on the teeth that belong to the skull: the upper half of all."""
