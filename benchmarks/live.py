@@ -68,10 +68,14 @@ def run_server(kind: str, port: int) -> None:
     """Serves one avatar: a folder, `flash`, or a synthetic head of so many pixels."""
     import uvicorn
 
+    from gaussiantalker.serving import log
     from gaussiantalker.serving.app import build
+    from gaussiantalker.serving.connections import configuration
+    from gaussiantalker.serving.limits import Limits
 
-    app = build({"avatar": an_avatar(kind)})
-    uvicorn.run(app, port=port, log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=1)
+    log.set_up()
+    app, limits = build({"avatar": an_avatar(kind)}), Limits()
+    uvicorn.Server(configuration(app, limits, port=port, timeout_graceful_shutdown=1)).run()
 
 
 def an_avatar(kind: str):

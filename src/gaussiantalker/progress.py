@@ -30,3 +30,8 @@ class Silent:
 
 
 SILENT: Progress = Silent()
+
+
+def printable(text: str) -> str:
+    """The text with what a terminal would obey instead of show written out, as `\\x1b`; names of files may hold it."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)

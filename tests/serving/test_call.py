@@ -1,9 +1,11 @@
 """Watching over WebRTC, with aiortc as the client."""
 
 import asyncio
+import random
 
 import httpx
 import numpy as np
+import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 from flash_and_beep import BRIGHT, DARK, FlashAndBeep, beeps
 from live import Server, Watcher, heard, on_loopback, pcm16, serving, watching
@@ -89,6 +91,44 @@ def test_one_who_never_gets_through_loses_the_place() -> None:
     asyncio.run(live())
 
 
+def test_one_viewer_too_many_is_told_so_however_many_ask_at_once() -> None:
+    async def live() -> list[int]:
+        async with serving(limits=Limits(viewers=2)) as server:
+            session = await server.begin()
+
+            async def look() -> int:
+                async with server.http.stream("GET", session["stream"]) as answer:
+                    await asyncio.sleep(0.5)
+                    return answer.status_code
+
+            statuses = await asyncio.gather(*(look() for _ in range(5)))
+            await nobody_watches(server, session)
+            return sorted(statuses)
+
+    assert asyncio.run(live()) == [200, 200, 429, 429, 429]
+
+
+def test_offers_that_are_twisted_are_answered_or_refused(caplog: pytest.LogCaptureFixture) -> None:
+    async def live() -> set[int]:
+        async with serving() as server:
+            session, dice = await server.begin(), random.Random(0)
+            good = (await an_offer()).splitlines(keepends=True)
+            statuses = set()
+            for _ in range(60):
+                lines = list(good)
+                at = dice.randrange(len(lines))
+                cut = lines[at][: dice.randrange(len(lines[at]))]
+                lines[at : at + 1] = dice.choice([[], [lines[at]] * 2, [f"{cut}\r\n"], [f"{cut}-1 99999999999\r\n"]])
+                answer = await post(server, session, "".join(lines))
+                statuses.add(answer.status_code)
+                if answer.status_code == 201:
+                    await server.http.delete(answer.headers["location"])
+            return statuses
+
+    assert asyncio.run(live()) == {201, 400}
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 def test_what_is_no_offer_is_refused_and_leaves_nothing_behind() -> None:
     async def live() -> list[httpx.Response]:
         async with serving(limits=Limits(viewers=1)) as server:
@@ -108,11 +148,19 @@ def test_what_is_no_offer_is_refused_and_leaves_nothing_behind() -> None:
 
 async def offer(server: Server, session: dict) -> httpx.Response:
     """The response to an offer that nobody follows up."""
+    return await post(server, session, await an_offer())
+
+
+async def post(server: Server, session: dict, sdp: str) -> httpx.Response:
+    with on_loopback():
+        return await server.http.post(session["whep"], content=sdp, headers={"Content-Type": "application/sdp"})
+
+
+async def an_offer() -> str:
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     for kind in ("audio", "video"):
         peer.addTransceiver(kind, direction="recvonly")
     with on_loopback():
         await peer.setLocalDescription(await peer.createOffer())
-        sdp = peer.localDescription.sdp
         await peer.close()
-        return await server.http.post(session["whep"], content=sdp, headers={"Content-Type": "application/sdp"})
+    return peer.localDescription.sdp

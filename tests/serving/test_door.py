@@ -9,8 +9,9 @@ import websockets
 from flash_and_beep import FlashAndBeep
 from live import serving
 
+from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.serving.app import build
-from gaussiantalker.serving.door import is_loopback
+from gaussiantalker.serving.door import Door, is_loopback
 from gaussiantalker.serving.limits import Limits
 
 
@@ -56,10 +57,46 @@ def test_the_token_may_stand_in_the_address_only_where_browsers_need_it() -> Non
         ({"Host": "[::1]:8080"}, 200),
         ({"Host": "rebound.example:8080"}, 403),
         ({"Host": "rebound.example", "Origin": "http://rebound.example"}, 403),
+        ({"Origin": "http://["}, 403),
+        ({"Host": "["}, 403),
+        ({"Host": "[", "Origin": "http://["}, 403),
+        ({"Host": "", "Origin": ""}, 403),
     ],
 )
 def test_pages_of_others_are_kept_out(headers: dict, expected: int) -> None:
     assert status("/v1/avatars", headers) == expected
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "https://elsewhere.example"])
+def test_a_malformed_origin_is_one_of_others_whatever_the_token(origin: str) -> None:
+    assert status("/v1/avatars", {"Origin": origin, "Authorization": "Bearer s"}, token="s") == 403
+
+
+@pytest.mark.parametrize("token", ["", "with space", "schlüssel", "密码", "new\nline", "\x7f"])
+def test_a_token_that_keeps_nobody_out_or_that_nobody_can_send_is_refused(token: str) -> None:
+    with pytest.raises(GaussianTalkerError, match="token"):
+        build({"flash": FlashAndBeep()}, token)
+    with pytest.raises(GaussianTalkerError, match="token"):
+        Door(build({"flash": FlashAndBeep()}), token, 100)
+
+
+def test_a_client_may_send_any_bytes_as_its_token() -> None:
+    for given in ("Bearer schl\xfcssel", "bearer s", "Basic s", "Bearer", ""):
+        expected = 200 if given == "bearer s" else 401
+        assert status("/v1/avatars", {b"Authorization": given.encode("latin-1")}, token="s") == expected
+    assert status("/v1/sessions/x/stream.mp4?token=%ff%00", token="s") == 401
+
+
+@pytest.mark.parametrize("path", ["/", "/assets/page.js", "/v1/avatars", "/nowhere"])
+def test_browsers_are_told_to_frame_nothing_and_to_guess_nothing(path: str) -> None:
+    async def ask() -> httpx.Headers:
+        app = build({"flash": FlashAndBeep()})
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http:
+            return (await http.get(path)).headers
+
+    headers = asyncio.run(ask())
+    assert headers["x-content-type-options"] == "nosniff"
+    assert {"default-src 'self'", "frame-ancestors 'none'"} <= set(headers["content-security-policy"].split("; "))
 
 
 def test_with_a_token_any_name_of_the_server_will_do() -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from gaussiantalker.progress import Progress
+from gaussiantalker.progress import Progress, printable
 
 RATE_WINDOW_SECONDS = 20.0
 REDRAW_SECONDS = 0.25
@@ -83,7 +83,7 @@ class _Stages:
 
     def stage(self, name: str, total: int) -> None:
         self.end()
-        self.stages.append(Stage(name, total, self.clock()))
+        self.stages.append(Stage(printable(name), total, self.clock()))
         self.began(self.stages[-1])
 
     def update(self, done: int, **numbers: float) -> None:
@@ -92,7 +92,7 @@ class _Stages:
             self.moved(self.stages[-1])
 
     def note(self, text: str) -> None:
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def end(self) -> None:
         if self.stages and self.stages[-1].ended is None:

@@ -26,6 +26,7 @@ from gaussiantalker.cli.speak import Speak
 from gaussiantalker.cli.speech import Speech
 from gaussiantalker.cli.train import Train
 from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.progress import printable
 
 Verb = Demo | Capture | Train | Speak | Serve | Evaluate | Compare | Reproduce | Speech | Models | Doctor
 VERBS = {verb.__name__.lower(): verb for verb in get_args(Verb)}
@@ -115,5 +116,5 @@ def _is_rule(row: str) -> bool:
 
 
 def _say(sentence: str, code: int, stderr: bool = True) -> int:
-    Console(stderr=stderr, highlight=False, markup=False).print(sentence, soft_wrap=True)
+    Console(stderr=stderr, highlight=False, markup=False).print(printable(sentence), soft_wrap=True)
     return code

@@ -1,14 +1,18 @@
 """The verb `serve`."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from gaussiantalker.cli.options import Device
+from gaussiantalker.cli.options import Device, OptionalFile
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import Progress
+
+_VARIABLE = "GAUSSIANTALKER_TOKEN"
+_CANDIDATES = 8
 
 
 @dataclass(frozen=True)
@@ -25,8 +29,25 @@ class Serve:
     port: int = 8080
     """The port to listen on."""
     token: Annotated[str | None, tyro.conf.arg(metavar="SECRET", help_behavior_hint="")] = None
-    """What clients must know."""
+    """What clients must know. The list of processes shows it to others on this machine: better is a file, or the
+    variable GAUSSIANTALKER_TOKEN."""
+    token_file: OptionalFile = None
+    """A file that holds the token."""
+    reach_out: bool = False
+    """Also write first to addresses that viewers name, eight each at most: for a server they cannot reach first."""
     device: Device = "auto"
+
+    @property
+    def _secret(self) -> str | None:
+        """The token, from where it is given first. Raises GaussianTalkerError for a file that cannot be read."""
+        if self.token is not None:
+            return self.token
+        if self.token_file is None:
+            return os.environ.get(_VARIABLE)
+        try:
+            return self.token_file.read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            raise GaussianTalkerError(f"The token cannot be read from {self.token_file} ({error}).") from None
 
     @property
     def when_stopped(self) -> str:
@@ -34,10 +55,12 @@ class Serve:
 
     def run(self, progress: Progress) -> str:
         try:
+            from gaussiantalker.serving.limits import Limits
             from gaussiantalker.serving.server import serve
         except ModuleNotFoundError as missing:
             raise GaussianTalkerError(
                 f"Serving needs {missing.name}, which is not installed: run pip install 'gaussiantalker[serve]'."
             ) from None
-        serve(self.avatars, self.host, self.port, self.token, self.device, progress)
+        limits = Limits(candidates=_CANDIDATES if self.reach_out else 0)
+        serve(self.avatars, self.host, self.port, self._secret, self.device, progress, limits)
         return self.when_stopped

@@ -6,16 +6,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response, WebSocket
-from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
+from fastapi.responses import FileResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 
 from gaussiantalker import __version__
 from gaussiantalker.serving import problems
 from gaussiantalker.serving.conversation import Conversation
-from gaussiantalker.serving.door import Door
+from gaussiantalker.serving.door import Door, check_token
 from gaussiantalker.serving.limits import Limits
-from gaussiantalker.serving.mp4 import live_mp4
+from gaussiantalker.serving.mp4 import LiveMp4Response
 from gaussiantalker.serving.problems import Problem
 from gaussiantalker.serving.session import Session
 from gaussiantalker.serving.sessions import Sessions
@@ -78,7 +78,12 @@ class SessionFacts(BaseModel):
 
 
 def build(avatars: Mapping[str, Avatar], token: str | None = None, limits: Limits | None = None) -> FastAPI:
-    """The application that serves these avatars; without a token only to this machine."""
+    """The application that serves these avatars; without a token only to this machine.
+
+    Raises GaussianTalkerError for a token that is none.
+    """
+    if token is not None:
+        check_token(token)
     limits = limits or Limits()
     sessions = Sessions(avatars, limits)
 
@@ -172,12 +177,10 @@ def _add_media(app: FastAPI, sessions: Sessions) -> None:
         """Ends watching; the session goes on."""
         sessions.find_call(call).close()
 
-    @app.get("/v1/sessions/{id}/stream.mp4", response_class=StreamingResponse)
-    async def stream(id: str) -> StreamingResponse:
+    @app.get("/v1/sessions/{id}/stream.mp4", status_code=200, response_class=LiveMp4Response)
+    async def stream(id: str) -> LiveMp4Response:
         """Watches over plain HTTP: a fragmented mp4 that does not end before the session does."""
-        session = sessions.find(id)
-        session.check_place()
-        return StreamingResponse(live_mp4(session), media_type="video/mp4", headers={"Cache-Control": "no-store"})
+        return LiveMp4Response(sessions.find(id))
 
     @app.websocket("/v1/sessions/{id}/socket")
     async def talk(socket: WebSocket, id: str) -> None:

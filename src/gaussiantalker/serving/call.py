@@ -5,7 +5,6 @@ import secrets
 from contextlib import ExitStack
 
 from aiortc import (
-    InvalidStateError,
     RTCConfiguration,
     RTCPeerConnection,
     RTCRtpSender,
@@ -16,6 +15,7 @@ from aiortc.sdp import SessionDescription
 
 from gaussiantalker.serving.encoder import FaceEncoder
 from gaussiantalker.serving.frame_queue import FrameQueue
+from gaussiantalker.serving.ice import bound, tamed
 from gaussiantalker.serving.problems import Problem
 from gaussiantalker.serving.reports import Reports
 from gaussiantalker.serving.session import Session
@@ -42,8 +42,13 @@ class Call:
         self.ended = asyncio.create_task(self._live(), name=f"call {self.id}")
 
     async def answer(self, offer: str) -> str:
-        """The SDP answer to an SDP offer. Raises Problem for what is no offer, and ends then."""
+        """The SDP answer to an SDP offer. Raises Problem for what is no offer, and ends then.
+
+        Whatever aiortc raises is the offer's fault: it says so in nine kinds of exception, most of them by accident.
+        """
+        limits = self._session.limits
         try:
+            offer = tamed(offer, limits.candidates)
             tracks = SoundTrack(self._sound, self._start), PictureTrack(self._pictures, self._start)
             sound, pictures = (self._peer.addTransceiver(track, "sendonly") for track in tracks)
             choose_codecs(sound, pictures)
@@ -51,14 +56,19 @@ class Call:
             reports.govern(sound.sender, tracks[0])
             reports.govern(pictures.sender, tracks[1])
             await self._peer.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+            bound(self._peer, limits)
             await self._peer.setLocalDescription(await self._peer.createAnswer())
             answer = self._peer.localDescription.sdp
             if video_codec(answer) == "H264":
                 self._sharpen(pictures.sender)
             return answer
-        except (ValueError, KeyError, IndexError, AttributeError, AssertionError, InvalidStateError) as error:
+        except Problem:
             self.close()
-            raise Problem(400, f"This is no SDP offer that can be answered: {error or type(error).__name__}.") from None
+            raise
+        except Exception as error:
+            self.close()
+            why = str(error) or type(error).__name__
+            raise Problem(400, f"This is no SDP offer that can be answered: {why}.") from None
 
     def close(self) -> None:
         """Begins to end the call; `ended` is done when it has."""

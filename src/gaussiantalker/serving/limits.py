@@ -16,6 +16,12 @@ class Limits:
     text_bytes: int = 16 * 1024  # of an event
     body_bytes: int = 64 * 1024  # of an HTTP request
     mistakes: int = 20  # events that cannot be understood, before the socket is closed
+    connections: int = 256  # of any kind; one that asks for nothing gives way to a newcomer
+    request_seconds: float = 10.0  # for a request to come whole
+    read_seconds: float = 20.0  # for a client to read what it asked for, once its connection is full
+    candidates: int = 0  # of a viewer's own addresses that the server writes to first; else the viewer must
+    correspondents: int = 16  # addresses from which a viewer may try to get through
+    datagrams: int = 1000  # of a viewer that wait to be looked at
     connect_seconds: float = 20.0  # for a viewer over WebRTC to get through
     abandoned_seconds: float = 30.0  # with neither viewer nor socket, after which a session ends
     idle_seconds: float = 1800.0  # without any word from the client, after which a session ends

@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, aclosing
 from fractions import Fraction
 from time import perf_counter
 
 import av
 import numpy as np
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from gaussiantalker.media.video import encodable
 from gaussiantalker.serving.encoder import highest_rate, set_up
@@ -72,13 +75,28 @@ class LiveMp4:
         self._container.close()
 
 
+class LiveMp4Response(StreamingResponse):
+    """A session as the answer to a request. It has a viewer's place from the beginning."""
+
+    def __init__(self, session: Session) -> None:
+        """Raises Problem when the session has no place left."""
+        self._resources = ExitStack()
+        self._resources.enter_context(session.place())
+        super().__init__(live_mp4(session), media_type="video/mp4", headers={"Cache-Control": "no-store"})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._resources:
+            async with aclosing(self.body_iterator):
+                await super().__call__(scope, receive, send)
+
+
 async def live_mp4(session: Session) -> AsyncIterator[bytes]:
     """The stream's bytes until the session ends or nobody reads them any more. Encoding has a thread to itself."""
     camera, loop = session.avatar.camera, asyncio.get_running_loop()
     movie = LiveMp4(camera.width, camera.height)
     encoder = ThreadPoolExecutor(1, "mp4")
     try:
-        with session.place(), session.watch() as frames:
+        with session.watch() as frames:
             async for frame in frames:
                 began = perf_counter()
                 data = await loop.run_in_executor(encoder, movie.add, frame)

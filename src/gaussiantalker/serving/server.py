@@ -9,37 +9,41 @@ import uvicorn
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import Progress
+from gaussiantalker.serving import log
 from gaussiantalker.serving.app import build
-from gaussiantalker.serving.door import is_loopback
+from gaussiantalker.serving.connections import configuration
+from gaussiantalker.serving.door import check_token, is_loopback
 from gaussiantalker.serving.limits import Limits
 from gaussiantalker.serving.sessions import Sessions
 from gaussiantalker.speaking import Avatar, FrameStream
 from gaussiantalker.timing import SAMPLE_RATE
 
-_GRACE = 3  # seconds that streams have to end when the server stops
 
-
-def serve(folders: Sequence[Path], host: str, port: int, token: str | None, device: str, progress: Progress) -> None:
+def serve(
+    folders: Sequence[Path],
+    host: str,
+    port: int,
+    token: str | None,
+    device: str,
+    progress: Progress,
+    limits: Limits | None = None,
+) -> None:
     """Serves avatars until it is interrupted.
 
-    Raises GaussianTalkerError for folders that are no avatars, and for a place others can reach but no token.
+    Raises GaussianTalkerError for folders that are no avatars, for a place others can reach but no token, and for a
+    token that is none.
     """
-    if not is_loopback(host) and not token:
-        raise GaussianTalkerError(f"Others can reach {host}: choose a secret and give it as --token as well.")
+    if token is not None:
+        check_token(token)
+    elif not is_loopback(host):
+        raise GaussianTalkerError(f"Others can reach {host}: choose a secret and give it as --token-file as well.")
     with _bound(host, port) as place:
-        avatars, limits = load(folders, device, progress), Limits()
+        avatars, limits = load(folders, device, progress), limits or Limits()
         app = build(avatars, token, limits)
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            ws="websockets-sansio",
-            ws_max_size=limits.message_bytes,
-            timeout_graceful_shutdown=_GRACE,
-            server_header=False,
-        )
+        log.set_up()
         name = f"[{host}]" if ":" in host else host
         progress.note(f"{', '.join(avatars)} at http://{name}:{port}/ (Ctrl-C ends it)")
-        _Server(config, app.state.sessions).run(sockets=[place])
+        _Server(configuration(app, limits), app.state.sessions).run(sockets=[place])
 
 
 class _Server(uvicorn.Server):
@@ -63,7 +67,9 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 def load(folders: Sequence[Path], device: str, progress: Progress) -> dict[str, Avatar]:
-    """Avatars by the names of their folders. Raises GaussianTalkerError when two have the same."""
+    """Avatars by the names of their folders. Raises GaussianTalkerError when two have the same, or there are none."""
+    if not folders:
+        raise GaussianTalkerError("Name the folder of at least one avatar, written by gaussiantalker train.")
     avatars: dict[str, Avatar] = {}
     for folder in folders:
         name = folder.resolve().name

@@ -60,15 +60,11 @@ class Session:
             return f"Nothing was said for {self.limits.idle_seconds / 60:.0f} minutes."
         return None
 
-    def check_place(self) -> None:
-        """Raises Problem when no further viewer may come."""
-        if self._places >= self.limits.viewers:
-            raise Problem(429, f"A session has {self.limits.viewers} viewers at most.")
-
     @contextmanager
     def place(self) -> Iterator[None]:
         """A viewer's place for as long as the block lasts. Raises Problem when none is left."""
-        self.check_place()
+        if self._places >= self.limits.viewers:
+            raise Problem(429, f"A session has {self.limits.viewers} viewers at most.")
         self._places += 1
         self._last_word = monotonic()
         try:
