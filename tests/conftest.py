@@ -7,7 +7,11 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+import torch
 from hypothesis import settings
+
+if not torch.cuda.is_available():  # Triton reads it once, when it is imported
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 # How long one example takes depends on who else uses the machine, and no test asserts wall time.
 # Continuous integration repeats the same examples, so that it fails for a change and not by chance; elsewhere every run
@@ -19,8 +23,6 @@ settings.load_profile("house")
 @pytest.fixture(autouse=True)
 def pinned_threads() -> None:
     """Small operations gain nothing from a second thread, and wait long for it where cores are shared."""
-    import torch
-
     torch.set_num_threads(1)
 
 

@@ -2,14 +2,14 @@ import threading
 
 import pytest
 import torch
-from gaussian_scenes import FAR, NEAR, TROUBLES, cameras, decided, scene
+from against_reference import case, compare
+from gaussian_scenes import TROUBLES, cameras, scene
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.splatting import rasterize
 
-PLANES = {"near_plane": NEAR, "far_plane": FAR}
 scenes = st.fixed_dictionaries(
     {
         "seed": st.integers(0, 10**6),
@@ -26,50 +26,6 @@ scenes = st.fixed_dictionaries(
 )
 
 
-def case(**changes) -> dict:
-    """A plain scene, changed here and there."""
-    plain = {"seed": 1, "count": 40, "width": 37, "height": 22, "frames": 1, "sh_degree": 2, "shared": True}
-    return plain | {"background": "colour", "shift": (0.0, 0.0), "troubles": frozenset()} | changes
-
-
-def background_of(kind, seed, frames, width, height):
-    if kind is None:
-        return None
-    shape = (frames, 3) if kind == "colour" else (frames, height, width, 3)
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def rendered(inputs, Ks, weights, dtype, backend, width, height, sh_degree):
-    """Image, alpha, radii and every gradient of a random linear function of the picture."""
-    leaves = {k: v.detach().to(dtype).requires_grad_() for k, v in inputs.items() if v is not None}
-    options = {"sh_degree": sh_degree, "backend": backend, **PLANES}
-    image, alpha, info = rasterize(**leaves, Ks=Ks.to(dtype), width=width, height=height, **options)
-    loss = (image * weights[0].to(dtype)).sum() + (alpha * weights[1].to(dtype)).sum()
-    leaves["means2d"] = info["means2d"]
-    info["means2d"].retain_grad()
-    (loss + 0 * info["means2d"].sum()).backward()
-    gradients = {k: torch.zeros_like(v) if v.grad is None else v.grad for k, v in leaves.items()}
-    return image.detach(), alpha.detach(), info["radii"], gradients
-
-
-def compare(seed, count, width, height, frames, sh_degree, shared, background, shift, troubles):
-    viewmats, Ks = cameras(frames, width, height, shift)
-    inputs = scene(seed, count, sh_degree, 1 if shared else frames, troubles)
-    clear = decided(inputs, viewmats, Ks, width, height)
-    generator = torch.Generator().manual_seed(seed + 1)
-    weights = [torch.randn(frames, height, width, c, generator=generator) * clear for c in (3, 1)]
-    inputs |= {"viewmats": viewmats, "backgrounds": background_of(background, seed, frames, width, height)}
-    arguments = (width, height, sh_degree)
-    image, alpha, radii, gradients = rendered(inputs, Ks, weights, torch.float32, "numba", *arguments)
-    true_image, true_alpha, true_radii, truth = rendered(inputs, Ks, weights, torch.float64, "reference", *arguments)
-    assert ((image - true_image) * clear).abs().max() <= 1e-4
-    assert ((alpha - true_alpha) * clear).abs().max() <= 1e-4
-    assert ((radii - true_radii).abs() <= 1 + 1e-5 * true_radii).all()
-    for name, gradient in gradients.items():
-        assert torch.isfinite(gradient).all(), name
-        assert (gradient - truth[name]).norm() <= 1e-3 * truth[name].norm() + 1e-5, name
-
-
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(scenes)
 @example(case(troubles=frozenset(TROUBLES), count=70, frames=2, shared=False, background="picture"))
@@ -77,17 +33,17 @@ def compare(seed, count, width, height, frames, sh_degree, shared, background, s
 @example(case(count=1, width=1, height=1))
 @example(case(count=17, sh_degree=3, frames=3, background=None))
 def test_values_and_gradients_are_the_reference_s(arguments):
-    compare(**arguments)
+    compare(**arguments, backend="numba")
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_no_single_trouble_shows(trouble):
-    compare(**case(troubles=frozenset([trouble]), count=60, frames=2, shift=(5.0, -3.0)))
+    compare(**case(troubles=frozenset([trouble]), count=60, frames=2, shift=(5.0, -3.0)), backend="numba")
 
 
 def test_saturated_pixels():
     """A heap of opaque Gaussians, where pixels finish early and tiles retire."""
-    compare(**case(troubles=frozenset(["opaque"]), count=600, width=64, height=48))
+    compare(**case(troubles=frozenset(["opaque"]), count=600, width=64, height=48), backend="numba")
 
 
 def picture(threads: int, **options):

@@ -1,4 +1,4 @@
-"""One interface to three rasterizers."""
+"""One interface to four rasterizers."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gaussiantalker.errors import GaussianTalkerError
 
-Backend = Literal["numba", "gsplat", "reference"]
+Backend = Literal["numba", "triton", "gsplat", "reference"]
 
 
 def rasterize(
@@ -27,6 +27,7 @@ def rasterize(
     eps2d: float = 0.3,
     backgrounds: Tensor | None = None,
     backend: Backend | None = None,
+    capacity: int | None = None,
 ) -> tuple[Tensor, Tensor, dict]:  # [B, H, W, 3], [B, H, W, 1]
     """Renders Gaussians for B frames of one size; names, shapes and rules are gsplat 1.5's.
 
@@ -36,8 +37,11 @@ def rasterize(
     Gradients reach every tensor but Ks. The info's `means2d` [B, N, 2] keeps its gradient (pixels) for
     densification; `radii` [B, N, 2] are whole pixels, zero where a Gaussian is not seen; `depths` [B, N].
 
-    `backend` is chosen by device unless named: `numba` on CPU (float32), `gsplat` on CUDA (the extra `gsplat`),
-    `reference` anywhere and in any float type, slowly.
+    `backend` is chosen by device unless named: `numba` on CPU (float32), `triton` on CUDA and ROCm. By name there is
+    `gsplat` on CUDA (the extra `gsplat`), and `reference` anywhere and in any float type, slowly.
+
+    `capacity` is `triton`'s alone: how many (tile, Gaussian) pairs there is room for. Given it, the host never waits
+    for the device; the info's `entries`, int64 [], say how many pairs there were; what exceeds the room is not drawn.
     """
     frames = len(viewmats)
     attributes = {"means": (means, 1), "quats": (quats, 1), "scales": (scales, 1), "opacities": (opacities, 0)}
@@ -48,6 +52,8 @@ def rasterize(
     options = {"sh_degree": sh_degree, "near_plane": near_plane, "far_plane": far_plane, "eps2d": eps2d}
     options["backgrounds"] = _background(backgrounds, frames, width, height)
     name = backend or _backend_for(means)
+    if name == "triton":
+        options["capacity"] = capacity
     cameras = viewmats, Ks.expand(frames, 3, 3)
     image, alpha, info = _renderer(name)(*spread, *cameras, width, height, **options)
     return image, alpha, info | {"width": width, "height": height, "n_cameras": frames, "gaussian_ids": None}
@@ -96,18 +102,31 @@ def _check(colors: Tensor, sh_degree: int | None, width: int, height: int, near_
 
 def _backend_for(means: Tensor) -> Backend:
     if means.device.type == "cuda":
-        return "gsplat"
+        return "triton"
     return "numba" if means.device.type == "cpu" and means.dtype == torch.float32 else "reference"
 
 
 def _renderer(name: Backend):
-    """Each backend is imported when it is first used: numba and gsplat take a while and may be missing."""
+    """Each backend is imported when it is first used: they take a while and may be missing."""
     if name == "numba":
         from gaussiantalker.splatting.cpu import rasterize as renderer
+    elif name == "triton":
+        renderer = _triton()
     elif name == "gsplat":
-        from gaussiantalker.splatting.cuda import rasterize as renderer
+        from gaussiantalker.splatting.gsplat import rasterize as renderer
     elif name == "reference":
         from gaussiantalker.splatting.reference import rasterize as renderer
     else:
-        raise GaussianTalkerError(f"There is no rasterizer '{name}'; choose numba, gsplat or reference.")
+        raise GaussianTalkerError(f"There is no rasterizer '{name}'; choose numba, triton, gsplat or reference.")
     return renderer
+
+
+def _triton():
+    try:
+        from gaussiantalker.splatting.gpu import rasterize
+    except ImportError as error:
+        raise GaussianTalkerError(
+            "Rendering on a GPU needs Triton, which comes with torch's builds for CUDA and ROCm on Linux: pip install"
+            f" triton (importing it failed with: {error})."
+        ) from error
+    return rasterize

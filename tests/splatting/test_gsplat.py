@@ -8,7 +8,7 @@ import torch
 from gaussian_scenes import cameras, scene
 
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.splatting import cuda, rasterize, reference
+from gaussiantalker.splatting import gsplat, rasterize, reference
 
 
 def stand_in(means, quats, scales, opacities, colors, viewmats, Ks, width, height, *, packed, **options):
@@ -28,7 +28,7 @@ def stand_in(means, quats, scales, opacities, colors, viewmats, Ks, width, heigh
 @pytest.mark.parametrize("sets", [1, 2])
 @pytest.mark.parametrize("background", [(2, 3), (2, 12, 16, 3)])
 def test_frames_cameras_and_backgrounds_are_passed_as_gsplat_wants_them(monkeypatch, sets, background):
-    monkeypatch.setattr(cuda, "_rasterization", lambda device: stand_in)
+    monkeypatch.setattr(gsplat, "_rasterization", lambda device: stand_in)
     viewmats, Ks = cameras(2, 16, 12)
     inputs = scene(0, 20, 1, sets, frozenset()) | {"backgrounds": torch.rand(background)}
     size = {"viewmats": viewmats, "Ks": Ks, "width": 16, "height": 12, "sh_degree": 1}
@@ -42,7 +42,7 @@ def test_frames_cameras_and_backgrounds_are_passed_as_gsplat_wants_them(monkeypa
 def test_without_gsplat_the_remedy_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "gsplat", None)
     with pytest.raises(GaussianTalkerError, match=r"pip install 'gaussiantalker\[gsplat\]'"):
-        cuda._rasterization(torch.device("cuda"))
+        gsplat._rasterization(torch.device("cuda"))
 
 
 def test_a_build_that_fails_is_said(monkeypatch):
@@ -53,5 +53,5 @@ def test_a_build_that_fails_is_said(monkeypatch):
     module.rasterization = fails
     monkeypatch.setitem(sys.modules, "gsplat", module)
     with pytest.raises(GaussianTalkerError, match="CUDA toolkit") as caught:
-        cuda._rasterization(torch.device("cuda"))
+        gsplat._rasterization(torch.device("cuda"))
     assert "\n" not in str(caught.value)

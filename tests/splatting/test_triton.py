@@ -1,0 +1,150 @@
+"""The GPU's kernels: on a GPU where there is one, and interpreted on a CPU anywhere else."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from against_reference import case, compare
+from gaussian_scenes import TROUBLES, cameras, scene
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.splatting import rasterize
+
+pytest.importorskip("triton")
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+HERE = {"backend": "triton", "device": DEVICE}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def large_chunks():
+    """The interpreter spends its time on calls, however long their blocks are."""
+    from gaussiantalker.splatting import triton_compositing
+
+    with pytest.MonkeyPatch.context() as patch:
+        if DEVICE == "cpu":
+            patch.setattr(triton_compositing, "CHUNK", 32)
+        yield
+
+
+scenes = st.fixed_dictionaries(
+    {
+        "seed": st.integers(0, 10**6),
+        "count": st.integers(0, 40),
+        "width": st.integers(1, 30),
+        "height": st.integers(1, 20),
+        "frames": st.integers(1, 2),
+        "sh_degree": st.sampled_from([None, 0, 1, 2, 3]),
+        "shared": st.booleans(),
+        "background": st.sampled_from([None, "colour", "picture"]),
+        "shift": st.tuples(st.floats(-20, 20), st.floats(-20, 20)),
+        "troubles": st.frozensets(st.sampled_from(TROUBLES), max_size=6),
+    }
+)
+
+
+@settings(max_examples=10 if DEVICE == "cpu" else 100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(scenes)
+@example(case(troubles=frozenset(TROUBLES), count=70, frames=2, shared=False, background="picture"))
+@example(case(count=0, background=None))
+@example(case(count=1, width=1, height=1))
+@example(case(count=17, sh_degree=3, frames=3, background=None))
+@example(case(count=150, sh_degree=None, width=20, height=12))
+def test_values_and_gradients_are_the_reference_s(arguments):
+    compare(**arguments, **HERE)
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_no_single_trouble_shows(trouble):
+    size = {"count": 40, "width": 24, "height": 15, "sh_degree": 0}
+    compare(**case(troubles=frozenset([trouble]), shift=(5.0, -3.0), **size), **HERE)
+
+
+def test_saturated_pixels_over_many_chunks(monkeypatch):
+    """A heap of opaque Gaussians, where pixels finish early and tiles retire, in chunks as they are on a GPU."""
+    from gaussiantalker.splatting import triton_compositing
+
+    monkeypatch.setattr(triton_compositing, "CHUNK", 8)
+    compare(**case(troubles=frozenset(["opaque"]), count=200, width=20, height=12, sh_degree=None), **HERE)
+
+
+def on_device(sets=1, count=40, sh_degree=1, frames=1, width=30, height=20):
+    viewmats, Ks = cameras(frames, width, height)
+    inputs = {k: v.to(DEVICE) for k, v in scene(3, count, sh_degree, sets, frozenset()).items()}
+    return inputs | {
+        "viewmats": viewmats.to(DEVICE), "Ks": Ks.to(DEVICE), "width": width, "height": height, "sh_degree": sh_degree,
+        "backend": "triton",
+    }  # fmt: skip
+
+
+def picture():
+    inputs = on_device(frames=2)
+    leaves = [inputs[name].requires_grad_() for name in ("means", "quats", "scales", "opacities", "colors", "viewmats")]
+    image, alpha, _ = rasterize(**inputs)
+    (image.square().sum() + alpha.sum()).backward()
+    return [image.detach(), *(leaf.grad for leaf in leaves)]
+
+
+def test_the_same_bits_every_time_and_without_gradients():
+    first, again = picture(), picture()
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    with torch.no_grad():
+        assert torch.equal(rasterize(**on_device(frames=2))[0], first[0])
+
+
+def test_lists_of_fixed_capacity_tell_when_they_were_too_short():
+    inputs = on_device(count=150)
+    image, _, info = rasterize(**inputs)
+    needed = int(info["entries"])
+    roomy, _, told = rasterize(**inputs, capacity=2 * needed)
+    assert torch.equal(roomy, image)
+    assert int(told["entries"]) == needed
+    assert needed > 128, "else nothing is cut below"
+    inputs["means"].requires_grad_()
+    cut, _, told = rasterize(**inputs, capacity=128)
+    assert not torch.equal(cut, image)
+    assert int(told["entries"]) == needed
+    cut.sum().backward()
+    assert torch.isfinite(inputs["means"].grad).all()
+
+
+def test_depths_carry_gradients():
+    inputs = on_device()
+    inputs["means"].requires_grad_()
+    rasterize(**inputs)[2]["depths"].sum().backward()
+    torch.testing.assert_close(inputs["means"].grad, torch.tensor([0.0, 0, 1], device=DEVICE).expand(1, 40, 3))
+
+
+def test_a_higher_degree_may_wait():
+    inputs = on_device(sh_degree=2)
+    inputs["colors"].requires_grad_()
+    rasterize(**inputs | {"sh_degree": 1})[0].sum().backward()
+    assert not inputs["colors"].grad[:, :, 4:].any()
+    assert inputs["colors"].grad[:, :, :4].any()
+
+
+def test_a_cpu_without_the_interpreter_is_told():
+    code = """
+import torch
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.splatting import rasterize
+one = torch.ones(1, 3)
+try:
+    rasterize(one, torch.ones(1, 4), one, one[:, 0], one, torch.eye(4)[None], torch.eye(3), 2, 2, backend="triton")
+except GaussianTalkerError as error:
+    assert "not on 'cpu'" in str(error)
+else:
+    raise AssertionError
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+
+
+def test_without_triton_the_remedy_is_said(monkeypatch):
+    monkeypatch.delitem(sys.modules, "gaussiantalker.splatting.gpu", raising=False)
+    monkeypatch.setitem(sys.modules, "triton", None)
+    with pytest.raises(GaussianTalkerError, match="pip install triton"):
+        rasterize(**on_device())
