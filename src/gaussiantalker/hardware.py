@@ -65,7 +65,7 @@ def accelerator() -> str:
 
 
 def device(name: str = "auto") -> "torch.device":
-    """Where to compute: "cpu", "cuda", or whatever this machine is fastest on.
+    """Where to compute: "cpu", "cuda" (NVIDIA's GPUs and, under ROCm, AMD's), or whatever this machine is fastest on.
 
     Raises:
         GaussianTalkerError: there is no device of this name, or no usable one.
@@ -73,13 +73,16 @@ def device(name: str = "auto") -> "torch.device":
     import torch
 
     if name not in ("auto", "cpu", "cuda"):
-        raise GaussianTalkerError(f"There is no device {name!r}: choose auto, cpu or cuda.")
+        raise GaussianTalkerError(
+            f"There is no device {name!r}: choose auto, cpu, or cuda, which is also what torch calls AMD's GPUs; those of"
+            " Apple and Intel are not supported, for want of kernels tried on them."
+        )
     usable = torch.cuda.is_available()
     if name == "cuda" and not usable:
         raise GaussianTalkerError(
-            "torch finds no NVIDIA GPU here: install a driver and a CUDA build of torch, or leave --device out."
+            "torch finds no GPU here: install a driver and torch's build for CUDA or ROCm, or leave --device out."
         )
-    ready = usable and importlib.util.find_spec("gsplat") is not None
+    ready = usable and importlib.util.find_spec("triton") is not None
     return torch.device("cuda" if name == "cuda" or (name == "auto" and ready) else "cpu")
 
 

@@ -1,5 +1,6 @@
 """The GPU's kernels: on a GPU where there is one, and interpreted on a CPU anywhere else."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.splatting import rasterize
+from gaussiantalker.splatting.ssim import ssim
 
 pytest.importorskip("triton")
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -126,6 +128,31 @@ def test_a_higher_degree_may_wait():
     assert inputs["colors"].grad[:, :, :4].any()
 
 
+@pytest.mark.parametrize("shape", [(2, 5, 4), (1, 6, 37)])
+def test_ssim_and_both_its_gradients(shape):
+    from gaussiantalker.splatting.triton_ssim import planes_ssim
+
+    x, y = (torch.rand(shape, device=DEVICE, requires_grad=True) for _ in range(2))
+    values, truth = planes_ssim(x, y), ssim(x.double()[:, None], y.double()[:, None])
+    torch.testing.assert_close(values.double(), truth, atol=1e-5, rtol=0)
+    weights = torch.tensor([-2.0, 1.0], device=DEVICE)[: shape[0]]
+    ours, exact = (torch.autograd.grad((v * weights.to(v)).sum(), (x, y)) for v in (values, truth))
+    for one, other in zip(ours, exact, strict=True):
+        assert (one - other).norm() <= 1e-4 * other.norm()
+
+
+def without_interpreter(*arguments):
+    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    subprocess.run([sys.executable, *arguments], check=True, env=environment)
+
+
+@pytest.mark.parametrize("target", ["cuda 90 32", "hip gfx942 64"])
+def test_every_kernel_compiles_for_gpus_that_are_not_here(monkeypatch, tmp_path, target):
+    """Triton brings both compilers; what its interpreter forgives, they do not."""
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    without_interpreter(importlib.util.find_spec("compile_kernels").origin, *target.split())
+
+
 def test_a_cpu_without_the_interpreter_is_told():
     code = """
 import torch
@@ -139,8 +166,7 @@ except GaussianTalkerError as error:
 else:
     raise AssertionError
 """
-    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+    without_interpreter("-c", code)
 
 
 def test_without_triton_the_remedy_is_said(monkeypatch):

@@ -1,4 +1,4 @@
-"""Gaussians to pixels, differentiably, on a CPU or an NVIDIA GPU."""
+"""Gaussians to pixels, differentiably, on a CPU or a GPU."""
 
 from gaussiantalker.splatting.densify import CloneSplitPrune
 from gaussiantalker.splatting.gaussians import Gaussians

@@ -12,6 +12,7 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.splatting import triton_compositing as compositing
 from gaussiantalker.splatting import triton_harmonics as harmonics
 from gaussiantalker.splatting import triton_projection as projection
+from gaussiantalker.splatting.triton_launch import on_threads
 from gaussiantalker.splatting.triton_tiles import TILE, sort_into_tiles, tile_counts
 
 
@@ -96,7 +97,15 @@ class _Project(torch.autograd.Function):
         ctx.grid = triton.cdiv(n, projection.BLOCK), frames
         ctx.numbers = n, *(_stride(t) for t in inputs[:3]), float(width), float(height), near, far
         projection.project[ctx.grid](
-            *inputs, means2d, covariances, determinants, depths, *ctx.numbers, eps2d, BLOCK=projection.BLOCK
+            *inputs,
+            means2d,
+            covariances,
+            determinants,
+            depths,
+            *ctx.numbers,
+            eps2d,
+            BLOCK=projection.BLOCK,
+            **on_threads(projection.BLOCK),
         )
         ctx.save_for_backward(*inputs)
         ctx.mark_non_differentiable(determinants)
@@ -110,7 +119,14 @@ class _Project(torch.autograd.Function):
         gradients = [t.new_empty(len(to_means2d), *t.shape[1:]) for t in inputs[:3]]
         sums = inputs[0].new_empty(len(to_means2d), ctx.grid[0] if ctx.needs_input_grad[3] else 0, 12)
         projection.project_gradient[ctx.grid](
-            *inputs, *upstream, *gradients, sums, *ctx.numbers, WANT_VIEWS=sums.numel() > 0, BLOCK=projection.BLOCK
+            *inputs,
+            *upstream,
+            *gradients,
+            sums,
+            *ctx.numbers,
+            WANT_VIEWS=sums.numel() > 0,
+            BLOCK=projection.BLOCK,
+            **on_threads(projection.BLOCK),
         )
         to_views = None
         if ctx.needs_input_grad[3]:
@@ -128,7 +144,9 @@ class _Shade(torch.autograd.Function):
         colors = means.new_empty(frames, n, 3)
         ctx.grid, ctx.terms = (triton.cdiv(n, harmonics.BLOCK), frames), (degree + 1) ** 2
         ctx.numbers = n, columns, _stride(inputs[0]), _stride(inputs[2])
-        harmonics.shade[ctx.grid](*inputs, colors, *ctx.numbers, COUNT=ctx.terms, BLOCK=harmonics.BLOCK)
+        harmonics.shade[ctx.grid](
+            *inputs, colors, *ctx.numbers, COUNT=ctx.terms, BLOCK=harmonics.BLOCK, **on_threads(harmonics.BLOCK)
+        )
         ctx.save_for_backward(*inputs, colors)
         return colors
 
@@ -141,7 +159,7 @@ class _Shade(torch.autograd.Function):
         to_sh[..., 3 * ctx.terms :] = 0
         harmonics.shade_gradient[ctx.grid](
             means, eyes, sh, colors, _plain(to_colors), to_means, to_sh, *ctx.numbers,
-            COUNT=ctx.terms, BLOCK=harmonics.BLOCK,
+            COUNT=ctx.terms, BLOCK=harmonics.BLOCK, **on_threads(harmonics.BLOCK),
         )  # fmt: skip
         to_eyes = -to_means.sum(1) if ctx.needs_input_grad[1] else None
         return _for_input(to_means, len(means) == 1), to_eyes, _for_input(to_sh, len(sh) == 1), None
@@ -168,7 +186,7 @@ class _Composite(torch.autograd.Function):
         ctx.grid = tiles, frames
         compositing.composite[ctx.grid](
             lists.entries, lists.begins, behind, image, alpha, final_t, stops, *ctx.sizes,
-            KEEP=keep, CHUNK=compositing.CHUNK, num_warps=compositing.WARPS,
+            KEEP=keep, CHUNK=compositing.CHUNK, **on_threads(compositing.THREADS),
         )  # fmt: skip
         ctx.of_one_colour = tuple(backgrounds.shape[1:3]) == (1, 1)
         if keep:
@@ -185,7 +203,7 @@ class _Composite(torch.autograd.Function):
         sums = table.new_zeros(len(slots), compositing.SUMS)
         compositing.composite_gradient[ctx.grid](
             entries, slots, begins, behind, image_grad, alpha_grad, final_t, stops, sums, *ctx.sizes,
-            CHUNK=compositing.CHUNK, num_warps=compositing.WARPS,
+            CHUNK=compositing.CHUNK, **on_threads(compositing.GRADIENT_THREADS),
         )  # fmt: skip
         frames, n = opacities.shape
         to_means2d, to_covariances = table.new_empty(frames, n, 2), table.new_empty(frames, n, 3)
@@ -193,7 +211,7 @@ class _Composite(torch.autograd.Function):
         compositing.splat_gradient[(triton.cdiv(frames * n, compositing.BLOCK),)](
             table, ends, counts, sums, opacities, to_means2d, to_covariances, to_opacities, to_colors,
             frames * n, len(slots),
-            BLOCK=compositing.BLOCK,
+            BLOCK=compositing.BLOCK, **on_threads(compositing.BLOCK),
         )  # fmt: skip
         to_background = None
         if ctx.needs_input_grad[6]:

@@ -1,4 +1,6 @@
-"""Structural similarity over an 11-tap Gaussian window (Wang et al. 2004), with a fast gradient on CPU."""
+"""Structural similarity over an 11-tap Gaussian window (Wang et al. 2004), with fast gradients on CPUs and GPUs."""
+
+from importlib.util import find_spec
 
 import numpy as np
 import torch
@@ -22,9 +24,19 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
     """
     b = b.expand_as(a)
     planes = a.reshape(-1, *a.shape[-2:]), b.reshape(-1, *a.shape[-2:])
-    fast = all(p.device.type == "cpu" and p.dtype == torch.float32 for p in planes)
-    values = _Ssim.apply(*planes) if fast else _by_convolution(*planes)
-    return values.reshape(a.shape[:-2]).mean(-1)
+    return _planes_ssim(*planes).reshape(a.shape[:-2]).mean(-1)
+
+
+def _planes_ssim(x: Tensor, y: Tensor) -> Tensor:
+    """Means [C] over planes [C, H, W], by whatever is fastest where they are."""
+    if x.dtype == y.dtype == torch.float32:
+        if x.device.type == y.device.type == "cpu":
+            return _Ssim.apply(x, y)
+        if x.device.type == "cuda" and find_spec("triton"):
+            from gaussiantalker.splatting.triton_ssim import planes_ssim
+
+            return planes_ssim(x, y)
+    return _by_convolution(x, y)
 
 
 def _by_convolution(x: Tensor, y: Tensor) -> Tensor:

@@ -12,7 +12,8 @@ import triton.language as tl
 from gaussiantalker.splatting.reference import MAX_ALPHA, MIN_TRANSMITTANCE
 from gaussiantalker.splatting.triton_tiles import LOG_MIN_ALPHA, SCALE, TILE
 
-CHUNK, WARPS = 8, 4
+CHUNK = 8
+THREADS, GRADIENT_THREADS = 256, 128  # one pixel each; two each, which halves what threads must exchange
 SUMS = 9  # d, d u, d v, d u^2, d u v, d v^2 with d = dL / d ln(alpha), and the weight times three colour gradients
 BLOCK = 128
 

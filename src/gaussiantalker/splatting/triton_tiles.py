@@ -17,6 +17,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from gaussiantalker.splatting.triton_launch import on_threads
+
 TILE = 16
 BLOCK = 128
 ROWS = 9  # X, Y, P, Q, R, LOG_OPACITY, RED, GREEN, BLUE
@@ -68,7 +70,21 @@ def sort_into_tiles(
     counts = torch.empty(total, dtype=torch.int32, device=device)
     radii = torch.empty(frames, n, 2, dtype=torch.int32, device=device)
     grid = (triton.cdiv(total, BLOCK),)
-    tabulate[grid](*splats, table, rects, counts, radii, total, *planes, width, height, across, down, BLOCK=BLOCK)
+    tabulate[grid](
+        *splats,
+        table,
+        rects,
+        counts,
+        radii,
+        total,
+        *planes,
+        width,
+        height,
+        across,
+        down,
+        BLOCK=BLOCK,
+        **on_threads(BLOCK),
+    )
     ends = counts.cumsum(0)
     room = padded(int(ends[-1]) if capacity is None else capacity)
     keys, owners = (
@@ -77,7 +93,19 @@ def sort_into_tiles(
     )
     steps = total.bit_length()
     list_entries[(room // BLOCK,)](
-        ends, counts, rects, splats[3], keys, owners, total, n, across, across * down, STEPS=steps, BLOCK=BLOCK
+        ends,
+        counts,
+        rects,
+        splats[3],
+        keys,
+        owners,
+        total,
+        n,
+        across,
+        across * down,
+        STEPS=steps,
+        BLOCK=BLOCK,
+        **on_threads(BLOCK),
     )
     keys, slots = torch.sort(keys, stable=True)
     tiles = torch.arange(frames * across * down + 1, device=device) << 32

@@ -1,0 +1,13 @@
+"""How Triton's kernels are launched."""
+
+from typing import Any
+
+import torch
+
+LANES = 64 if torch.version.hip else 32
+
+
+def on_threads(count: int) -> dict[str, Any]:
+    """Options of a launch whose programs have this many threads. Products and sums may fuse, which Triton 3.9 and
+    later want to be told."""
+    return {"num_warps": count // LANES, "enable_fp_fusion": True}
