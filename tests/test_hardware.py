@@ -24,9 +24,9 @@ def test_memory_in_use_is_between_a_megabyte_and_the_whole_machine() -> None:
 def test_a_device_is_chosen_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert hardware.device() == hardware.device("cpu") == torch.device("cpu")
-    with pytest.raises(GaussianTalkerError, match="no NVIDIA GPU"):
+    with pytest.raises(GaussianTalkerError, match="no GPU"):
         hardware.device("cuda")
-    with pytest.raises(GaussianTalkerError, match="choose auto, cpu or cuda"):
+    with pytest.raises(GaussianTalkerError, match="choose auto, cpu, or cuda"):
         hardware.device("tpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert hardware.device("cuda") == torch.device("cuda")
