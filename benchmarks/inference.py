@@ -28,7 +28,7 @@ from gaussiantalker.speaking import Avatar, Motion
 from gaussiantalker.speaking.frames import FrameStream
 from gaussiantalker.speaking.rendering import BATCH
 from gaussiantalker.splatting import Gaussians, keep_memory
-from gaussiantalker.talker import Drive, Listener, Talker, fast_products, find_method, render
+from gaussiantalker.talker import AUDIO, EYE, Drive, Listener, Talker, fast_products, find_method, render
 from gaussiantalker.timing import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from speech import sound
 from splatting import camera, head
@@ -103,7 +103,7 @@ def parts(avatar: Avatar, audio: np.ndarray) -> dict[str, float]:
     index = np.arange(BATCH)
     viewmats = torch.from_numpy(avatar.motion.viewmats[index]).float()
     blink = torch.from_numpy(avatar.motion.blink[index]).float()
-    drive = Drive(torch.from_numpy(np.array(contexts)), blink, viewmats, torch.from_numpy(index))
+    drive = Drive({AUDIO: torch.from_numpy(np.array(contexts)), EYE: blink}, viewmats, torch.from_numpy(index))
     K, behind = torch.from_numpy(avatar.camera.K).float(), torch.rand(BATCH, *avatar.plates.shape[1:])
     degree = avatar.talker.sh_degree
     with torch.inference_mode(), fast_products():

@@ -8,7 +8,7 @@ from torch import Tensor
 from gaussiantalker.evaluation.insight import attention_maps, plane_pictures
 from gaussiantalker.geometry import Camera
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.talker import Drive, Talker, find_method
+from gaussiantalker.talker import AUDIO, EYE, Drive, Talker, find_method
 
 CAMERA = Camera(focal=120.0, cx=24.0, cy=24.0, width=48, height=48)
 
@@ -24,7 +24,7 @@ def a_talker(method: str, points: int = 300) -> Talker:
 def a_drive(frames: int) -> Drive:
     viewmats = torch.eye(4).repeat(frames, 1, 1)
     viewmats[:, 2, 3] = 8
-    return Drive(torch.randn(frames, 8, 16, 6), torch.rand(frames), viewmats, 7 + torch.arange(frames))
+    return Drive({AUDIO: torch.randn(frames, 8, 16, 6), EYE: torch.rand(frames)}, viewmats, 7 + torch.arange(frames))
 
 
 @pytest.mark.parametrize("method", ["gaussiantalker", "gaussiantalker-star/without-eye", "egstalker"])

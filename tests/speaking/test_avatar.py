@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import Camera
@@ -149,11 +151,33 @@ def test_a_method_of_ones_own_is_kept(avatar: Avatar, tmp_path: Path) -> None:
         assert torch.equal(loaded.state_dict()[name], value), name
 
 
-def test_a_folder_with_nothing_but_the_methods_name_is_read(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_of_format_2_is_read(avatar: Avatar, folder: Path, tmp_path: Path) -> None:
+    """It had the method's name alone, and other names of the conditions' tensors."""
     shutil.copytree(folder, tmp_path / "copy")
     old = {**read_json(folder / "avatar.json"), "format": 2, "method": "gaussiantalker-star"}
     write_json(tmp_path / "copy" / "avatar.json", old)
-    assert Avatar.load(tmp_path / "copy").talker.method == find_method("gaussiantalker-star")
+    with safe_open(folder / "model.safetensors", framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    names = {
+        "conditions.camera.mean": "pose_mean",
+        "conditions.camera.scale": "pose_scale",
+        "conditions.audio.speech": "conditions.speech",
+        ".widen": "",
+        "conditions.null.vector": "conditions.null",
+    }
+    for today, then in names.items():
+        assert any(today in name for name in tensors)
+        tensors = {name.replace(today, then): tensor for name, tensor in tensors.items()}
+    save_file(tensors, tmp_path / "copy" / "model.safetensors")
+    talker = Avatar.load(tmp_path / "copy").talker
+    assert talker.method == find_method("gaussiantalker-star")
+    for name, value in avatar.talker.state_dict().items():
+        assert torch.equal(talker.state_dict()[name], value), name
+
+
+def test_a_condition_that_the_avatar_does_not_have_is_one_sentence(avatar: Avatar, sound: np.ndarray) -> None:
+    with pytest.raises(GaussianTalkerError, match="takes no condition 'mood'"):
+        avatar.speak(sound, conditions={"mood": 1.0})
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import torch
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.talker import Drive, Talker, find_method
+from gaussiantalker.talker import AUDIO, EYE, Drive, Talker, find_method
 from gaussiantalker.talker.method import ABLATIONS, METHODS, Method
 
 
@@ -22,7 +22,7 @@ def test_every_method_makes_a_talker_whose_trained_parts_get_gradients(name: str
     assert silent(talker.canonical_heads, "last") == []
     talker.bake()
     viewmats = torch.eye(4).repeat(2, 1, 1)
-    drive = Drive(torch.randn(2, 8, 16, 4), torch.rand(2), viewmats, torch.arange(2))
+    drive = Drive({AUDIO: torch.randn(2, 8, 16, 4), EYE: torch.rand(2)}, viewmats, torch.arange(2))
     splats = talker.deform(drive)
     sum((part - 0.3).square().sum() for part in splats).backward()
     assert silent(talker.offsets, "last") == []

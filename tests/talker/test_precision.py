@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.talker import Drive, Talker, fast_products, find_method, render
+from gaussiantalker.talker import AUDIO, EYE, Drive, Talker, fast_products, find_method, render
 
 
 def test_the_users_own_setting_comes_back_when_the_last_thread_is_done() -> None:
@@ -41,7 +41,7 @@ def test_brief_products_do_not_change_the_picture(method: str) -> None:
     talker.eval().requires_grad_(False)
     viewmats = torch.eye(4).repeat(2, 1, 1)
     viewmats[:, 2, 3] = 8
-    drive = Drive(torch.randn(2, 8, 16, 6), torch.rand(2), viewmats, torch.arange(2))
+    drive = Drive({AUDIO: torch.randn(2, 8, 16, 6), EYE: torch.rand(2)}, viewmats, torch.arange(2))
     K, plates = torch.tensor([[120.0, 0, 32], [0, 120.0, 32], [0, 0, 1]]), torch.rand(2, 64, 64, 3)
     pictures = []
     with torch.inference_mode():

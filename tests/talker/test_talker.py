@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.talker import METHODS, Drive, Talker, find_method, render
+from gaussiantalker.talker import AUDIO, EYE, METHODS, Drive, Talker, find_method, render
 
 
 def a_talker(method: str = "gaussiantalker", points: int = 60) -> Talker:
@@ -19,7 +19,7 @@ def a_drive(frames: int) -> Drive:
     viewmats = torch.eye(4).repeat(frames, 1, 1)
     viewmats[:, 2, 3] = 8
     contexts, blink = torch.randn(frames, 8, 16, 6, generator=generator), torch.rand(frames, generator=generator)
-    return Drive(contexts, blink, viewmats, torch.arange(frames))
+    return Drive({AUDIO: contexts, EYE: blink}, viewmats, torch.arange(frames))
 
 
 def moved(talker: Talker) -> Talker:
@@ -53,7 +53,7 @@ def test_articulation_draws_speech_out_from_silence() -> None:
         if "audio" not in talker.method.conditions:
             continue
         mute = talker.deform(drive._replace(articulation=0.0)).means
-        silent = talker.deform(drive._replace(contexts=torch.zeros_like(drive.contexts))).means
+        silent = talker.deform(drive.given(audio=torch.zeros_like(drive.conditions[AUDIO]))).means
         torch.testing.assert_close(mute, silent, rtol=1e-4, atol=1e-5)
         spoken, more = (talker.deform(drive._replace(articulation=gain)).means for gain in (1.0, 1.5))
         torch.testing.assert_close(spoken, talker.deform(drive).means)
@@ -65,22 +65,22 @@ def test_frames_do_not_influence_each_other() -> None:
         talker, drive = moved(a_talker(method)), a_drive(3)
         together = talker.deform(drive)
         for frame in range(3):
-            alone = talker.deform(Drive(*(part[frame : frame + 1] for part in drive[:4])))
+            alone = talker.deform(drive.at(slice(frame, frame + 1)))
             for one, all_of_them in zip(alone, together, strict=True):
-                if len(all_of_them) != len(drive.blink):
+                if len(all_of_them) != len(drive.frames):
                     continue  # an attribute this method does not deform is shared by all frames
                 torch.testing.assert_close(one[0], all_of_them[frame], rtol=1e-4, atol=1e-5)
 
 
 def test_every_condition_is_heard() -> None:
     talker, drive = moved(a_talker()), a_drive(1)
-    talker.fit_pose(torch.randn(20, 4, 4))
+    talker.conditions.fit(a_drive(20)._replace(viewmats=torch.randn(20, 4, 4)))
     still = talker.deform(drive).means
     turned = drive.viewmats.clone()
     turned[:, 0, 3] += 1
     changes = {
-        "audio": drive._replace(contexts=drive.contexts + 1),
-        "eye": drive._replace(blink=1 - drive.blink),
+        "audio": drive.given(audio=drive.conditions[AUDIO] + 1),
+        "eye": drive.given(eye=1 - drive.conditions[EYE]),
         "camera": drive._replace(viewmats=turned),
     }
     for name, change in changes.items():

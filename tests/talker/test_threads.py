@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.talker import Drive, Talker, fast_products, find_method, render
+from gaussiantalker.talker import AUDIO, EYE, Drive, Talker, fast_products, find_method, render
 
 THREADS, ROUNDS = 4, 3
 
@@ -17,7 +17,7 @@ def a_drive(seed: int) -> Drive:
     viewmats = torch.eye(4).repeat(2, 1, 1)
     viewmats[:, 2, 3] = 8
     contexts, blink = torch.randn(2, 8, 16, 6, generator=generator), torch.rand(2, generator=generator)
-    return Drive(contexts, blink, viewmats, torch.arange(2))
+    return Drive({AUDIO: contexts, EYE: blink}, viewmats, torch.arange(2))
 
 
 @pytest.mark.parametrize("method", ["gaussiantalker", "gstalker", "egstalker"])

@@ -8,7 +8,7 @@ import torch
 from one_device import META, OneDevice
 
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.talker import METHODS, Drive, Footage, Shots, Talker, find_method
+from gaussiantalker.talker import AUDIO, EYE, METHODS, Drive, Footage, Shots, Talker, find_method
 from gaussiantalker.training.losses import PhotometricLoss
 from gaussiantalker.training.schedule import find_schedule
 
@@ -22,10 +22,11 @@ def test_the_guard_sees_a_mixture() -> None:
 def test_a_step_of_training_stays_on_its_device(name: str) -> None:
     gaussians = Gaussians.from_points(np.random.default_rng(0).normal(size=(20, 3)), sh_degree=1)
     talker = Talker(find_method(name), gaussians, speech_channels=4)
-    talker.fit_pose(torch.randn(5, 4, 4))
+    seen = Drive({AUDIO: torch.randn(5, 8, 16, 4), EYE: torch.rand(5)}, torch.randn(5, 4, 4), torch.arange(5))
+    talker.conditions.fit(seen)
     talker.to(META)
     viewmats, boxes = torch.eye(4).repeat(2, 1, 1), torch.tensor([[2, 2, 9, 9]] * 2)
-    drive = Drive(torch.randn(2, 8, 16, 4), torch.rand(2), viewmats, torch.arange(2))
+    drive = Drive({AUDIO: torch.randn(2, 8, 16, 4), EYE: torch.rand(2)}, viewmats, torch.arange(2))
     shots = Shots(torch.rand(2, 32, 32, 3), torch.rand(2, 32, 32, 3), torch.ones(2, 32, 32), boxes, boxes, drive)
     photometric = PhotometricLoss(find_schedule("demo"), device=META)
     with OneDevice():

@@ -18,7 +18,7 @@ def some_shots() -> Shots:
     head[:, 4:28, 4:28] = 1
     nothing = torch.zeros(2, 0)
     boxes = (torch.tensor([box, box]) for box in (LIPS, EYES))
-    return Shots(image, torch.zeros_like(image), head, *boxes, Drive(nothing, nothing, nothing, nothing))
+    return Shots(image, torch.zeros_like(image), head, *boxes, Drive({}, nothing, nothing))
 
 
 def loss_of(image: torch.Tensor, shots: Shots, plan: Schedule = PLAN, canonical: bool = False) -> float:

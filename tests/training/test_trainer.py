@@ -11,7 +11,7 @@ import torch
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import SILENT, Silent
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.talker import METHODS, Drive, Shots, Talker, find_method, render
+from gaussiantalker.talker import AUDIO, EYE, METHODS, Drive, Shots, Talker, find_method, render
 from gaussiantalker.training.losses import patch_loss
 from gaussiantalker.training.schedule import find_schedule
 from gaussiantalker.training.trainer import Trainer
@@ -42,6 +42,10 @@ class Ball:
         tracking = SimpleNamespace(lip_opening=self.opening.numpy(), blendshapes=np.zeros((FRAMES, 52)))
         self.capture = SimpleNamespace(tracking=tracking)
 
+    def drive(self, frames: np.ndarray) -> Drive:
+        seen = {AUDIO: torch.from_numpy(self.contexts[frames]), EYE: torch.zeros(len(frames))}
+        return Drive(seen, self.viewmats[frames], torch.tensor(frames))
+
     def shots(self, frames: np.ndarray) -> Shots:
         y, x = torch.meshgrid(torch.arange(SIZE) + 0.5, torch.arange(SIZE) + 0.5, indexing="ij")
         images, heads, lips = [], [], []
@@ -52,12 +56,7 @@ class Ball:
             images.append((head * ~mouth)[..., None] * torch.tensor([0.9, 0.7, 0.6]) + 0.1)
             heads.append(head)
             lips.append([int(middle) - 5, 20, int(middle) + 5, 30])
-        contexts, blink, numbers = (
-            torch.from_numpy(self.contexts[frames]),
-            torch.zeros(len(frames)),
-            torch.tensor(frames),
-        )
-        drive = Drive(contexts, blink, self.viewmats[frames], numbers)
+        drive = self.drive(frames)
         plate = torch.full((len(frames), SIZE, SIZE, 3), 0.1)
         boxes = torch.tensor(lips)
         return Shots(torch.stack(images), plate, torch.stack(heads), boxes, boxes, drive)
@@ -70,7 +69,7 @@ def a_trainer(schedule=TINY, method: str = "gaussiantalker-star") -> Trainer:
     torch.manual_seed(0)
     parts = replace(find_method(method), resolutions=(16, 32), hash_table_bits=8, agents=8)
     talker = Talker(parts, Gaussians.from_points(points, sh_degree=1), CHANNELS)
-    talker.fit_pose(footage.viewmats)
+    talker.conditions.fit(footage.drive(np.arange(FRAMES)))
     return Trainer(talker, footage, np.arange(FRAMES), schedule, seed=0)
 
 
@@ -121,7 +120,8 @@ def test_the_mouth_follows_the_sound(tmp_path: Path) -> None:
             image, _, _ = render(talker.deform(drive), drive.viewmats, trainer.footage.K, shots.plate, 1)
         return float(patch_loss(image, shots.image, shots.lips))
 
-    deaf = shots.drive._replace(contexts=shots.drive.contexts.mean(dim=0).expand_as(shots.drive.contexts))
+    heard = shots.drive.conditions[AUDIO]
+    deaf = shots.drive.given(audio=heard.mean(dim=0).expand_as(heard))
     assert lips_under(shots.drive) < 0.6 * lips_under(deaf)
 
 

@@ -1,12 +1,13 @@
 """The avatar: a folder that holds a person's talking head, and the object that brings it to speech."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from gaussiantalker import hardware
 from gaussiantalker.capture import Capture
@@ -39,6 +40,8 @@ class Avatar:
     torso: TorsoField | None = None
     articulation: float = 1.0
     """How far the mouth moves with speech: 0 not at all, 1 as it was learnt, at most `ARTICULATION_LIMIT`."""
+    conditions: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """What else moves the head in every frame, by the names of its method's tokens; else each is as usual."""
 
     @classmethod
     def load(cls, path: str | Path, progress: Progress = SILENT, device: str = "auto") -> "Avatar":
@@ -78,19 +81,25 @@ class Avatar:
         pose: Pose = "recorded",
         blink: Blink = "recorded",
         articulation: float | None = None,
+        conditions: Mapping[str, ArrayLike] | None = None,
     ) -> Performance:
         """The avatar saying this: a sound file of any common kind, or 16 kHz mono samples [S].
 
         `pose`: "recorded" (as the person moved), "still", a file of poses (see `speaking.poses`), or degrees [F, 3] of
         yaw, pitch and roll at 25 a second. `blink`: "recorded", "auto" (at human rates), or a value from 0 (open) to 1.
         `articulation`: how far the mouth moves, 1 as it was learnt; a little more makes up for what is lost on speech
-        that was not trained on (docs/training.md). None leaves the avatar's own.
+        that was not trained on (docs/training.md). None leaves the avatar's own. `conditions`: values of further tokens
+        of the avatar's method by name, such as an emotion.
         """
         samples = read_audio(audio) if isinstance(audio, str | Path) else np.asarray(audio, np.float32)
-        return Performance(self.directed(pose, blink, articulation), samples)
+        return Performance(self.directed(pose, blink, articulation, conditions), samples)
 
     def directed(
-        self, pose: Pose = "recorded", blink: Blink = "recorded", articulation: float | None = None
+        self,
+        pose: Pose = "recorded",
+        blink: Blink = "recorded",
+        articulation: float | None = None,
+        conditions: Mapping[str, ArrayLike] | None = None,
     ) -> "Avatar":
         """This avatar with another motion of its own, as `speak` takes it.
 
@@ -103,15 +112,28 @@ class Avatar:
                 f"An articulation of {articulation} is none: give a number from 0, a mouth at rest, over 1, as it was "
                 f"learnt, to {ARTICULATION_LIMIT:g}."
             )
-        motion = directed(self.motion, pose, blink)
+        motion, given = directed(self.motion, pose, blink), {**self.conditions, **self._checked(conditions or {})}
+        directed_by = {"motion": motion, "articulation": articulation, "conditions": given}
         if self.torso or str(pose) == "recorded":
-            return replace(self, motion=motion, articulation=articulation)
+            return replace(self, **directed_by)
         if str(pose) != "still":
             raise GaussianTalkerError(
                 "This avatar's neck and shoulders are recorded ones and fit no other poses: use the pose recorded or "
                 "still, or train an avatar with a torso field."
             )
-        return replace(self, motion=motion, articulation=articulation, plates=self.plates[[self.motion.rest]])
+        return replace(self, **directed_by, plates=self.plates[[self.motion.rest]])
+
+    def _checked(self, conditions: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
+        own = {name: token.shape for name, token in self.talker.conditions.items() if token.shape is not None}
+        given = {name: np.asarray(value, np.float32) for name, value in conditions.items()}
+        for name, value in given.items():
+            if name not in own or value.shape != own[name] or not np.isfinite(value).all():
+                known = ", ".join(f"{name} of shape {list(shape)}" for name, shape in own.items()) or "none"
+                raise GaussianTalkerError(
+                    f"This avatar takes no condition {name!r} of shape {list(value.shape)}: it has {known}, in finite "
+                    "numbers."
+                )
+        return given
 
     def stream(self, chunks: Iterable[np.ndarray]) -> Iterator[AvFrame]:
         """Frames of 16 kHz mono sound that arrives in chunks of any size, each as soon as its look-ahead is there."""
@@ -125,7 +147,7 @@ class Avatar:
 
         Steering is read anew for every few frames.
         """
-        director = Director(self.motion, self.articulation, self.torso is not None)
+        director = Director(self.motion, self.articulation, self.torso is not None, self.conditions)
         for start in range(0, len(contexts), BATCH):
             take = director.take(contexts[start : start + BATCH], first + start, steering)
             plates = None if self.plates is None else self.plates[take.index]
@@ -136,7 +158,7 @@ class Avatar:
 
         An avatar with plates is shown over the capture's own.
         """
-        footage = Footage(capture, self.listener)
+        footage = Footage(capture, self.listener, self.talker.conditions.seen(capture))
         for start in range(0, len(frames), BATCH):
             index = np.asarray(frames[start : start + BATCH])
             drive = footage.drive(index)._replace(articulation=self.articulation)

@@ -1,6 +1,7 @@
 """Frame by frame: what a talker is asked to show when these words are spoken, with whose movements, steered by whom."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gaussiantalker.speaking.motion import ARTICULATION_LIMIT, Motion, Steering, between, turned
-from gaussiantalker.talker import Drive
+from gaussiantalker.talker import AUDIO, EYE, Drive
 
 PLATES_LIMIT = 5.0  # degrees of steering over a torso that was recorded for another pose
 FIELD_LIMIT = 40.0  # and over one that follows, as far as the head was filmed
@@ -24,11 +25,13 @@ class Take(NamedTuple):
 
 @dataclass(frozen=True)
 class Director:
-    """A motion, how far the mouth moves, and whether the neck follows any pose (`free`) or keeps the recorded ones."""
+    """A motion, how far the mouth moves, whether the neck follows any pose (`free`) or keeps the recorded ones, and
+    values of further conditions by name."""
 
     motion: Motion
     articulation: float
     free: bool
+    conditions: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def take(self, contexts: np.ndarray, first: int, steering: Steering | None) -> Take:
         """The frames [first, first + B) of a performance under speech contexts [B, 8, 16, C]."""
@@ -40,10 +43,12 @@ class Director:
         if steering:
             viewmats, sway = self._steer(steering, viewmats, sway)
             blink = np.array([steering.lids(own) for own in blink])
-        numbers = (torch.from_numpy(np.array(value)).float() for value in (contexts, blink, viewmats))
+        held = {name: np.repeat(value[None], len(frames), axis=0) for name, value in self.conditions.items()}
+        seen = {**held, AUDIO: contexts, EYE: blink}
+        seen = {name: torch.from_numpy(np.array(value)).float() for name, value in seen.items()}
         further = np.nan_to_num(steering.articulation, nan=1.0) if steering else 1.0
         articulation = float(np.clip(self.articulation * further, 0, ARTICULATION_LIMIT))
-        drive = Drive(*numbers, torch.from_numpy(frames), articulation)
+        drive = Drive(seen, torch.from_numpy(viewmats).float(), torch.from_numpy(frames), articulation)
         return Take(drive, torch.from_numpy(sway).float(), index)
 
     def _steer(self, steering: Steering, viewmats: np.ndarray, sway: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

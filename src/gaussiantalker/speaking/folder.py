@@ -1,6 +1,7 @@
 """An avatar's folder: what is written where, and how it is read again."""
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -132,16 +133,36 @@ def check_folder(path: Path) -> dict[str, Any]:
 
 
 def _talker(path: Path, info: dict[str, Any], tensors: dict[str, Tensor], speech_channels: int) -> Talker:
-    state = {name.removeprefix("talker."): t.clone() for name, t in tensors.items() if name.startswith("talker.")}
+    method = Method.read(info["method"])
+    state = {_renamed(name): t.clone() for name, t in tensors.items() if name.startswith("talker.")}
+    if "camera" not in method.conditions:  # it was kept even so
+        state = {name: t for name, t in state.items() if not name.startswith("conditions.camera.")}
     try:
         gaussians = Gaussians.from_dict({name.removeprefix("raw."): t for name, t in state.items()})
         with torch.device("meta"):  # no memory is taken for sizes that the file does not bear out
-            talker = Talker(Method.read(info["method"]), gaussians, speech_channels)
+            talker = Talker(method, gaussians, speech_channels)
         talker.free = state["free"]
         talker.load_state_dict(state, assign=True)
     except (KeyError, RuntimeError):
         raise _other_version(path, info) from None
     return talker.eval().requires_grad_(False)
+
+
+# What tensors were called before each condition was a class of its own.
+_NAMES = (
+    (re.compile(r"^pose_(mean|scale)$"), r"conditions.camera.\1"),
+    (re.compile(r"^conditions\.speech\."), r"conditions.audio.speech."),
+    (re.compile(r"^conditions\.(audio|eye|camera)\.(\d)"), r"conditions.\1.widen.\2"),
+    (re.compile(r"^conditions\.null$"), r"conditions.null.vector"),
+)
+
+
+def _renamed(name: str) -> str:
+    """Today's name of a talker's tensor."""
+    name = name.removeprefix("talker.")
+    for pattern, today in _NAMES:
+        name = pattern.sub(today, name)
+    return name
 
 
 def _torso(path: Path, info: dict[str, Any], camera: Camera) -> TorsoField:

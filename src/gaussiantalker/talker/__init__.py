@@ -1,14 +1,19 @@
 """Talker: the model that turns sound, blink and pose into moving Gaussians."""
 
+from gaussiantalker.talker.conditions import TOKENS, Token
+from gaussiantalker.talker.drive import AUDIO, EYE, Drive
 from gaussiantalker.talker.footage import Footage, Shots
 from gaussiantalker.talker.listener import Listener
 from gaussiantalker.talker.method import METHODS, Method, find_method
 from gaussiantalker.talker.precision import fast_products
-from gaussiantalker.talker.talker import Drive, Splats, Talker, render
+from gaussiantalker.talker.talker import Splats, Talker, render
 from gaussiantalker.talker.torso import TorsoField
 
 __all__ = [
+    "AUDIO",
+    "EYE",
     "METHODS",
+    "TOKENS",
     "Drive",
     "Footage",
     "Listener",
@@ -16,6 +21,7 @@ __all__ = [
     "Shots",
     "Splats",
     "Talker",
+    "Token",
     "TorsoField",
     "fast_products",
     "find_method",

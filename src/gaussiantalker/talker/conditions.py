@@ -1,15 +1,28 @@
-"""Condition tokens: what a Gaussian may listen to (GaussianTalker, section 4.3)."""
+"""Condition tokens: what a Gaussian may listen to (GaussianTalker, section 4.3).
+
+A condition is one class: what it sees in a captured frame, what it takes for usual when nobody says, and the token that
+tells it to the Gaussians. `TOKENS` names them; a class of your own is added there before a method names it.
+"""
 
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.talker.audio import SpeechNet, keep_variance
+from gaussiantalker.talker.drive import AUDIO, EYE, Drive
 from gaussiantalker.talker.kan import TaylorLayer
 from gaussiantalker.talker.method import Method
 
+if TYPE_CHECKING:
+    from gaussiantalker.capture import Capture
+
 EYE_HARMONICS = 3
+POSE_NUMBERS = 12
 
 
 def eye_encoding(blink: Tensor) -> Tensor:
@@ -30,58 +43,162 @@ def periodic_position(index: Tensor, period: int, width: int) -> Tensor:
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)[:, :width]
 
 
-class Conditions(nn.Module):
-    """The tokens {audio, eye, camera, null}, each of which a method may leave out."""
+class Token(nn.Module):
+    """Base of the conditions. A subclass says in `forward` what it tells the Gaussians in B frames, [B, width].
 
-    def __init__(self, method: Method, speech_channels: int):
+    One that sees more than sound, eyes and camera has a `shape`, finds its value in captured frames in `seen`, and
+    reads it with `value`: what the drive gives under the token's name, else the mean over the training frames.
+    """
+
+    shape: tuple[int, ...] | None = None
+    """Of its value in a frame; None for a token that reads nothing of its own."""
+
+    def __init__(self, name: str):
         super().__init__()
-        self.names, width = method.conditions, method.width
-        self.period, self.period_along = method.period, method.period_along
-        widen = {"mlp": _perceptron, "taylor": _taylor}[method.token_net]
-        if "audio" in self.names:
-            self.speech = SpeechNet(speech_channels)
-            self.audio = widen(self.speech.width, width)
-        if "eye" in self.names:
-            self.eye = widen(2 * EYE_HARMONICS, width)
-        if "camera" in self.names:
-            self.camera = widen(12, width)
-        if "null" in self.names:
-            self.null = nn.Parameter(torch.randn(width))
+        self.name = name
+        if self.shape is not None:
+            self.register_buffer("usual", torch.zeros(self.shape))
 
-    def forward(
-        self, contexts: Tensor, blink: Tensor, pose: Tensor, frames: Tensor, articulation: float = 1.0
-    ) -> Tensor:
-        """Tokens [B, tokens, width] of speech contexts [B, 8, 16, C], blink [B], standardised pose [B, 12] and the
-        frames' numbers [B]. `articulation` is how far speech may depart from silence, against what was learnt."""
-        makers = {
-            "audio": lambda: self.audio(self._heard(contexts, articulation)),
-            "eye": lambda: self.eye(eye_encoding(blink)),
-            "camera": lambda: self.camera(pose),
-            "null": lambda: self.null.expand(len(blink), -1),
-        }
-        tokens = {name: makers[name]() for name in self.names}
-        if self.period and self.period_along == "frames":
-            tokens["audio"] = tokens["audio"] + periodic_position(frames, self.period, tokens["audio"].shape[-1])
-        stacked = torch.stack(list(tokens.values()), dim=1)
-        if self.period and self.period_along == "tokens":
-            places = torch.arange(len(self.names), device=stacked.device)
-            stacked = stacked + periodic_position(places, self.period, stacked.shape[-1])
-        return stacked
+    def seen(self, capture: "Capture") -> np.ndarray | None:
+        """Its value in every frame of a capture, [N, *shape]."""
+        return None
 
-    def _heard(self, contexts: Tensor, articulation: float) -> Tensor:
-        """Speech features [B, width], drawn out from those of silence, or towards them."""
+    def fit(self, drive: Drive) -> None:
+        """Learns from the training frames what is usual."""
+        if self.shape is not None:
+            self.usual.copy_(drive.conditions[self.name].mean(dim=0))
+
+    def value(self, drive: Drive) -> Tensor:
+        """[B, *shape]."""
+        given = drive.conditions.get(self.name)
+        return self.usual.expand(len(drive.frames), *self.usual.shape) if given is None else given
+
+    def forward(self, drive: Drive) -> Tensor:
+        """The token [B, width]."""
+        raise NotImplementedError
+
+
+class AudioToken(Token):
+    """Speech features, drawn out from those of silence or towards them by the drive's articulation; with EGSTalker's
+    periodic position where the method has one."""
+
+    def __init__(self, name: str, method: Method, width: int, heard: int):
+        super().__init__(name)
+        self.period = method.period if method.period_along == "frames" else 0
+        self.speech = SpeechNet(heard)
+        self.widen = _network(method, self.speech.width, width)
+
+    def forward(self, drive: Drive) -> Tensor:
+        token = self.widen(self._heard(drive.conditions[AUDIO], drive.articulation))
+        return token + periodic_position(drive.frames, self.period, token.shape[-1]) if self.period else token
+
+    def _heard(self, contexts: Tensor, articulation: Tensor | float) -> Tensor:
         heard = self.speech(contexts)
-        if articulation == 1:
+        if isinstance(articulation, Tensor):
+            articulation = articulation[:, None]
+        elif articulation == 1:
             return heard
         silence = self.speech(torch.zeros_like(contexts[:1]))
         return silence + articulation * (heard - silence)
 
 
-def _perceptron(inputs: int, width: int) -> nn.Sequential:
+class EyeToken(Token):
+    """How far the eyes are shut."""
+
+    def __init__(self, name: str, method: Method, width: int, heard: int):
+        super().__init__(name)
+        self.widen = _network(method, 2 * EYE_HARMONICS, width)
+
+    def forward(self, drive: Drive) -> Tensor:
+        return self.widen(eye_encoding(drive.conditions[EYE]))
+
+
+class CameraToken(Token):
+    """The head's pose before the camera, standardised by those of the training frames.
+
+    Numbers that hardly vary are not blown up: none is divided by less than a tenth of the largest deviation.
+    """
+
+    def __init__(self, name: str, method: Method, width: int, heard: int):
+        super().__init__(name)
+        self.widen = _network(method, POSE_NUMBERS, width)
+        self.register_buffer("mean", torch.zeros(POSE_NUMBERS))
+        self.register_buffer("scale", torch.ones(POSE_NUMBERS))
+
+    def fit(self, drive: Drive) -> None:
+        pose = drive.viewmats[:, :3].flatten(1)
+        deviation = pose.std(dim=0)
+        self.mean.copy_(pose.mean(dim=0))
+        self.scale.copy_(deviation.clamp_min(max(0.1 * float(deviation.max()), 1e-3)))
+
+    def forward(self, drive: Drive) -> Tensor:
+        return self.widen((drive.viewmats[:, :3].flatten(1) - self.mean) / self.scale)
+
+
+class NullToken(Token):
+    """The same in every frame: for Gaussians that listen to nothing."""
+
+    def __init__(self, name: str, method: Method, width: int, heard: int):
+        super().__init__(name)
+        self.vector = nn.Parameter(torch.randn(width))
+
+    def forward(self, drive: Drive) -> Tensor:
+        return self.vector.expand(len(drive.frames), -1)
+
+
+TOKENS: dict[str, Callable[[str, Method, int, int], Token]] = {
+    "audio": AudioToken,
+    "eye": EyeToken,
+    "camera": CameraToken,
+    "null": NullToken,
+}
+"""Conditions by name. Called with the name, the method, channels of a token, and channels of what is heard."""
+
+
+class Conditions(nn.ModuleDict):
+    """The tokens of a method by name, in its order."""
+
+    def __init__(self, method: Method, width: int, heard: int):
+        """`width` channels a token; `heard` channels of speech.
+
+        Raises GaussianTalkerError for a condition that is not in `TOKENS`.
+        """
+        unknown = [name for name in method.conditions if name not in TOKENS]
+        if unknown:
+            raise GaussianTalkerError(
+                f"There is no condition {unknown[0]!r}: choose among {', '.join(TOKENS)}, or import what adds it first."
+            )
+        super().__init__({name: TOKENS[name](name, method, width, heard) for name in method.conditions})
+        self.period = method.period if method.period_along == "tokens" else 0
+
+    @property
+    def speech(self) -> SpeechNet | None:
+        """The network that listens, where sound is a condition."""
+        return self["audio"].speech if "audio" in self else None
+
+    def seen(self, capture: "Capture") -> dict[str, Tensor]:
+        """What tokens see of a capture besides sound, eyes and camera, in all frames, by name."""
+        found = {name: token.seen(capture) for name, token in self.items()}
+        return {name: torch.from_numpy(np.array(value)).float() for name, value in found.items() if value is not None}
+
+    def fit(self, drive: Drive) -> None:
+        """Has every token learn from the training frames what is usual."""
+        for token in self.values():
+            token.fit(drive)
+
+    def forward(self, drive: Drive) -> Tensor:
+        """Tokens [B, tokens, width] of B frames."""
+        stacked = torch.stack([token(drive) for token in self.values()], dim=1)
+        if self.period:
+            places = torch.arange(len(self), device=stacked.device)
+            stacked = stacked + periodic_position(places, self.period, stacked.shape[-1])
+        return stacked
+
+
+def _network(method: Method, inputs: int, width: int) -> nn.Sequential:
+    """What widens a token's numbers."""
+    if method.token_net == "taylor":
+        return nn.Sequential(TaylorLayer(inputs, width), nn.ReLU(), TaylorLayer(width, width))
     network = nn.Sequential(nn.Linear(inputs, width, bias=False), nn.ReLU(), nn.Linear(width, width, bias=False))
     keep_variance(network)
     return network
-
-
-def _taylor(inputs: int, width: int) -> nn.Sequential:
-    return nn.Sequential(TaylorLayer(inputs, width), nn.ReLU(), TaylorLayer(width, width))

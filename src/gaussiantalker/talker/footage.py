@@ -9,8 +9,8 @@ from torch import Tensor
 
 from gaussiantalker.capture.morphable import TEETH
 from gaussiantalker.geometry import rigid
+from gaussiantalker.talker.drive import AUDIO, EYE, Drive
 from gaussiantalker.talker.listener import Listener
-from gaussiantalker.talker.talker import Drive
 from gaussiantalker.talker.torso import TorsoField, slow_part
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class Shots(NamedTuple):
 class Footage:
     """The frames of a capture in which a face was found, and the speech around each."""
 
-    def __init__(self, capture: "Capture", listener: Listener):
+    def __init__(self, capture: "Capture", listener: Listener, seen: dict[str, Tensor] | None = None):
+        """`seen` are further conditions of all frames by name, as `Conditions.seen` finds them."""
         self.capture = capture
         self.torso: TorsoField | None = None
         tracking = capture.tracking
@@ -49,6 +50,7 @@ class Footage:
         self.blink = torch.from_numpy(tracking.blink).float()
         self.K = torch.from_numpy(capture.camera.K).float()
         self.contexts = listener.contexts(capture.audio)
+        self.seen = seen or {}
         self.lips = lip_boxes(tracking.landmarks[:, OUTER_LIPS], capture.size)
         self.eyes = eye_boxes(tracking.landmarks[:, EYES], capture.size)
 
@@ -66,7 +68,9 @@ class Footage:
     def drive(self, frames: np.ndarray) -> Drive:
         """What moves the head in these frames [B]."""
         index = torch.from_numpy(np.asarray(frames))
-        return Drive(torch.from_numpy(self.contexts[frames]), self.blink[index], self.viewmats[index], index)
+        seen = {AUDIO: torch.from_numpy(self.contexts[frames]), EYE: self.blink[index]}
+        seen |= {name: values[index] for name, values in self.seen.items()}
+        return Drive(seen, self.viewmats[index], index)
 
     @torch.no_grad()
     def _behind(self, frames: np.ndarray) -> Tensor:

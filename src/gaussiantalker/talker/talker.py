@@ -10,6 +10,7 @@ from gaussiantalker.splatting.gaussians import Gaussians
 from gaussiantalker.talker.agents import AgentAttention
 from gaussiantalker.talker.attention import CrossAttention
 from gaussiantalker.talker.conditions import Conditions
+from gaussiantalker.talker.drive import Drive
 from gaussiantalker.talker.fusion import Concatenation, FusionLayer, Multiplication
 from gaussiantalker.talker.hash_triplane import HashTriplane
 from gaussiantalker.talker.kan import SplineRegressors
@@ -17,7 +18,6 @@ from gaussiantalker.talker.method import Method
 from gaussiantalker.talker.regressors import CanonicalPredictors, Regressors, attribute_sizes
 from gaussiantalker.talker.triplane import Triplane
 
-POSE_NUMBERS = 12
 REGRESSORS = {"mlp": (CanonicalPredictors, Regressors), "kan": (SplineRegressors, SplineRegressors)}
 SHAPE = ("means", "scales", "quats")
 HOLD_REACH = 0.04  # head units: a quarter of the way from the teeth to the lips
@@ -32,19 +32,6 @@ class Splats(NamedTuple):
     scales: Tensor  # [..., N, 3]
     opacities: Tensor  # [..., N]
     sh: Tensor  # [..., N, K, 3]
-
-
-class Drive(NamedTuple):
-    """What moves the head in B frames."""
-
-    contexts: Tensor  # [B, 8, 16, C] speech around each frame
-    blink: Tensor  # [B] 0 open, 1 shut
-    viewmats: Tensor  # [B, 4, 4] head to camera
-    frames: Tensor  # [B] numbers in the clip or the performance, which periodic positions count
-    articulation: float = 1.0  # how far the mouth moves with speech, against what was learnt
-
-    def to(self, device: torch.device) -> "Drive":
-        return Drive(*(part.to(device) for part in self[:4]), self.articulation)
 
 
 class Talker(nn.Module):
@@ -67,7 +54,7 @@ class Talker(nn.Module):
         self.canonical_heads = predictors(
             method.width, method.regressor_width, attribute_sizes(method.predicted, self.sh_degree)
         )
-        self.conditions = Conditions(method, speech_channels)
+        self.conditions = Conditions(method, method.width, speech_channels)
         # Triplane features are products of three small numbers; unscaled, the tokens would drown where a Gaussian is.
         self.place = nn.LayerNorm(method.width)
         self.fusion = nn.ModuleList(fusion_layer(method) for _ in range(method.layers))
@@ -75,8 +62,6 @@ class Talker(nn.Module):
             method.width, method.regressor_width, attribute_sizes(method.deformed, self.sh_degree)
         )
         self.register_buffer("free", torch.ones(0))  # [N] 1 where sound may move a Gaussian; empty: it may everywhere
-        self.register_buffer("pose_mean", torch.zeros(POSE_NUMBERS))
-        self.register_buffer("pose_scale", torch.ones(POSE_NUMBERS))
         self.register_buffer("_kept_places", None, persistent=False)
 
     def train(self, mode: bool = True) -> "Talker":
@@ -86,17 +71,7 @@ class Talker(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return self.pose_mean.device
-
-    def fit_pose(self, viewmats: Tensor) -> None:
-        """Standardises the camera token by the poses [F, 4, 4] of the training frames.
-
-        Numbers that hardly vary are not blown up: none is divided by less than a tenth of the largest deviation.
-        """
-        pose = viewmats[:, :3].flatten(1)
-        deviation = pose.std(dim=0)
-        self.pose_mean.copy_(pose.mean(dim=0))
-        self.pose_scale.copy_(deviation.clamp_min(max(0.1 * float(deviation.max()), 1e-3)))
+        return self.raw["means"].device
 
     def canonical(self) -> Splats:
         """The static head (stage 1)."""
@@ -116,18 +91,22 @@ class Talker(nn.Module):
 
     def deform(self, drive: Drive) -> Splats:
         """The head in B frames (stage 2, eq. 9-14)."""
-        z, tokens = self._places(), self._tokens(drive)
+        return self._activate(self.moves(self.conditions(drive)))
+
+    def moves(self, tokens: Tensor) -> dict[str, Tensor]:
+        """What tokens [B, tokens, width] add to each attribute before its activation, {name: [B, N, size]}."""
+        z = self._places()
         for layer in self.fusion:
             z = layer(z, tokens)
         offsets = self.offsets(z)
         if len(self.free):
             offsets |= {name: offsets[name] * self.free[:, None] for name in SHAPE if name in offsets}
-        return self._activate(offsets)
+        return offsets
 
     def attention(self, drive: Drive) -> Tensor | None:
         """How much each Gaussian listens to each condition, [B, tokens, N], tokens in the order of the method's
         `conditions`; the mean over heads and layers. None where the method's fusion weighs nothing."""
-        z, tokens = self._places(), self._tokens(drive)
+        z, tokens = self._places(), self.conditions(drive)
         weights = []
         for layer in self.fusion:
             weights.append(layer.weights(z, tokens))
@@ -142,10 +121,6 @@ class Talker(nn.Module):
         if self._kept_places is None:
             self._kept_places = self.place(self.triplane(self.raw["means"]))[None]
         return self._kept_places
-
-    def _tokens(self, drive: Drive) -> Tensor:
-        pose = (drive.viewmats[:, :3].flatten(1) - self.pose_mean) / self.pose_scale
-        return self.conditions(drive.contexts, drive.blink, pose, drive.frames, drive.articulation)
 
     def _add(self, offsets: dict[str, Tensor]) -> dict[str, Tensor]:
         """Raw attributes plus offsets, under the raw names."""

@@ -109,11 +109,12 @@ def _prepared(
     progress.stage("preparing", 1)
     heard = source.audio[: source.train_frames * SAMPLES_PER_FRAME]
     listener = Listener.fit(speech.load(ENCODER, progress), heard, lookahead_ms=lookahead_ms)
-    footage = Footage(source, listener)
-    frames = footage.usable(0, source.train_frames)
+    torch.manual_seed(seed)
     gaussians = initial_gaussians(source, plan.points, plan.sh_degree, seed, method.start)
     talker = Talker(method, gaussians, listener.channels)
-    talker.fit_pose(footage.viewmats[frames])
+    footage = Footage(source, listener, talker.conditions.seen(source))
+    frames = footage.usable(0, source.train_frames)
+    talker.conditions.fit(footage.drive(frames))
     trainer = Trainer(talker.to(device), footage, frames, plan, seed, progress)
     progress.update(1)
     return trainer, listener

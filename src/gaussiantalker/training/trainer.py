@@ -13,7 +13,7 @@ from torch.optim import Adam
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.splatting.densify import CloneSplitPrune
-from gaussiantalker.talker import Footage, Shots, Splats, Talker, fast_products, render
+from gaussiantalker.talker import AUDIO, Footage, Shots, Splats, Talker, fast_products, render
 from gaussiantalker.talker.talker import RAW_NAMES
 from gaussiantalker.training.checkpoint import optimizer_tensors, read_checkpoint, restore_optimizers, write_checkpoint
 from gaussiantalker.training.listening import learn_to_listen, mouth_targets
@@ -91,13 +91,14 @@ class Trainer:
             self.talker.hold(self.footage.upper_teeth())
 
     def _listen(self, progress: Progress) -> None:
-        if not self.schedule.listening_steps or "audio" not in self.talker.method.conditions:
+        speech = self.talker.conditions.speech
+        if not self.schedule.listening_steps or speech is None:
             return
         progress.stage("listening", 1)
         started = time.perf_counter()
         targets = mouth_targets(self.footage.capture.tracking)[self.frames]
         contexts, steps = self.footage.contexts[self.frames], self.schedule.listening_steps
-        learn_to_listen(self.talker.conditions.speech, contexts, targets, steps, self.seed)
+        learn_to_listen(speech, contexts, targets, steps, self.seed)
         self.seconds += time.perf_counter() - started
         progress.update(1)
 
@@ -151,7 +152,7 @@ class Trainer:
         talker = self.talker
         if self.stage == 0:
             return [{"params": list(talker.canonical_heads.parameters()), "share": 1.0}]
-        heard = list(talker.conditions.speech.parameters()) if "audio" in talker.method.conditions else []
+        heard = list(talker.conditions.speech.parameters()) if talker.conditions.speech else []
         parts = (talker.place, talker.conditions, talker.fusion, talker.offsets)
         rest = [p for part in parts for p in part.parameters() if not any(p is other for other in heard)]
         slowly = LISTENER_SHARE if self.schedule.listening_steps else 1.0
@@ -211,9 +212,9 @@ class Trainer:
 
     def _deformation_step(self) -> None:
         shots = self._shots(self.schedule.batch)
-        contexts = shots.drive.contexts
+        contexts = shots.drive.conditions[AUDIO]
         heard = contexts + self.schedule.speech_noise * torch.randn_like(contexts)
-        splats = self.talker.deform(shots.drive._replace(contexts=heard))
+        splats = self.talker.deform(shots.drive.given(audio=heard))
         image, alpha, _ = render(splats, shots.drive.viewmats, self.K, shots.plate, self.talker.sh_degree)
         self._descend(image, alpha, shots)
 
