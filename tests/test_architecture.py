@@ -21,6 +21,7 @@ FLOORS = {
     "progress": 0,
     "timing": 0,
     "perception": 1,
+    "provenance": 1,
     "speech": 1,
     "splatting": 1,
     "capture": 2,
@@ -29,7 +30,6 @@ FLOORS = {
     "training": 3,
     "evaluation": 4,
     "export": 4,
-    "provenance": 4,
     "serving": 4,
     "cli": 5,
 }

@@ -25,10 +25,11 @@ from gaussiantalker.cli.serve import Serve
 from gaussiantalker.cli.speak import Speak
 from gaussiantalker.cli.speech import Speech
 from gaussiantalker.cli.train import Train
+from gaussiantalker.cli.verify import Verify
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import printable
 
-Verb = Demo | Capture | Train | Speak | Serve | Evaluate | Compare | Reproduce | Speech | Models | Doctor
+Verb = Demo | Capture | Train | Speak | Serve | Evaluate | Compare | Reproduce | Speech | Verify | Models | Doctor
 VERBS = {verb.__name__.lower(): verb for verb in get_args(Verb)}
 DESCRIPTION = "A portrait video goes in once, an avatar comes out, and the avatar speaks any audio."
 
@@ -64,7 +65,8 @@ def _run(arguments: list[str]) -> int:
             told = verb.run(progress)
     except KeyboardInterrupt:
         return _say(verb.when_stopped, 130)
-    return _say(told, 0, stderr=False)
+    text, code = told if isinstance(told, tuple) else (told, 0)
+    return _say(text, code, stderr=False)
 
 
 def read(arguments: list[str]) -> Verb:

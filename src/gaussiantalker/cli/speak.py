@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from gaussiantalker.cli.options import Device, File, Folder, OptionalFile
+from gaussiantalker.cli.options import Device, File, Folder, Force, OptionalFile
 from gaussiantalker.progress import Progress
 
 
@@ -23,6 +23,12 @@ class Speak:
     """When the eyes shut: `recorded`, `auto` (at human rates), or a number from 0 (open) to 1."""
     articulation: float = 1.0
     """How far the mouth moves: 1 as it was learnt; 1.3 suits speech that is new to the avatar."""
+    label: Force = False
+    """Write "AI-generated" into the picture, for everybody to read."""
+    certificate: OptionalFile = None
+    """Sign with this certificate chain (PEM) instead of one made for you on first use."""
+    key: OptionalFile = None
+    """The certificate's private key (PEM, ES256)."""
     device: Device = "auto"
 
     @property
@@ -34,9 +40,11 @@ class Speak:
         return f"Stopped; {self.file} was not written."
 
     def run(self, progress: Progress) -> str:
+        from gaussiantalker.provenance.manifest import credentials
         from gaussiantalker.speaking import Avatar
 
+        signer = credentials(self.certificate, self.key) if self.certificate or self.key else None
         avatar = Avatar.load(self.avatar, progress, self.device)
         spoken = avatar.speak(self.audio, pose=self.pose, blink=self.blink, articulation=self.articulation)
-        spoken.save(self.file, progress=progress)
+        spoken.save(self.file, progress, labelled=self.label, signer=signer)
         return f"Written: {self.file}"

@@ -1,5 +1,6 @@
 """The avatar: a folder that holds a person's talking head, and the object that brings it to speech."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -9,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gaussiantalker import hardware
+from gaussiantalker import __version__, hardware
 from gaussiantalker.capture import Capture
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import Camera
 from gaussiantalker.media.audio import read_audio
 from gaussiantalker.progress import SILENT, Progress
+from gaussiantalker.provenance.watermark import Watermark, payload_of
 from gaussiantalker.speaking.direction import Blink, Pose, directed
 from gaussiantalker.speaking.director import Director
 from gaussiantalker.speaking.folder import Parts, check_folder, facts, read_folder, write_folder
@@ -92,7 +94,7 @@ class Avatar:
         of the avatar's method by name, such as an emotion.
         """
         samples = read_audio(audio) if isinstance(audio, str | Path) else np.asarray(audio, np.float32)
-        return Performance(self.directed(pose, blink, articulation, conditions), samples)
+        return Performance(self.directed(pose, blink, articulation, conditions), samples, self.provenance)
 
     def directed(
         self,
@@ -151,18 +153,34 @@ class Avatar:
         for start in range(0, len(contexts), BATCH):
             take = director.take(contexts[start : start + BATCH], first + start, steering)
             plates = None if self.plates is None else self.plates[take.index]
-            yield from self.renderer.pictures(take.drive, take.sway, plates)
+            for picture in self.renderer.pictures(take.drive, take.sway, plates):
+                yield self.watermark.mark(picture)
 
     def render_capture(self, capture: Capture, frames: Sequence[int]) -> Iterator[np.ndarray]:
         """Pictures uint8 [H, W, 3] of a capture's frames under their own sound, pose and blink.
 
-        An avatar with plates is shown over the capture's own.
+        An avatar with plates is shown over the capture's own. These are for measuring: they carry no watermark.
         """
         footage = Footage(capture, self.listener, self.talker.conditions.seen(capture))
         for start in range(0, len(frames), BATCH):
             index = np.asarray(frames[start : start + BATCH])
             drive = footage.drive(index)._replace(articulation=self.articulation)
             yield from self.renderer.pictures(drive, footage.sway[index], capture.plates[index])
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 of what the talker has learnt: which avatar this is, for ever."""
+        return hashlib.sha256(b"".join(t.cpu().numpy().tobytes() for t in self.talker.state_dict().values())).digest()
+
+    @cached_property
+    def watermark(self) -> Watermark:
+        return Watermark(payload_of(self.digest), self.camera.height, self.camera.width)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What a film's manifest tells of the avatar that speaks in it."""
+        title, consent = self.talker.method.title, self.info.get("consent", "not recorded")
+        return {"method": title, "version": __version__, "avatar": self.digest.hex(), "consent": consent}
 
     @cached_property
     def renderer(self) -> Renderer:

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from gaussiantalker.media.files import atomic_path
 from gaussiantalker.media.video import write_video
 from gaussiantalker.progress import SILENT, Progress
+from gaussiantalker.provenance.label import label
+from gaussiantalker.provenance.manifest import INSTALL, Credentials, available, credentials, sign
 from gaussiantalker.speaking.frames import AvFrame, FrameStream, Speaker
 from gaussiantalker.timing import SAMPLE_RATE, frame_count
 
@@ -16,8 +20,9 @@ SYNTHETIC = "AI-generated: a synthetic talking head made with GaussianTalker"
 class Performance:
     """An avatar and the sound it is to speak. Iterating renders it, one `AvFrame` after another, in bounded memory."""
 
-    def __init__(self, avatar: Speaker, audio: np.ndarray):
-        self.avatar, self.audio = avatar, audio
+    def __init__(self, avatar: Speaker, audio: np.ndarray, provenance: dict[str, Any] | None = None):
+        """`provenance` is what a film of it tells of its making; without it a film is not signed."""
+        self.avatar, self.audio, self.provenance = avatar, audio, provenance
 
     def __len__(self) -> int:
         return frame_count(len(self.audio))
@@ -28,16 +33,35 @@ class Performance:
             yield from stream.push(self.audio[start : start + SAMPLE_RATE])
         yield from stream.finish()
 
-    def save(self, path: str | Path, progress: Progress = SILENT) -> Path:
+    def save(
+        self,
+        path: str | Path,
+        progress: Progress = SILENT,
+        *,
+        labelled: bool = False,
+        signer: Credentials | None = None,
+    ) -> Path:
         """Writes an mp4 with H.264 pictures and AAC sound; the file appears only when it is whole.
-        Its metadata say that it is AI-generated.
+
+        It says that it is AI-generated: in its metadata, in its pictures (`provenance.watermark`), in a signed manifest
+        where the library for it is installed (`signer`, or else a certificate made for this user on first use), and if
+        it shall be `labelled`, in letters.
         """
+        signed = self.provenance is not None and available()
+        if signed:
+            signer = signer or credentials()
+        elif self.provenance is not None:
+            progress.note(f"The film carries no signed manifest, since c2pa is not installed: {INSTALL}")
         progress.stage("speaking", len(self))
 
         def images() -> Iterator[np.ndarray]:
             for frame in self:
-                yield frame.image
+                yield label(frame.image) if labelled else frame.image
                 progress.update(frame.index + 1)
 
-        write_video(path, images(), self.audio, comment=SYNTHETIC)
+        with atomic_path(path) as film:
+            write_video(film, images(), self.audio, comment=SYNTHETIC)
+            if signed:
+                with atomic_path(film) as whole:
+                    sign(film, whole, Path(path).name, self.provenance, signer)
         return Path(path)

@@ -1,0 +1,29 @@
+"""A label that anybody can read, in the corner of a picture."""
+
+from functools import cache
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+TEXT = "AI-generated"
+HEIGHT_SHARE, LEAST_HEIGHT = 0.035, 9  # of the letters, in the picture's height; in pixels
+DARKENING = 0.55  # of what is behind the letters
+
+
+def label(picture: np.ndarray) -> np.ndarray:
+    """The picture uint8 [H, W, 3], labelled in its place: white letters on a dark field, below on the left."""
+    height, width, _ = picture.shape
+    letters = _letters(max(round(height * HEIGHT_SHARE), LEAST_HEIGHT))[:height, :width]
+    corner = picture[height - len(letters) :, : letters.shape[1]]
+    corner[:] = np.maximum(corner * np.float32(1 - DARKENING), letters[..., None])
+    return picture
+
+
+@cache
+def _letters(size: int) -> np.ndarray:
+    """The text uint8 [h, w], white on black with a margin."""
+    font, margin = ImageFont.load_default(size), size // 2
+    left, top, right, bottom = map(round, font.getbbox(TEXT))
+    picture = Image.new("L", (right - left + 2 * margin, bottom - top + 2 * margin))
+    ImageDraw.Draw(picture).text((margin - left, margin - top), TEXT, 255, font)
+    return np.asarray(picture)
