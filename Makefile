@@ -12,7 +12,7 @@ test: .venv/installed-test
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt
-	.venv/bin/pip install --quiet -c constraints.txt -e .
+	.venv/bin/pip install --quiet -c constraints.txt -e ".[provenance]"
 	touch $@
 
 .venv/installed-test: .venv/bin/python pyproject.toml constraints.txt
