@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.splatting import rasterize
+from gaussiantalker.splatting.room import Room
 from gaussiantalker.splatting.ssim import ssim
 
 pytest.importorskip("triton")
@@ -97,18 +98,17 @@ def test_the_same_bits_every_time_and_without_gradients():
         assert torch.equal(rasterize(**on_device(frames=2))[0], first[0])
 
 
-def test_lists_of_fixed_capacity_tell_when_they_were_too_short():
+def test_a_room_tells_when_it_was_too_small():
     inputs = on_device(count=150)
-    image, _, info = rasterize(**inputs)
-    needed = int(info["entries"])
-    roomy, _, told = rasterize(**inputs, capacity=2 * needed)
-    assert torch.equal(roomy, image)
-    assert int(told["entries"]) == needed
-    assert needed > 128, "else nothing is cut below"
+    image, roomy = rasterize(**inputs)[0], Room(1000)
+    assert torch.equal(rasterize(**inputs, room=roomy)[0], image)
+    needed = int(roomy.wanted)
+    assert 128 < needed < 1000, "else nothing is cut below"
     inputs["means"].requires_grad_()
-    cut, _, told = rasterize(**inputs, capacity=128)
+    narrow = Room(128)
+    cut = rasterize(**inputs, room=narrow)[0]
+    assert int(narrow.wanted) == needed
     assert not torch.equal(cut, image)
-    assert int(told["entries"]) == needed
     cut.sum().backward()
     assert torch.isfinite(inputs["means"].grad).all()
 

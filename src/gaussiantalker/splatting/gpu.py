@@ -12,6 +12,7 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.splatting import triton_compositing as compositing
 from gaussiantalker.splatting import triton_harmonics as harmonics
 from gaussiantalker.splatting import triton_projection as projection
+from gaussiantalker.splatting.room import Room
 from gaussiantalker.splatting.triton_launch import on_threads
 from gaussiantalker.splatting.triton_tiles import TILE, sort_into_tiles, tile_counts
 
@@ -32,7 +33,7 @@ def rasterize(
     far_plane: float,
     eps2d: float,
     backgrounds: Tensor | None,  # [B, H, W, 3] or [B, 1, 1, 3]
-    capacity: int | None,
+    room: Room | None,
 ) -> tuple[Tensor, Tensor, dict]:
     """See `rasterization.rasterize`."""
     check_device(means.device)
@@ -40,7 +41,7 @@ def rasterize(
     if backgrounds is None:
         backgrounds = means.new_zeros(1, 1, 1, 3).expand(frames, 1, 1, 3)
     if not count:
-        return _empty(means, backgrounds, width, height)
+        return _empty(means, backgrounds, width, height, room)
     with torch.cuda.device_of(means):
         numbers = width, height, near_plane, far_plane, eps2d
         means2d, covariances, depths, determinants = _Project.apply(means, quats, scales, viewmats, Ks, *numbers)
@@ -52,8 +53,8 @@ def rasterize(
         opacities, colors = opacities.expand(frames, count), colors.expand(frames, count, 3)
         splats = means2d, covariances, determinants, depths, opacities, colors
         planes = near_plane, far_plane
-        image, alpha, radii, entries = _Composite.apply(*splats, backgrounds, width, height, planes, capacity)
-    return image, alpha, {"means2d": means2d, "radii": radii, "depths": depths, "entries": entries}
+        image, alpha, radii = _Composite.apply(*splats, backgrounds, width, height, planes, room)
+    return image, alpha, {"means2d": means2d, "radii": radii, "depths": depths}
 
 
 def check_device(device: torch.device) -> None:
@@ -65,12 +66,16 @@ def check_device(device: torch.device) -> None:
         )
 
 
-def _empty(means: Tensor, backgrounds: Tensor, width: int, height: int) -> tuple[Tensor, Tensor, dict]:
-    frames = len(backgrounds)
-    image = backgrounds.expand(frames, height, width, 3) + 0 * means.sum()
-    info = {"means2d": means.new_zeros(frames, 0, 2) + 0 * means.sum(), "depths": means.new_zeros(frames, 0)}
-    info["radii"], info["entries"] = means.new_zeros(frames, 0, 2, dtype=torch.int32), means.new_zeros((), dtype=int)
-    return image, means.new_zeros(frames, height, width, 1), info
+def _empty(
+    means: Tensor, backgrounds: Tensor, width: int, height: int, room: Room | None
+) -> tuple[Tensor, Tensor, dict]:
+    """Pictures of no Gaussians."""
+    frames, nothing = len(backgrounds), 0 * means.sum()
+    if room:
+        room.wanted = means.new_zeros((), dtype=torch.int64)
+    image, alpha = backgrounds.expand(frames, height, width, 3) + nothing, means.new_zeros(frames, height, width, 1)
+    info = {"means2d": means.new_zeros(frames, 0, 2) + nothing, "depths": means.new_zeros(frames, 0)}
+    return image, alpha, info | {"radii": means.new_zeros(frames, 0, 2, dtype=torch.int32)}
 
 
 def _plain(tensor: Tensor) -> Tensor:
@@ -168,10 +173,10 @@ class _Shade(torch.autograd.Function):
 class _Composite(torch.autograd.Function):
     @staticmethod
     def forward(ctx, means2d, covariances, determinants, depths, opacities, colors, backgrounds, *numbers):
-        width, height, planes, capacity = numbers
+        width, height, planes, room = numbers
         frames = len(depths)
         splats = [_plain(t) for t in (means2d, covariances, determinants, depths, opacities, colors)]
-        lists = sort_into_tiles(splats, planes, width, height, capacity)
+        lists = sort_into_tiles(splats, planes, width, height, room)
         keep = any(ctx.needs_input_grad)
         across, down = tile_counts(width, height)
         tiles = across * down
@@ -192,12 +197,12 @@ class _Composite(torch.autograd.Function):
         if keep:
             table, entries, slots, begins, counts, ends, _ = lists
             ctx.save_for_backward(table, entries, slots, begins, counts, ends, behind, alpha, final_t, stops, splats[4])
-        ctx.mark_non_differentiable(lists.radii, lists.wanted)
-        return image, alpha, lists.radii, lists.wanted
+        ctx.mark_non_differentiable(lists.radii)
+        return image, alpha, lists.radii
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, image_grad, alpha_grad, *_):
+    def backward(ctx, image_grad, alpha_grad, _):
         table, entries, slots, begins, counts, ends, behind, alpha, final_t, stops, opacities = ctx.saved_tensors
         image_grad, alpha_grad = _plain(image_grad), _plain(alpha_grad)
         sums = table.new_zeros(len(slots), compositing.SUMS)

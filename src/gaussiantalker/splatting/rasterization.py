@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.splatting.room import Room
 
 Backend = Literal["numba", "triton", "gsplat", "reference"]
 
@@ -27,7 +28,7 @@ def rasterize(
     eps2d: float = 0.3,
     backgrounds: Tensor | None = None,
     backend: Backend | None = None,
-    capacity: int | None = None,
+    room: Room | None = None,
 ) -> tuple[Tensor, Tensor, dict]:  # [B, H, W, 3], [B, H, W, 1]
     """Renders Gaussians for B frames of one size; names, shapes and rules are gsplat 1.5's.
 
@@ -40,8 +41,7 @@ def rasterize(
     `backend` is chosen by device unless named: `numba` on CPU (float32), `triton` on CUDA and ROCm. By name there is
     `gsplat` on CUDA (the extra `gsplat`), and `reference` anywhere and in any float type, slowly.
 
-    `capacity` is `triton`'s alone: how many (tile, Gaussian) pairs there is room for. Given it, the host never waits
-    for the device; the info's `entries`, int64 [], say how many pairs there were; what exceeds the room is not drawn.
+    `room` is `triton`'s alone: with it, the host never waits for the device, see `Room`.
     """
     frames = len(viewmats)
     attributes = {"means": (means, 1), "quats": (quats, 1), "scales": (scales, 1), "opacities": (opacities, 0)}
@@ -53,7 +53,7 @@ def rasterize(
     options["backgrounds"] = _background(backgrounds, frames, width, height)
     name = backend or _backend_for(means)
     if name == "triton":
-        options["capacity"] = capacity
+        options["room"] = room
     cameras = viewmats, Ks.expand(frames, 3, 3)
     image, alpha, info = _renderer(name)(*spread, *cameras, width, height, **options)
     return image, alpha, info | {"width": width, "height": height, "n_cameras": frames, "gaussian_ids": None}

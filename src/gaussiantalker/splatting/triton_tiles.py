@@ -17,6 +17,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from gaussiantalker.splatting.room import Room
 from gaussiantalker.splatting.triton_launch import on_threads
 
 TILE = 16
@@ -40,11 +41,6 @@ class TileLists(NamedTuple):
     ends: Tensor  # int64 [F * N] one past each splat's last slot
     radii: Tensor  # int32 [F, N, 2]
 
-    @property
-    def wanted(self) -> Tensor:
-        """int64 [], how many slots there should have been."""
-        return self.ends[-1]
-
 
 def tile_counts(width: int, height: int) -> tuple[int, int]:
     """Tiles across and down."""
@@ -56,13 +52,10 @@ def sort_into_tiles(
     planes: tuple[float, float],
     width: int,
     height: int,
-    capacity: int | None,
+    room: Room | None,
 ) -> TileLists:
-    """Sorts every splat into every tile that it may touch.
-
-    `capacity` is how many entries there may be; what exceeds it is lost, and `wanted` tells. None asks the device,
-    which makes the host wait.
-    """
+    """Sorts every splat into every tile that it may touch. Without a `room` the host asks how many pairs there are, and
+    waits."""
     frames, n = splats[2].shape
     device, total = splats[0].device, frames * n
     across, down = tile_counts(width, height)
@@ -86,13 +79,15 @@ def sort_into_tiles(
         **on_threads(BLOCK),
     )
     ends = counts.cumsum(0)
-    room = padded(int(ends[-1]) if capacity is None else capacity)
+    if room:
+        room.wanted = ends[-1]
+    capacity = padded(room.capacity if room else int(ends[-1]))
     keys, owners = (
-        torch.empty(room, dtype=torch.int64, device=device),
-        torch.empty(room, dtype=torch.int32, device=device),
+        torch.empty(capacity, dtype=torch.int64, device=device),
+        torch.empty(capacity, dtype=torch.int32, device=device),
     )
     steps = total.bit_length()
-    list_entries[(room // BLOCK,)](
+    list_entries[(capacity // BLOCK,)](
         ends,
         counts,
         rects,

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from gaussiantalker.splatting import rasterize
 from gaussiantalker.splatting.gaussians import Gaussians
+from gaussiantalker.splatting.room import Room
 from gaussiantalker.talker.agents import AgentAttention
 from gaussiantalker.talker.attention import CrossAttention
 from gaussiantalker.talker.conditions import Conditions
@@ -153,11 +154,13 @@ def fusion_layer(method: Method) -> FusionLayer:
     return older(width, len(method.conditions), *rest)
 
 
-def render(splats: Splats, viewmats: Tensor, K: Tensor, backgrounds: Tensor, sh_degree: int) -> tuple:
+def render(
+    splats: Splats, viewmats: Tensor, K: Tensor, backgrounds: Tensor, sh_degree: int, room: Room | None = None
+) -> tuple:
     """Splats over background pictures [B, H, W, 3] under poses [B, 4, 4] and intrinsics [3, 3].
 
     Returns the pictures [B, H, W, 3], alpha [B, H, W, 1] and the rasterizer's info (means2d for densification).
     """
     height, width = backgrounds.shape[1:3]
     Ks = K.expand(len(viewmats), 3, 3)
-    return rasterize(*splats, viewmats, Ks, width, height, sh_degree=sh_degree, backgrounds=backgrounds)
+    return rasterize(*splats, viewmats, Ks, width, height, sh_degree=sh_degree, backgrounds=backgrounds, room=room)

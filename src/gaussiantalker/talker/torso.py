@@ -4,6 +4,8 @@ GSTalker (Chen et al. 2024, arXiv 2404.19040) names a "pose-conditioned deformat
 torso" and leaves the rest open; docs/torso.md says what was chosen here and what was measured.
 """
 
+from functools import cached_property
+
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d
@@ -12,6 +14,7 @@ from torch.nn import functional as F
 
 from gaussiantalker.geometry import Camera
 from gaussiantalker.splatting.gaussians import Gaussians
+from gaussiantalker.splatting.room import Room
 from gaussiantalker.talker.talker import Splats, render
 from gaussiantalker.timing import FPS
 
@@ -63,29 +66,35 @@ class TorsoField(nn.Module):
         self.pose_mean.copy_(pose.mean(dim=0))
         self.pose_scale.copy_(deviation.clamp_min(max(0.1 * float(deviation.max()), 1e-3)))
 
-    def forward(self, viewmats: Tensor, sway: Tensor) -> Tensor:
+    @cached_property
+    def first_row(self) -> int:
+        """`top`, which the host asks for but once."""
+        return int(self.top)
+
+    def forward(self, viewmats: Tensor, sway: Tensor, room: Room | None = None) -> Tensor:
         """Pictures [B, H, W, 3] for head poses and their slow part (see `slow_part`), both [B, 4, 4]."""
-        above = self.background[: self.top].expand(len(viewmats), -1, -1, -1)
-        return torch.cat([above, self.lower(self.mix(viewmats, sway))], dim=1)
+        above = self.background[: self.first_row].expand(len(viewmats), -1, -1, -1)
+        return torch.cat([above, self.lower(self.mix(viewmats, sway), room)], dim=1)
 
     def mix(self, viewmats: Tensor, sway: Tensor) -> Tensor:
         """The modes' weights [B, MODES]."""
         poses = torch.cat([(pose_numbers(m) - self.pose_mean) / self.pose_scale for m in (viewmats, sway)], dim=-1)
         return self.weights(SOFT_LIMIT * torch.tanh(poses / SOFT_LIMIT))
 
-    def lower(self, mix: Tensor) -> Tensor:
+    def lower(self, mix: Tensor, room: Room | None = None) -> Tensor:
         """The rows from `top` down, [B, H - top, W, 3], for weights of the modes [B, MODES]."""
         K = self.K.clone()
         K[1, 2] -= self.top
-        behind = self.background[self.top :].expand(len(mix), -1, -1, -1)
+        behind = self.background[self.first_row :].expand(len(mix), -1, -1, -1)
         fixed = torch.eye(4, device=mix.device).expand(len(mix), 4, 4)
-        return render(self.deform(mix), fixed, K, behind, 0)[0]
+        return render(self.deform(mix), fixed, K, behind, 0, room)[0]
 
     def deform(self, mix: Tensor) -> Splats:
         """The Gaussians under weights of the modes [B, MODES]."""
         means, raw = self.raw["means"], self.raw
-        size = torch.tensor([self.background.shape[1], self.background.shape[0]], device=means.device)
-        place = (self._pixels(means) / size * 2 - 1).detach()
+        height, width = self.background.shape[:2]
+        across, down = self._pixels(means).unbind(-1)
+        place = (torch.stack([across / width, down / height], dim=-1) * 2 - 1).detach()
         texels = F.grid_sample(self.plane, place[None, None], align_corners=True, padding_mode="border")
         modes = self.modes(texels[0, :, 0].T).unflatten(-1, (-1, MODES))
         offsets = torch.einsum("ndk,bk->bnd", modes, mix).split(list(OFFSETS.values()), dim=-1)
