@@ -95,9 +95,7 @@ def sign(source: Path, target: Path, title: str, facts: dict[str, Any], who: Cre
         with c2pa.Builder(json.dumps(claim)) as builder:
             builder.sign_file(source, target, signer)
     except c2pa.C2paError as error:
-        raise GaussianTalkerError(
-            f"The film cannot be signed ({error}): check the certificate and its key."
-        ) from None
+        raise GaussianTalkerError(f"The film cannot be signed ({error}): check the certificate and its key.") from None
 
 
 def read_manifest(path: Path) -> Manifest | None:
