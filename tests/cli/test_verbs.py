@@ -85,7 +85,7 @@ def test_bad_input(line: str, place: Path, capsys: pytest.CaptureFixture[str]) -
 )
 def test_every_verb_that_computes_takes_a_device(line: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(place.rglob("*"))
-    for device, sentence in (("cuda", "torch finds no NVIDIA GPU here"), ("abacus", "There is no device 'abacus'")):
+    for device, sentence in (("cuda", "torch finds no GPU here"), ("abacus", "There is no device 'abacus'")):
         assert main([*line.split(), "--device", device]) == 2
         assert sentence in capsys.readouterr().err
     assert sorted(place.rglob("*")) == before

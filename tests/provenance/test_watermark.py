@@ -63,7 +63,7 @@ ATTACKS = {
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_it_survives(attack: str) -> None:
     found = detect(ATTACKS[attack](marked(scene())))
-    assert found.found and found.payload == PAYLOAD
+    assert found.sure and found.payload == PAYLOAD
 
 
 def test_the_scale_is_told() -> None:

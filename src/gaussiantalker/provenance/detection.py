@@ -29,6 +29,7 @@ LEAST, MOST = 0.1, 3.0  # grey levels by which surroundings always differ; units
 SCALES = np.exp(np.arange(np.log(0.55), np.log(1.8), 0.008))  # of the picture, against what it was when it was marked
 REFINEMENTS = 1 + 0.002 * np.arange(-3, 4)
 CANDIDATES = 4  # scales that are looked at closely
+SURE = 5.0  # deviations: one of a thousand wrong shifts is better with a probability of 3 in 10,000
 FALSE_ALARM = 1e-6  # bound for one film, by the union bound over all that is compared
 
 
@@ -44,6 +45,8 @@ class Mark:
     """How large the picture is now, against what it was when it was marked."""
     ours: bool
     """Whether the first bits are this tool's."""
+    weakest: float = 0.0
+    """How well the sequence fits that fits worst of those that carry bits, in the same deviations."""
 
     @property
     def needed(self) -> float:
@@ -54,6 +57,11 @@ class Mark:
     def found(self) -> bool:
         """Whether the mark is there."""
         return self.ours and self.score >= self.needed
+
+    @property
+    def sure(self) -> bool:
+        """Whether every bit of it can be relied on, not only that it is there."""
+        return self.found and self.weakest >= SURE
 
 
 def detect(pictures: Iterable[np.ndarray]) -> Mark:
@@ -114,13 +122,13 @@ def _standard(surface: np.ndarray) -> np.ndarray:
 def _read(residual: np.ndarray, scale: float) -> Mark:
     sync, spectrum = _matched(residual, scale)
     row, column = np.unravel_index(sync.argmax(), sync.shape)
-    score, bits = SYNC_SHARE * sync[row, column], 0
+    score, weakest, bits = SYNC_SHARE * sync[row, column], np.inf, 0
     for number in range(SYMBOLS):
         surface = np.roll(_standard(np.fft.irfft2(spectrum * _templates()[1 + number])), (-row, -column), (0, 1))
         shifts = surface[::SAMPLES, ::SAMPLES]
         symbol = int(shifts.argmax())
-        score += shifts.flat[symbol]
+        score, weakest = score + shifts.flat[symbol], min(weakest, shifts.flat[symbol])
         bits = bits << SYMBOL_BITS | symbol
     bits >>= SYMBOLS * SYMBOL_BITS - PAYLOAD_BITS
     tool, payload = divmod(bits, 1 << PAYLOAD_BITS - TOOL_BITS)
-    return Mark(payload, float(score / np.hypot(SYNC_SHARE, SYMBOLS**0.5)), float(scale), tool == TOOL)
+    return Mark(payload, float(score / np.hypot(SYNC_SHARE, SYMBOLS**0.5)), float(scale), tool == TOOL, float(weakest))

@@ -1,0 +1,182 @@
+"""How well the watermark holds: found of tried for each attack, and unmarked films that are taken for marked ones.
+
+usage: python benchmarks/trust.py FILM… --out FOLDER [--clips 200] [--windows 100000]
+
+Clips of five seconds are cut from the films, at 256 and 512 pixels in turn, marked, attacked, written and read again by
+`verify`. False alarms are counted over windows of unmarked films, each compared with sequences of many keys. What is
+measured is kept in FOLDER, and a second run goes on from there.
+"""
+
+import argparse
+import io
+import json
+from collections.abc import Callable, Iterator
+from itertools import count, islice, product
+from pathlib import Path
+from time import perf_counter
+
+import av
+import numpy as np
+from PIL import Image
+
+from gaussiantalker.media.video import read_frames
+from gaussiantalker.provenance import detection, watermark
+from gaussiantalker.provenance.verification import EVERY, MOST
+
+SECONDS, FPS, SIDES = 5, 25, (256, 512)
+KEYS = 100
+Pictures = list[np.ndarray]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("films", nargs="+", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--clips", type=int, default=200)
+    parser.add_argument("--windows", type=int, default=100_000)
+    chosen = parser.parse_args()
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    survival(chosen.films, chosen.clips, chosen.out / "survival.jsonl")
+    alarms(chosen.films, chosen.windows, chosen.out / "alarms.jsonl")
+    report(chosen.out)
+
+
+def clips(films: list[Path]) -> Iterator[Pictures]:
+    """Clips of five seconds without end: another start, crop and size each time."""
+    for number in count():
+        draw = np.random.default_rng(number)
+        film, side = films[number % len(films)], SIDES[number // len(films) % len(SIDES)]
+        pictures = list(islice(read_frames(film, most_lines=720), SECONDS * FPS * 4))
+        start = int(draw.integers(max(len(pictures) - SECONDS * FPS, 0) + 1))
+        part = pictures[start : start + SECONDS * FPS]
+        edge = int(min(part[0].shape[:2]) * draw.uniform(0.7, 1))
+        top, left = (int(draw.integers(length - edge + 1)) for length in part[0].shape[:2])
+        yield [resized(p[top : top + edge, left : left + edge], side, side) for p in part]
+
+
+def resized(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def encoded(pictures: Pictures, rate: int = FPS, **options: str) -> Pictures:
+    """Through H.264 and back; `options` are x264's, or `bits` a second as a live stream has them."""
+    film, bits = io.BytesIO(), options.pop("bits", None)
+    live = {"preset": "veryfast", "tune": "zerolatency"} if bits else {"preset": "veryfast"}
+    with av.open(film, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=rate, options=live | options)
+        stream.height, stream.width = (length // 2 * 2 for length in pictures[0].shape[:2])
+        stream.pix_fmt = "yuv420p"
+        if bits:
+            stream.bit_rate = int(bits)
+        for p in pictures:
+            whole = np.ascontiguousarray(p[: stream.height, : stream.width])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(whole, format="rgb24")))
+        container.mux(stream.encode(None))
+    film.seek(0)
+    with av.open(film) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def jpeg(picture: np.ndarray) -> np.ndarray:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=70)
+    return np.asarray(Image.open(file))
+
+
+def cut(pictures: Pictures) -> Pictures:
+    edge = len(pictures[0]) // 10
+    return [p[edge // 3 : edge // 3 - edge or None, edge // 2 : edge // 2 - edge or None] for p in pictures]
+
+
+ATTACKS: dict[str, Callable[[Pictures], Pictures]] = {
+    "as written (CRF 16)": lambda p: encoded(p, crf="16"),
+    "H.264, CRF 28": lambda p: encoded(p, crf="28"),
+    "75 % of its size, CRF 23": lambda p: encoded([resized(x, len(x) * 3 // 4, len(x) * 3 // 4) for x in p], crf="23"),
+    "10 % cut off, CRF 23": lambda p: encoded(cut(p), crf="23"),
+    "JPEG 70": lambda p: [jpeg(x) for x in p],
+    "brighter by a fifth": lambda p: encoded([np.clip(x * 1.2, 0, 255).astype(np.uint8) for x in p], crf="23"),
+    "25 to 30 pictures a second": lambda p: encoded([p[k * 25 // 30] for k in range(len(p) * 30 // 25)], 30, crf="23"),
+    "500 kbit/s, live": lambda p: encoded(p, bits="500000"),
+}
+
+
+def survival(films: list[Path], wanted: int, file: Path) -> None:
+    done = len(file.read_text().splitlines()) if file.exists() else 0
+    for number, pictures in enumerate(islice(clips(films), wanted)):
+        if number < done:
+            continue
+        payload, side = watermark.payload_of(np.random.default_rng(number).bytes(32)), len(pictures[0])
+        mark = watermark.Watermark(payload, side, side)
+        began = perf_counter()
+        marked = [mark.mark(p.copy()) for p in pictures]
+        row = {"side": side, "ms": 1000 * (perf_counter() - began) / len(marked)}
+        error = np.mean([(a.astype(np.float32) - b) ** 2 for a, b in zip(pictures, marked, strict=True)])
+        row["db"] = float(10 * np.log10(255**2 / error))
+        for name, attack in ATTACKS.items():
+            found = detection.detect(attack(marked)[: EVERY * MOST : EVERY])
+            wrong = 40 if not found.ours else (found.payload ^ payload).bit_count()
+            row[name] = {"found": found.found, "sure": found.sure, "score": found.score, "bits": wrong}
+        with file.open("a") as rows:
+            rows.write(json.dumps(row) + "\n")
+
+
+def alarms(films: list[Path], wanted: int, file: Path) -> None:
+    """The best score of each key for each window, as `detect` finds it for its own."""
+    done = len(file.read_text().splitlines()) if file.exists() else 0
+    tables = [keyed(key) for key in range(KEYS)]
+    for number, pictures in enumerate(islice(clips(films), wanted // KEYS)):
+        if number < done:
+            continue
+        total = sum(detection._residual(p) for p in pictures[::EVERY])
+        spectra = [np.fft.rfft2(detection._folded(total, scale)) for scale in detection.SCALES]
+        scores = [best_score(total, spectra, *table) for table in tables]
+        with file.open("a") as rows:
+            rows.write(json.dumps([round(score, 2) for score in scores]) + "\n")
+
+
+def keyed(key: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sequences of another key, and their conjugate spectra."""
+    signs = np.random.default_rng(key).choice([-1.0, 1.0], watermark.sequences().shape)
+    return signs, np.stack([np.fft.rfft2(watermark.smooth(s, detection.SAMPLES)).conj() for s in signs])
+
+
+def best_score(total: np.ndarray, spectra: list[np.ndarray], signs: np.ndarray, templates: np.ndarray) -> float:
+    sync = [detection._standard(np.fft.irfft2(spectrum * templates[0])).max() for spectrum in spectra]
+    best = [detection.SCALES[k] for k in np.argsort(sync)[-detection.CANDIDATES :]]
+    held, detection._templates = detection._templates, lambda: templates
+    try:
+        return max(detection._read(total, s * f).score for s, f in product(best, detection.REFINEMENTS))
+    finally:
+        detection._templates = held
+
+
+def report(folder: Path) -> None:
+    rows = [json.loads(line) for line in (folder / "survival.jsonl").read_text().splitlines()]
+    lines = [
+        f"{len(rows)} clips; marking costs {np.median([r['ms'] for r in rows if r['side'] == 512]):.2f} ms at 512²"
+    ]
+    lines[0] += f", {np.mean([r['db'] for r in rows]):.1f} dB"
+    lines += [
+        "",
+        "| attack | found at 256² | at 512² | wrong bits, of all found | of those that are sure |",
+        "|---|---|---|---|---|",
+    ]
+    for name in ATTACKS:
+        cells = []
+        for side in SIDES:
+            found = [r[name]["found"] for r in rows if r["side"] == side]
+            cells.append(f"{sum(found)} of {len(found)}")
+        for kind in ("found", "sure"):
+            wrong = [r[name]["bits"] for r in rows if r[name][kind]]
+            cells.append(f"{sum(wrong)} in {len(wrong)}")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    if (folder / "alarms.jsonl").exists():
+        scores = np.concatenate([json.loads(line) for line in (folder / "alarms.jsonl").read_text().splitlines()])
+        needed = detection.Mark(0, 0, 1, True).needed
+        lines += ["", f"{(scores >= needed).sum()} of {len(scores):,} unmarked windows at {needed:.2f} or above; "]
+        lines[-1] += f"highest {scores.max():.2f}, median {np.median(scores):.2f}"
+    (folder / "trust.md").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
