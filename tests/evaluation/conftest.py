@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from gaussiantalker.evaluation.faces import EYE_CORNERS, LOWER_LIP, POINTS, UPPER_LIP
+from gaussiantalker.evaluation.held_out import Inputs, Reference, Rendering
+from gaussiantalker.progress import SILENT
 
 SIZE, FRAMES, HELD = 48, 220, 40
 
@@ -46,6 +48,7 @@ class FakeAvatar:
         self.talker.raw = {"means": torch.zeros(7, 3)}
         self.talker.method = SimpleNamespace(name="gaussiantalker-star")
         self.listener = self.torso = None
+        self.articulation = 1.0
 
     def directed(self, articulation: float) -> "FakeAvatar":
         return self
@@ -107,3 +110,16 @@ def capture(openings: np.ndarray, tmp_path: Path) -> SimpleNamespace:
         audio=(0.2 * loud * rng.normal(size=len(loud))).astype(np.float32),
         tracking=SimpleNamespace(found=np.ones(FRAMES, bool), lip_opening=openings.astype(np.float32)),
     )
+
+
+@pytest.fixture
+def reference(capture: SimpleNamespace, mouth_reader: MouthReader) -> Reference:
+    return Reference(capture, Inputs(), lambda: mouth_reader, SILENT)
+
+
+@pytest.fixture
+def rendering(reference: Reference, performer: Callable[..., FakeAvatar], tmp_path: Path) -> Rendering:
+    folder = tmp_path / "avatar"
+    folder.mkdir(exist_ok=True)
+    (folder / "model.safetensors").write_bytes(bytes(2_000_000))
+    return Rendering.of(performer(), folder, reference, tmp_path)

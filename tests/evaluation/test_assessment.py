@@ -33,7 +33,7 @@ def avatar_folder(
     monkeypatch.setattr(assessment.Avatar, "load", lambda path, *_: performer())
     monkeypatch.setattr(assessment.Capture, "load", lambda path: capture, raising=False)
     monkeypatch.setattr(assessment, "Landmarker", lambda progress: mouth_reader)
-    monkeypatch.setattr("gaussiantalker.evaluation.picture_scores.Lpips", _no_lpips)
+    monkeypatch.setattr("gaussiantalker.evaluation.pictures.Lpips", _no_lpips)
     monkeypatch.setattr(assessment, "Footage", lambda source, listener: SimpleNamespace(drive=torch.from_numpy))
     monkeypatch.setattr(assessment, "attention_maps", _attention)
     monkeypatch.setattr(assessment, "plane_pictures", lambda talker: [("xy", np.full((8, 8, 3), 90, np.uint8))] * 3)
@@ -95,12 +95,14 @@ def test_guessed_phones_are_called_guesses(
 ) -> None:
     held = range(220 - HELD, 220)
     guessed = phones_of_frames(np.array(["aa" if k % 8 < 5 else "m" for k in held]))
-    monkeypatch.setattr(assessment, "recognised", lambda audio, progress: Transcript(guessed, "PocketSphinx"))
+    monkeypatch.setattr(
+        "gaussiantalker.evaluation.held_out.recognised", lambda audio, progress: Transcript(guessed, "PocketSphinx")
+    )
     result = evaluate(avatar_folder, "capture", quick=True)
     metrics = result["metrics"]
     assert "guesses by PocketSphinx" in metrics["closure"]["note"] and metrics["closure"]["measured"]
     assert any("phones are guesses" in note for note in result["notes"])
-    assert metrics["true_closure"]["measured"] and "the reference" in metrics["true_closure_f1"]["note"]
+    assert metrics["true_closure"]["measured"] and "--truth" in metrics["true_closure_f1"]["note"]
 
 
 def test_openface_tables_take_the_place_of_a_guess(avatar_folder: Path, tmp_path: Path) -> None:

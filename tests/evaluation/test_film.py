@@ -1,7 +1,6 @@
 """The videos of held-out frames, and the picture of an error."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gaussiantalker.evaluation.film import error_picture, panels, write_films
-from gaussiantalker.evaluation.held_out import HeldOut
+from gaussiantalker.evaluation.held_out import Rendering
 from gaussiantalker.media.video import probe
-from gaussiantalker.progress import SILENT
 
 
 def flat(value: int) -> np.ndarray:
@@ -39,11 +37,8 @@ def test_panels_are_truth_render_error() -> None:
     assert (beside[:, :6] == truth).all() and (beside[:, 6:12] == render).all() and (beside[:, 12:] == 255).all()
 
 
-def test_films_have_their_frames_and_their_sound(
-    capture: SimpleNamespace, performer: object, mouth_reader: SimpleNamespace, tmp_path: Path
-) -> None:
-    held = HeldOut.render(performer(), capture, lambda: mouth_reader, tmp_path, SILENT)
-    write_films(tmp_path, held)
+def test_films_have_their_frames_and_their_sound(rendering: Rendering, tmp_path: Path) -> None:
+    write_films(tmp_path, rendering)
     for name, width in (("comparison", 144), ("truth", 48), ("render", 48)):
         info = probe(tmp_path / f"{name}.mp4")
         assert (info.frames, info.has_audio, info.width, info.height) == (40, True, width, 48)

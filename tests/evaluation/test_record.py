@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gaussiantalker.evaluation.record import Measured, not_measured, shown
+from gaussiantalker.evaluation.record import Measured, shown
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -18,7 +18,7 @@ def test_a_value_is_a_number(value: float) -> None:
 def test_a_missing_value_has_a_reason() -> None:
     with pytest.raises(ValueError, match="reason"):
         Measured("LSE-C", None)
-    missing = not_measured("LSE-C", "no weights were given")
+    missing = Measured("LSE-C", None, note="no weights were given")
     assert str(missing) == "LSE-C: not measured (no weights were given)"
     assert missing.as_json()["measured"] is False
 

@@ -11,8 +11,7 @@ from scipy.fft import dct
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.evaluation.faces import POINTS, Track
-from gaussiantalker.evaluation.mfcc import mfcc
-from gaussiantalker.evaluation.syncnet import SIDE, SyncNet, face_crops, sync_score
+from gaussiantalker.evaluation.syncnet import SIDE, SyncNet, face_crops, mfcc, sync_score
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -43,7 +43,7 @@ class Reproduce:
         return "Stopped; run the same command again to go on with the row it was at."
 
     def run(self, progress: Progress) -> str:
-        from gaussiantalker.evaluation import reproduce
+        from gaussiantalker.reproduction import reproduce
 
         options = {"preset": self.preset, "seeds": self.seeds, "audio": self.audio, "syncnet": self.syncnet}
         options |= {"device": self.device}

@@ -2,7 +2,6 @@
 
 from gaussiantalker.evaluation.assessment import evaluate
 from gaussiantalker.evaluation.headlines import headlines
-from gaussiantalker.evaluation.reproduction import reproduce
 from gaussiantalker.evaluation.side_by_side import compare
 
-__all__ = ["compare", "evaluate", "headlines", "reproduce"]
+__all__ = ["compare", "evaluate", "headlines"]

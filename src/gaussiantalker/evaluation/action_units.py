@@ -4,12 +4,16 @@ The literature measures action units with OpenFace, whose models no package ship
 stand in and are named so: an "AU-proxy error" compares avatars with each other, and is not the papers' AUE.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from gaussiantalker.capture import Capture
 from gaussiantalker.capture.blendshapes import NAMES
 from gaussiantalker.capture.openface import read_columns
+from gaussiantalker.errors import GaussianTalkerError
 
 # Ekman's action units as OpenFace numbers them, and the expression scores that come nearest.
 _UPPER = {
@@ -55,3 +59,29 @@ def read_units(path: str | Path) -> dict[str, np.ndarray]:
 def unit_error(a: np.ndarray, b: np.ndarray) -> float:
     """AUE: sum over units of the mean squared difference over frames, between [N, U]; NaN rows do not count."""
     return float(np.nanmean(np.square(a - b), axis=0).sum())
+
+
+@dataclass(frozen=True)
+class OpenFace:
+    """What OpenFace saw in the held-out frames: intensities [n, units] of each part of the face."""
+
+    truth: dict[str, np.ndarray]
+    render: dict[str, np.ndarray]
+
+    @classmethod
+    def read(cls, paths: Sequence[str | Path], capture: Capture) -> "OpenFace":
+        """From its tables of truth and render; that of the truth may be of the whole captured video.
+
+        Raises GaussianTalkerError when a table does not fit the held-out frames.
+        """
+        truth, render = (read_units(path) for path in paths)
+        if len(truth["upper"]) == capture.frames:
+            truth = {part: values[capture.train_frames :] for part, values in truth.items()}
+        n = capture.frames - capture.train_frames
+        for path, table in zip(paths, (truth, render), strict=True):
+            if len(table["upper"]) != n:
+                raise GaussianTalkerError(
+                    f"{path} has {len(table['upper'])} rows for {n} held-out frames: "
+                    "run OpenFace on truth.mp4 and render.mp4 of this avatar's folder."
+                )
+        return cls(truth, render)

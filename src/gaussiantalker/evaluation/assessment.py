@@ -2,9 +2,8 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +13,19 @@ from gaussiantalker import hardware
 from gaussiantalker.capture import Capture
 from gaussiantalker.capture.landmarker import Landmarker
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.evaluation.cost_scores import cost_scores
-from gaussiantalker.evaluation.faces import Detector, mouth_distance
+from gaussiantalker.evaluation.action_units import OpenFace
+from gaussiantalker.evaluation.costs import live
+from gaussiantalker.evaluation.faces import mouth_distance
 from gaussiantalker.evaluation.film import COMPARISON, RENDER, TRUTH, write_films
-from gaussiantalker.evaluation.held_out import HeldOut
-from gaussiantalker.evaluation.insight import attention_maps, plane_pictures
-from gaussiantalker.evaluation.likeness_scores import likeness_scores
-from gaussiantalker.evaluation.mouth_scores import (
-    LONGEST_DRIVING,
-    driven_scores,
-    expectation_of,
-    held_out_phones,
-    held_out_sync,
-    mouth_scores,
-    sound_windows,
-)
-from gaussiantalker.evaluation.phones import Transcript, phones_of_frames, read_phones, recognised
-from gaussiantalker.evaluation.picture_scores import picture_scores
-from gaussiantalker.evaluation.record import has_keys
+from gaussiantalker.evaluation.held_out import Inputs, Reference, Rendering, Truth
+from gaussiantalker.evaluation.insight import Attention, attention_maps, plane_pictures
+from gaussiantalker.evaluation.metrics import measure
+from gaussiantalker.evaluation.mouth import LONGEST_AUDIO, rendered_speech
+from gaussiantalker.evaluation.phones import Transcript, read_phones
+from gaussiantalker.evaluation.pictures import likeness
+from gaussiantalker.evaluation.record import Measured, has_keys
 from gaussiantalker.evaluation.report import REPORT, telling_frames, write_report
-from gaussiantalker.evaluation.syncnet_scores import syncnet_scores
-from gaussiantalker.evaluation.unit_scores import OpenFace, unit_scores
+from gaussiantalker.evaluation.syncnet import SyncNet
 from gaussiantalker.media.audio import read_audio
 from gaussiantalker.media.files import existing_file, read_arrays, write_json
 from gaussiantalker.progress import SILENT, Progress
@@ -47,26 +38,6 @@ SCHEMA = 1
 RECORD = "evaluation.json"
 RESULTS = (COMPARISON, TRUTH, RENDER, REPORT, RECORD)
 LISTENING = ("median", "mouth open", "eyes shut")  # frames whose attention the report shows
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What the maker of a generated video knows about every frame."""
-
-    lip_mm: np.ndarray  # [N] opening of the lips
-    phone: np.ndarray | None  # [N] name of what is being said
-
-
-@dataclass(frozen=True)
-class Extras:
-    """What an evaluation can use besides the avatar and its capture."""
-
-    truth: Truth | None = None
-    driving: np.ndarray | None = None  # [S] sound that is not in the capture
-    driving_phones: Transcript | None = None
-    openface: OpenFace | None = None
-    syncnet: Path | None = None
-    quick: bool = False
 
 
 def evaluate(
@@ -101,27 +72,24 @@ def evaluate(
     loaded = Avatar.load(folder, progress, device).directed(articulation=articulation)
     check_results(folder, [path for path in (truth, audio, syncnet, *(openface or ())) if path is not None], force)
     source = _capture_of(loaded, folder, capture, force)
-    extras = Extras(
+    given = Inputs(
         truth=None if truth is None else read_truth(truth, source),
-        driving=None if audio is None else read_audio(audio)[:LONGEST_DRIVING],
-        driving_phones=None if audio is None else _phones_beside(Path(audio)),
+        audio=None if audio is None else read_audio(audio)[:LONGEST_AUDIO],
+        audio_phones=None if audio is None else _phones_beside(Path(audio)),
         openface=None if openface is None else OpenFace.read(openface, source),
-        syncnet=None if syncnet is None else existing_file(syncnet, "SyncNet weights"),
-        quick=quick,
+        syncnet=None if syncnet is None else SyncNet.load(existing_file(syncnet, "SyncNet weights")),
+        time=not quick,
     )
+    reference = Reference(source, given, lambda: Landmarker(progress=progress), progress)
     with _scratch(folder) as scratch:
-        held = HeldOut.render(loaded, source, lambda: Landmarker(progress=progress), scratch, progress)
-        result = measure(loaded, folder, held, extras, lambda: Landmarker(progress=progress), progress)
-        result["articulation"] = articulation
+        rendering = Rendering.of(loaded, folder, reference, scratch)
+        result = _result(rendering, measure(rendering))
         progress.stage("writing the report", 3)
-        write_films(scratch, held)
+        write_films(scratch, rendering)
         progress.update(1)
-        chosen = telling_frames(result["per_frame"])
-        frames = list(dict.fromkeys(held.first + chosen[name] for name in LISTENING if name in chosen))
-        drive = Footage(source, loaded.listener).drive(np.array(frames)).to(loaded.talker.device)
-        attention = attention_maps(loaded.talker, loaded.camera, drive)
+        attention = _attention(rendering, telling_frames(result["per_frame"]))
         progress.update(2)
-        write_report(scratch, result, held, attention, plane_pictures(loaded.talker))
+        write_report(scratch, result, rendering, attention, plane_pictures(loaded.talker))
         write_json(scratch / RECORD, result)
         for name in RESULTS:  # together, so that what a folder shows is of one evaluation
             os.replace(scratch / name, folder / name)
@@ -156,63 +124,49 @@ def _scratch(folder: Path) -> Iterator[Path]:
         yield Path(path)
 
 
-def measure(
-    avatar: Avatar,
-    folder: Path,
-    held: HeldOut,
-    extras: Extras,
-    detector: Callable[[], Detector],
-    progress: Progress,
-) -> dict[str, Any]:
+def _result(rendering: Rendering, metrics: dict[str, Measured]) -> dict[str, Any]:
     """Everything evaluation.json says; docs/evaluation.md explains it."""
-    exact = None if extras.truth is None else extras.truth.lip_mm[held.frames]
-    known = extras.truth is not None and extras.truth.phone is not None
-    heard = (
-        Transcript(phones_of_frames(extras.truth.phone[held.frames]), "truth")
-        if known
-        else recognised(held.audio, progress)
-    )
-    metrics, per_frame = picture_scores(held, progress)
-    metrics |= likeness_scores(held, extras.quick, progress)
-    metrics |= syncnet_scores(held, extras.syncnet, progress)
-    expectation = expectation_of(held)
-    metrics |= mouth_scores(held, exact)
-    metrics |= unit_scores(held, extras.openface)
-    metrics |= held_out_sync(held, expectation)
-    metrics |= held_out_phones(held, heard, exact)
-    metrics |= driven_scores(avatar, extras.driving, extras.driving_phones, expectation, detector, progress)
-    costs, latencies = cost_scores(avatar, folder, held.audio if extras.driving is None else extras.driving, progress)
-    metrics |= costs
-    per_frame |= {
-        "lip_opening_truth": held.truth_track.lip_opening,
-        "lip_opening_render": held.render_track.lip_opening,
-        "lip_opening_expected": expectation.of(sound_windows(held.audio)),
-        "mouth_distance": mouth_distance(held.truth_track, held.render_track),
-        "blink_truth": held.truth_track.blink,
-        "blink_render": held.render_track.blink,
-        "voiced": voiced(held.audio),
+    avatar, reference = rendering.avatar, rendering.reference
+    capture, transcript = reference.capture, reference.transcript
+    per_frame = likeness(rendering) | {
+        "lip_opening_truth": reference.track.lip_opening,
+        "lip_opening_render": rendering.track.lip_opening,
+        "lip_opening_expected": rendered_speech(rendering).expected,
+        "mouth_distance": mouth_distance(reference.track, rendering.track),
+        "blink_truth": reference.track.blink,
+        "blink_render": rendering.track.blink,
+        "voiced": voiced(reference.audio),
     }
-    if exact is not None:
-        per_frame["lip_mm"] = exact
+    if reference.lip_mm is not None:
+        per_frame["lip_mm"] = reference.lip_mm
     return {
         "schema": SCHEMA,
-        "avatar": folder.resolve().name,
-        "method": avatar.talker.method.name,
-        "capture": held.capture.path.resolve().name,
-        "size": held.capture.size,
-        "frames": held.capture.frames,
-        "held_out": [held.first, held.frames.stop],
+        "avatar": rendering.folder.resolve().name,
+        "method": avatar.info.get("method"),
+        "capture": capture.path.resolve().name,
+        "size": capture.size,
+        "frames": capture.frames,
+        "held_out": [reference.first, reference.frames.stop],
+        "articulation": avatar.articulation,
         "hardware": hardware.describe(),
         "metrics": {key: value.as_json() for key, value in metrics.items()},
-        "latencies": [round(value, 2) for value in latencies],
+        "latencies": [round(seconds * 1000, 2) for seconds in live(rendering).counted],
         "phones": {
-            "source": heard.source,
-            "spans": [[phone.name, phone.first, phone.stop] for phone in heard.phones],
+            "source": transcript.source,
+            "spans": [[phone.name, phone.first, phone.stop] for phone in transcript.phones],
         },
         "training_curve": avatar.info.get("training", {}).get("curve", []),
         "per_frame": {key: _json_list(values) for key, values in per_frame.items()},
-        "notes": _notes(held, avatar, heard),
+        "notes": _notes(rendering),
     }
+
+
+def _attention(rendering: Rendering, chosen: dict[str, int]) -> list[Attention]:
+    """In the telling frames."""
+    avatar, first = rendering.avatar, rendering.reference.first
+    frames = list(dict.fromkeys(first + chosen[name] for name in LISTENING if name in chosen))
+    drive = Footage(rendering.reference.capture, avatar.listener).drive(np.array(frames))
+    return attention_maps(avatar.talker, avatar.camera, drive.to(avatar.talker.device))
 
 
 def read_truth(path: str | Path, capture: Capture) -> Truth:
@@ -272,12 +226,13 @@ def _json_list(values: np.ndarray) -> list[float | bool | None]:
     return [round(float(value), 5) if np.isfinite(value) else None for value in values]
 
 
-def _notes(held: HeldOut, avatar: Avatar, heard: Transcript) -> list[str]:
-    seconds, trained = len(held) / FPS, held.first / FPS
+def _notes(rendering: Rendering) -> list[str]:
+    reference, heard = rendering.reference, rendering.reference.transcript
+    seconds, trained = len(reference) / FPS, reference.first / FPS
     behind = (
         "Torso and background are the avatar's own, so whole-frame numbers say what a viewer would see; the papers' "
         "heads stand before the true video's torso."
-        if held.own_torso
+        if rendering.avatar.torso is not None
         else "What is behind the head (background, torso, neck) comes from the true video, as in the papers: "
         "whole-frame numbers count true pixels and are not the avatar's merit."
     )
@@ -294,7 +249,7 @@ def _notes(held: HeldOut, avatar: Avatar, heard: Transcript) -> list[str]:
             f"The phones are guesses by {heard.source}, which knows English alone: read what is said of b, m, p beside "
             "the true video's."
         )
-    if not _trained_on(avatar, held.capture):
+    if not _trained_on(rendering.avatar, reference.capture):
         notes.insert(0, "This is not the capture that the avatar was trained on.")
     load = hardware.load()
     if load is not None and load > 1.5 * hardware.cores():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gaussiantalker.evaluation.held_out import HeldOut
+from gaussiantalker.evaluation.held_out import Rendering
 from gaussiantalker.media.video import write_video
 
 GAIN = 4  # a difference of a quarter of the range is white
@@ -22,9 +22,9 @@ def panels(truth: np.ndarray, render: np.ndarray) -> np.ndarray:
     return np.concatenate([truth, render, error_picture(truth, render)], axis=1)
 
 
-def write_films(folder: Path, held: HeldOut) -> None:
+def write_films(folder: Path, rendering: Rendering) -> None:
     """Writes the three videos with their sound; tools from outside, such as OpenFace, take truth and render."""
-    pairs = zip(held.truth, held.renders, strict=True)
-    write_video(folder / COMPARISON, (panels(*pair) for pair in pairs), held.audio)
-    for name, pictures in ((TRUTH, held.truth), (RENDER, held.renders)):
-        write_video(folder / name, iter(pictures), held.audio)
+    pairs = zip(rendering.reference.images, rendering.images, strict=True)
+    write_video(folder / COMPARISON, (panels(*pair) for pair in pairs), rendering.reference.audio)
+    for name, pictures in ((TRUTH, rendering.reference.images), (RENDER, rendering.images)):
+        write_video(folder / name, iter(pictures), rendering.reference.audio)

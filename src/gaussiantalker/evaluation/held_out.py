@@ -1,84 +1,182 @@
-"""The part of a capture that an avatar was not trained on, beside what the avatar makes of it."""
+"""The part of a capture that an avatar was not trained on, what the avatar makes of it, and what else is at hand."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property, wraps
 from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
 from gaussiantalker.capture import Capture
 from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.evaluation.action_units import OpenFace
 from gaussiantalker.evaluation.faces import Detector, Track, track
+from gaussiantalker.evaluation.phones import Transcript, phones_of_frames, recognised
+from gaussiantalker.evaluation.record import NotMeasured
+from gaussiantalker.evaluation.syncnet import SyncNet
 from gaussiantalker.progress import Progress
 from gaussiantalker.speaking import Avatar
 from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME
 
+EVERY_FRAME = 1_000_000
+P, T = ParamSpec("P"), TypeVar("T")
+Owner = TypeVar("Owner", bound="Reference | Rendering")
+
 
 @dataclass(frozen=True)
-class HeldOut:
-    """n consecutive frames: the truth, the avatar's rendering under the same sound, pose and blink, both tracked."""
+class Truth:
+    """What the maker of a generated video knows about every frame of its capture."""
+
+    lip_mm: np.ndarray  # [N] opening of the lips
+    phone: np.ndarray | None = None  # [N] name of what is being said
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What can be used besides an avatar and its capture; a metric that needs more than there is, is not measured."""
+
+    truth: Truth | None = None
+    audio: np.ndarray | None = None  # [S] sound that is not in the capture
+    audio_phones: Transcript | None = None
+    openface: OpenFace | None = None
+    syncnet: SyncNet | None = None
+    time: bool = True
+    """Whether there is time for networks of more than 100 MB."""
+    fid_frames: int = EVERY_FRAME
+
+
+@dataclass
+class Reference:
+    """The true frames after those for training, which any number of avatars can be measured against."""
 
     capture: Capture
-    first: int  # frame of the capture
-    renders: np.ndarray  # uint8 [n, H, W, 3]
-    truth_track: Track
-    render_track: Track
-    own_torso: bool = False  # whether torso and background are the avatar's too, or the true video's
+    inputs: Inputs
+    detector: Callable[[], Detector]
+    progress: Progress
+    results: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self) < 2:
+            raise GaussianTalkerError(
+                f"{self.capture.path} has {self.capture.frames / FPS:.1f} s, too little to keep a part for testing: "
+                "capture a video of at least one minute."
+            )
 
     def __len__(self) -> int:
-        return len(self.renders)
+        return self.capture.frames - self.first
+
+    @property
+    def first(self) -> int:
+        """Number of the first frame in the capture."""
+        return self.capture.train_frames
 
     @property
     def frames(self) -> slice:
-        return slice(self.first, self.first + len(self))
+        return slice(self.first, self.capture.frames)
 
     @property
-    def truth(self) -> np.ndarray:  # uint8 [n, H, W, 3]
+    def images(self) -> np.ndarray:  # uint8 [n, H, W, 3]
         return self.capture.images[self.frames]
 
     @property
     def labels(self) -> np.ndarray:  # uint8 [n, H, W]
         return self.capture.labels[self.frames]
 
-    @property
+    @cached_property
     def audio(self) -> np.ndarray:  # float32 [640 n]
         samples = self.capture.audio[self.first * SAMPLES_PER_FRAME : self.frames.stop * SAMPLES_PER_FRAME]
         return np.pad(samples, (0, len(self) * SAMPLES_PER_FRAME - len(samples)))
 
+    @cached_property
+    def track(self) -> Track:
+        self.progress.stage("tracking the truth", len(self))
+        return track(_counted(self.images, self.progress), self.detector())
+
+    @property
+    def lip_mm(self) -> np.ndarray | None:  # [n]
+        return None if self.inputs.truth is None else self.inputs.truth.lip_mm[self.frames]
+
+    @cached_property
+    def transcript(self) -> Transcript:
+        truth = self.inputs.truth
+        if truth is None or truth.phone is None:
+            return recognised(self.audio, self.progress)
+        return Transcript(phones_of_frames(truth.phone[self.frames]), "truth")
+
+
+@dataclass
+class Rendering:
+    """What an avatar makes of the held-out frames, under their own sound, head pose and blink."""
+
+    avatar: Avatar
+    folder: Path
+    reference: Reference
+    images: np.ndarray  # uint8 [n, H, W, 3]
+    results: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+
     @classmethod
-    def render(
-        cls,
-        avatar: Avatar,
-        capture: Capture,
-        detector: Callable[[], Detector],
-        folder: Path,
-        progress: Progress,
-        truth_track: Track | None = None,
-    ) -> "HeldOut":
-        """Renders and tracks. Pictures go to a memory map in `folder`, so that a long capture needs no more memory.
+    def of(cls, avatar: Avatar, folder: Path, reference: Reference, scratch: Path) -> "Rendering":
+        """Pictures go to a memory map in `scratch`, so that a long capture needs no more memory."""
+        shape = reference.images.shape
+        images = np.lib.format.open_memmap(scratch / "renders.npy", mode="w+", dtype=np.uint8, shape=shape)
+        reference.progress.stage("rendering held-out frames", len(images))
+        numbers = range(reference.first, reference.frames.stop)
+        for k, picture in enumerate(avatar.render_capture(reference.capture, numbers)):
+            images[k] = picture
+            reference.progress.update(k + 1)
+        return cls(avatar, folder, reference, images)
 
-        `truth_track` is what an earlier call found in the true frames, which need not be tracked again.
+    def __len__(self) -> int:
+        return len(self.images)
 
-        Raises GaussianTalkerError when the capture is too short to have held-out frames.
-        """
-        first, stop = capture.train_frames, capture.frames
-        if stop - first < 2:
-            raise GaussianTalkerError(
-                f"{capture.path} has {capture.frames / FPS:.1f} s, too little to keep a part for testing: "
-                "capture a video of at least one minute."
-            )
-        shape = (stop - first, *capture.images.shape[1:])
-        renders = np.lib.format.open_memmap(folder / "renders.npy", mode="w+", dtype=np.uint8, shape=shape)
-        progress.stage("rendering held-out frames", len(renders))
-        for k, picture in enumerate(avatar.render_capture(capture, range(first, stop))):
-            renders[k] = picture
-            progress.update(k + 1)
-        if truth_track is None:
-            progress.stage("tracking the truth", len(renders))
-            truth_track = track(_counted(capture.images[first:stop], progress), detector())
-        progress.stage("tracking the render", len(renders))
-        render_track = track(_counted(renders, progress), detector())
-        return cls(capture, first, renders, truth_track, render_track, avatar.torso is not None)
+    @property
+    def progress(self) -> Progress:
+        return self.reference.progress
+
+    @property
+    def inputs(self) -> Inputs:
+        return self.reference.inputs
+
+    @cached_property
+    def track(self) -> Track:
+        self.progress.stage("tracking the render", len(self))
+        return track(_counted(self.images, self.progress), self.reference.detector())
+
+    @property
+    def found(self) -> np.ndarray:  # bool [n]
+        """Where there is a face in the truth and in the render."""
+        return self.reference.track.found & self.track.found
+
+
+def shared(
+    function: Callable[Concatenate[Owner, P], T],
+) -> Callable[Concatenate[Owner, P], T]:
+    """What several metrics look at is computed once for each reference or rendering, or found once not to be there."""
+
+    @wraps(function)
+    def kept(owner: Owner, *args: P.args, **kwargs: P.kwargs) -> T:
+        key = (function, *args, *kwargs.values())
+        if key not in owner.results:
+            try:
+                owner.results[key] = function(owner, *args, **kwargs)
+            except NotMeasured as reason:
+                owner.results[key] = reason
+        found = owner.results[key]
+        if isinstance(found, NotMeasured):
+            raise found
+        return found
+
+    return kept
+
+
+@shared
+def network(reference: Reference, kind: Callable[..., T], *args: str) -> T:
+    """A pretrained network. Raises NotMeasured where its weights are not to be had."""
+    try:
+        return kind(*args, reference.progress)
+    except GaussianTalkerError as error:
+        raise NotMeasured(str(error)) from None
 
 
 def _counted(pictures: np.ndarray, progress: Progress) -> Iterator[np.ndarray]:

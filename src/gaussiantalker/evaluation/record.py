@@ -3,7 +3,7 @@
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import read_json
@@ -43,8 +43,16 @@ class Measured:
         return f"{self.label}: {shown(self.value)}{' ' if self.unit else ''}{self.unit}"
 
 
-def not_measured(label: str, reason: str, unit: str = "", better: Better = "") -> Measured:
-    return Measured(label, None, unit, better, note=reason)
+class NotMeasured(Exception):
+    """There is no number, and this is why."""
+
+
+class Score(NamedTuple):
+    """What a metric found: the number, how many frames (or pairs of frames) it is a mean over, and a remark."""
+
+    value: float
+    n: int = 0
+    note: str = ""
 
 
 def shown(value: float, significant: int = 4) -> str:

@@ -14,7 +14,7 @@ from PIL import Image
 from gaussiantalker.evaluation.curves import array, curves, latency_chart, phones_note, training_charts
 from gaussiantalker.evaluation.film import COMPARISON, panels
 from gaussiantalker.evaluation.headlines import first_numbers
-from gaussiantalker.evaluation.held_out import HeldOut
+from gaussiantalker.evaluation.held_out import Rendering
 from gaussiantalker.evaluation.insight import Attention
 from gaussiantalker.evaluation.record import shown
 from gaussiantalker.media.files import atomic_path
@@ -44,21 +44,21 @@ def telling_frames(per_frame: dict[str, list[Any]]) -> dict[str, int]:
 def write_report(
     folder: Path,
     result: dict[str, Any],
-    held: HeldOut,
+    rendering: Rendering,
     attention: Sequence[Attention],
     planes: Sequence[tuple[str, np.ndarray]],
 ) -> None:
     """Writes `report.html` beside `comparison.mp4`, which must be there already."""
     template = Template((Path(__file__).parent / REPORT).read_text(encoding="utf-8"))
-    over_time = curves(result, held.audio)
+    over_time = curves(result, rendering.reference.audio)
     page = template.substitute(
         title=escape(f"{result['avatar']}, {result['method']}"),
         tiles=_tiles(result["metrics"]),
-        video=_video(folder / COMPARISON, _data(panels(held.truth[0], held.renders[0]))),
-        strip=_strip(held, result["per_frame"]),
+        video=_video(folder / COMPARISON, _data(panels(rendering.reference.images[0], rendering.images[0]))),
+        strip=_strip(rendering, result["per_frame"]),
         curves="".join(f"<h3>{escape(title)}</h3>{drawn}" for title, drawn in over_time.items()),
         phones=escape(phones_note(result)),
-        attention=_attention(held, attention),
+        attention=_attention(rendering, attention),
         planes=_planes(planes),
         latency=latency_chart(result["latencies"]),
         training=training_charts(result["training_curve"]),
@@ -92,24 +92,26 @@ def video_source(path: Path) -> str:
     return "data:video/mp4;base64," + base64.b64encode(data).decode()
 
 
-def _strip(held: HeldOut, per_frame: dict[str, list[Any]]) -> str:
+def _strip(rendering: Rendering, per_frame: dict[str, list[Any]]) -> str:
     quality = array(per_frame["psnr_head"])
     names: dict[int, list[str]] = {}
     for name, k in telling_frames(per_frame).items():
         names.setdefault(k, []).append(name)
     figures = []
     for k, said in names.items():
-        picture = resize(panels(held.truth[k], held.renders[k]), (3 * _SIDE, _SIDE))
-        figures.append(_figure(picture, f"{', '.join(said)}; frame {held.first + k}, {quality[k]:.1f} dB"))
+        picture = resize(panels(rendering.reference.images[k], rendering.images[k]), (3 * _SIDE, _SIDE))
+        figures.append(
+            _figure(picture, f"{', '.join(said)}; frame {rendering.reference.first + k}, {quality[k]:.1f} dB")
+        )
     return "".join(figures)
 
 
-def _attention(held: HeldOut, found: Sequence[Attention]) -> str:
+def _attention(rendering: Rendering, found: Sequence[Attention]) -> str:
     if not found:
         return "<p>This method's fusion weighs no conditions: there is nothing to show.</p>"
     rows = []
     for attention in found:
-        cells = [_figure(held.renders[attention.frame - held.first], f"frame {attention.frame}")]
+        cells = [_figure(rendering.images[attention.frame - rendering.reference.first], f"frame {attention.frame}")]
         cells += [_figure(m, f"{name}, {attention.shares[name]:.0%}") for name, m in attention.maps.items()]
         rows.append(f'<div class="row" style="--cells:{len(cells)}">{"".join(cells)}</div>')
     return "".join(rows)

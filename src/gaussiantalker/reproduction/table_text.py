@@ -3,8 +3,8 @@
 from statistics import fmean, stdev
 from typing import Any
 
-from gaussiantalker.evaluation.papers import OTHER_PAPER, OWN_COLUMNS, OWN_DRIVEN_COLUMNS, Row, Table
 from gaussiantalker.evaluation.record import shown
+from gaussiantalker.reproduction.papers import OTHER_PAPER, OWN_COLUMNS, OWN_DRIVEN_COLUMNS, Row, Table
 
 DASH = "–"
 SAME, OPPOSITE, NOISE = "✓", "✗", "~"

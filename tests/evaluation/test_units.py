@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.evaluation.held_out import HeldOut
-from gaussiantalker.evaluation.unit_scores import OpenFace, unit_scores
-from gaussiantalker.progress import SILENT
+from gaussiantalker.evaluation.action_units import OpenFace
+from gaussiantalker.evaluation.held_out import Inputs, Rendering
+from gaussiantalker.evaluation.metrics import measure
 
 UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
 HELD, FRAMES = 40, 220
@@ -21,16 +21,13 @@ def table(path: Path, rows: int, raised: dict[int, float]) -> Path:
     return path
 
 
-@pytest.fixture
-def held(capture: SimpleNamespace, performer: object, mouth_reader: SimpleNamespace, tmp_path: Path) -> HeldOut:
-    return HeldOut.render(performer(), capture, lambda: mouth_reader, tmp_path, SILENT)
-
-
 @pytest.mark.parametrize("rows", [HELD, FRAMES], ids=["held-out frames", "the whole video"])
-def test_aue_is_the_sum_of_mean_squares(held: HeldOut, tmp_path: Path, rows: int) -> None:
+def test_aue_is_the_sum_of_mean_squares(rendering: Rendering, tmp_path: Path, rows: int) -> None:
     truth = table(tmp_path / "truth.csv", rows, {})
     render = table(tmp_path / "render.csv", HELD, {26: 1.5, 45: 2.5, 12: 0.0})
-    scores = unit_scores(held, OpenFace.read((truth, render), held.capture))
+    tables = OpenFace.read((truth, render), rendering.reference.capture)
+    rendering.reference.inputs = Inputs(openface=tables)
+    scores = measure(rendering, ("aue", "aue_lower", "aue_upper"))
     assert scores["aue_lower"].value == pytest.approx(1.0**2 + 0.5**2)
     assert scores["aue_upper"].value == pytest.approx(2.0**2)
     assert scores["aue"].value == pytest.approx(5.25) and scores["aue"].n == HELD
@@ -50,8 +47,8 @@ def test_a_table_of_another_video_is_refused(capture: SimpleNamespace, tmp_path:
             OpenFace.read(paths, capture)
 
 
-def test_without_openface_a_proxy_stands_in_and_says_so(held: HeldOut) -> None:
-    scores = unit_scores(held, None)
+def test_without_openface_a_proxy_stands_in_and_says_so(rendering: Rendering) -> None:
+    scores = measure(rendering, ("aue", "aue_lower", "aue_upper", "au_proxy_lower"))
     assert (
         not any(scores[key].value for key in ("aue", "aue_lower", "aue_upper")) and "--openface" in scores["aue"].note
     )

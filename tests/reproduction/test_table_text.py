@@ -4,8 +4,8 @@ from statistics import stdev
 
 import pytest
 
-from gaussiantalker.evaluation.papers import Row, Table
-from gaussiantalker.evaluation.table_text import markdown, noise, signed
+from gaussiantalker.reproduction.papers import Row, Table
+from gaussiantalker.reproduction.table_text import markdown, noise, signed
 
 TABLE = Table(
     "x",

@@ -1,5 +1,6 @@
 """Trains and measures what stands in a table of a paper, and puts both side by side."""
 
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,15 +12,18 @@ from gaussiantalker import hardware
 from gaussiantalker.capture import Capture
 from gaussiantalker.capture.landmarker import Landmarker
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.evaluation.likeness_scores import Crowds
-from gaussiantalker.evaluation.mouth_scores import LONGEST_DRIVING
-from gaussiantalker.evaluation.papers import DEFORMATION_STEPS, Row, Table, find_table, milestones
+from gaussiantalker.evaluation.held_out import EVERY_FRAME, Inputs, Reference, Rendering
+from gaussiantalker.evaluation.metric import available
+from gaussiantalker.evaluation.metrics import METRICS, measure
+from gaussiantalker.evaluation.mouth import LONGEST_AUDIO
 from gaussiantalker.evaluation.record import Measured, has_keys
-from gaussiantalker.evaluation.scoring import Bench, Materials
-from gaussiantalker.evaluation.table_text import markdown
+from gaussiantalker.evaluation.syncnet import SyncNet
 from gaussiantalker.media.audio import read_audio
 from gaussiantalker.media.files import atomic_path, existing_file, read_json, write_json
 from gaussiantalker.progress import SILENT, Progress
+from gaussiantalker.reproduction.papers import DEFORMATION_STEPS, Row, Table, find_table, milestones
+from gaussiantalker.reproduction.table_text import markdown
+from gaussiantalker.speaking import Avatar
 from gaussiantalker.splatting.cpu import prepare
 from gaussiantalker.timing import FPS
 from gaussiantalker.training import Schedule, train
@@ -27,8 +31,9 @@ from gaussiantalker.training.schedule import find_schedule
 from gaussiantalker.training.train import kept
 
 PRESETS = {"fast": "fast", "demo": "demo", "paper": "standard"}
-FID_FRAMES = {"fast": 32, "demo": 32, "paper": 100_000}  # its network is slow
-SCORES = "scores.json"
+FID_FRAMES = {"fast": 32, "demo": 32, "paper": EVERY_FRAME}  # its network is slow
+SCORES, TIMES = "scores.json", "training-time.json"
+TRAINING_TIME = "training_cpu_minutes"  # a number of the training, which no rendering tells
 
 
 def reproduce(
@@ -63,14 +68,13 @@ def reproduce(
     hardware.device(device)
     source, plan = Capture.load(capture), find_schedule(PRESETS[preset])
     _check_table(out, table)
-    materials = Materials(
-        None if audio is None else read_audio(audio)[:LONGEST_DRIVING],
-        "" if audio is None else Path(audio).name,
-        None if syncnet is None else existing_file(syncnet, "SyncNet weights"),
+    given = Inputs(
+        audio=None if audio is None else read_audio(audio)[:LONGEST_AUDIO],
+        syncnet=None if syncnet is None else SyncNet.load(existing_file(syncnet, "SyncNet weights")),
+        fid_frames=FID_FRAMES[preset],
     )
-    crowds = Crowds(FID_FRAMES[preset], progress)
-    bench = Bench(source, lambda: Landmarker(progress=progress), materials, progress, crowds, device=device)
-    workshop = Workshop(Path(capture), out, plan, bench, progress)
+    reference = Reference(source, given, lambda: Landmarker(progress=progress), progress)
+    experiments = Experiments(out, plan, reference, "" if audio is None else Path(audio).name, device)
     result = {
         "table": name,
         "title": table.title,
@@ -86,7 +90,7 @@ def reproduce(
         for row in (row for row in table.rows if row.method is not None):
             here = result["rows"][row.title]["here"]
             for column, key in table.keys.items():
-                value = workshop.scores(row, seed, list(table.keys.values())).get(key, {}).get("value")
+                value = experiments.scores(row, seed, list(table.keys.values())).get(key, {}).get("value")
                 here.setdefault(column, []).append(value)
             _write(out, table, result)
     return markdown(table, result)
@@ -107,17 +111,17 @@ def _write(out: Path, table: Table, result: dict[str, Any]) -> None:
 
 
 @dataclass
-class Workshop:
-    """Where the avatars of all tables are trained, once each, and their numbers kept beside them.
+class Experiments:
+    """The avatars of all tables, trained once each, with their numbers beside them.
 
     Heads stand before the recorded torso, as in the papers' measurements.
     """
 
-    capture: Path
     out: Path
     plan: Schedule
-    bench: Bench
-    progress: Progress
+    reference: Reference
+    audio: str  # name of the other speech
+    device: str
     _known: dict[Path, dict[str, Any]] = field(default_factory=dict)
 
     def scores(self, row: Row, seed: int, keys: list[str]) -> dict[str, Any]:
@@ -128,33 +132,37 @@ class Workshop:
         known = self._known[folder]
         missing = [key for key in keys if key not in known or self._outdated(key, known[key])]
         if missing:
-            found = self.bench.measure(folder, [key for key in missing if key != "training_cpu_minutes"])
-            if "training_cpu_minutes" in missing:
-                found["training_cpu_minutes"] = _training_time(folder)
-            audio = self.bench.materials.driving_name
-            known |= {
-                key: (found[key].as_json() if key in found else {"value": None}) | {"audio": audio} for key in missing
-            }
+            found = self._measured(folder, [key for key in missing if key in METRICS])
+            if TRAINING_TIME in missing:
+                found[TRAINING_TIME] = _training_time(folder)
+            known |= {key: score.as_json() | {"audio": self.audio} for key, score in found.items()}
             write_json(folder / SCORES, known)
         return known
 
+    def _measured(self, folder: Path, keys: list[str]) -> dict[str, Measured]:
+        avatar = Avatar.load(folder, self.reference.progress, self.device)
+        with tempfile.TemporaryDirectory() as scratch:
+            return measure(Rendering.of(avatar, folder, self.reference, Path(scratch)), keys)
+
     def _outdated(self, key: str, score: dict[str, Any]) -> bool:
         """Whether it was measured with less than is at hand now, or with other speech."""
-        materials = self.bench.materials
-        if key.startswith("driven_"):
-            return score["audio"] != materials.driving_name
-        return key.startswith("lse_") and materials.syncnet is not None and score["value"] is None
+        if key not in METRICS:
+            return False
+        need = METRICS[key].needs
+        if need == "audio":
+            return score["audio"] != self.audio
+        return bool(need) and score["value"] is None and available(need, self.reference.inputs)
 
     def avatar(self, row: Row, seed: int) -> Path:
         """The folder of the row's avatar, trained unless it is there already."""
-        plan = schedule_of(row, self.plan)
+        plan, progress = schedule_of(row, self.plan), self.reference.progress
         whole = self.out / f"{row.method.replace('/', '-')}-{plan.name}-seed{seed}"
         steps = [_steps(plan, share) for share in milestones(row.method, row.canonical)]
         if not (whole / "avatar.json").is_file():
-            self.progress.note(f"{whole.name}:")
-            with _booked(whole):
+            progress.note(f"{whole.name}:")
+            with _timed(whole):
                 options = {"method": row.method, "schedule": plan, "seed": seed, "torso": "plates", "keep": steps}
-                train(self.capture, whole, **options, device=self.bench.device, progress=self.progress)
+                train(self.reference.capture.path, whole, **options, device=self.device, progress=progress)
         return whole if row.share == 1 else kept(whole, _steps(plan, row.share))
 
 
@@ -168,19 +176,19 @@ def _steps(plan: Schedule, share: float) -> int:
 
 
 @contextmanager
-def _booked(folder: Path) -> Iterator[None]:
-    """Adds the processor time of what is done inside to the folder's account, also when it is interrupted."""
-    book = folder / "training-time.json"
-    before = read_json(book)["cpu_seconds"] if book.is_file() else 0.0
+def _timed(folder: Path) -> Iterator[None]:
+    """Adds the processor time of what is done inside to the folder's record, also when it is interrupted."""
+    record = folder / TIMES
+    before = read_json(record)["cpu_seconds"] if record.is_file() else 0.0
     began = time.process_time()
     try:
         yield
     finally:
-        write_json(book, {"cpu_seconds": round(before + time.process_time() - began, 1)})
+        write_json(record, {"cpu_seconds": round(before + time.process_time() - began, 1)})
 
 
 def _training_time(folder: Path) -> Measured:
-    seconds = read_json(folder / "training-time.json")["cpu_seconds"]
+    seconds = read_json(folder / TIMES)["cpu_seconds"]
     note = "from the capture to the written avatar"
     return Measured("Processor time of the training", seconds / 60, "min", "lower", note=note)
 

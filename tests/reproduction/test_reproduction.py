@@ -10,31 +10,25 @@ import numpy as np
 import pytest
 
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.evaluation import reproduce, reproduction
-from gaussiantalker.evaluation.papers import COLUMNS, STAR, TABLES, milestones
-from gaussiantalker.evaluation.record import Measured, not_measured
-from gaussiantalker.evaluation.reproduction import schedule_of
+from gaussiantalker.evaluation.metrics import METRICS
+from gaussiantalker.evaluation.record import Measured
 from gaussiantalker.media.audio import write_wav
+from gaussiantalker.reproduction import experiments, reproduce
+from gaussiantalker.reproduction.experiments import TRAINING_TIME, schedule_of
+from gaussiantalker.reproduction.papers import COLUMNS, STAR, TABLES, milestones
 from gaussiantalker.talker import find_method
 from gaussiantalker.training.schedule import find_schedule
 from gaussiantalker.training.train import kept
 
 
-class Bench:
+def measure(rendering: SimpleNamespace, keys: Collection[str]) -> dict[str, Measured]:
     """Finds 30 dB everywhere, a little more with each seed, and nothing that needs SyncNet."""
-
-    def __init__(
-        self, capture: object, detector: object, materials: object, progress: object, crowds: object, device: str
-    ) -> None:
-        self.materials, self.device = materials, device
-
-    def measure(self, folder: Path, keys: Collection[str]) -> dict[str, Measured]:
-        done.append(f"measure {folder.parent.name}/{folder.name}: {len(keys)}")
-        seed = int(str(folder).rpartition("-seed")[2][0])
-        known = {key: Measured(key, 30.0 + 0.1 * seed) for key in keys if not key.startswith("lse")}
-        synced = self.materials.syncnet is not None
-        sync = Measured("LSE-C", 6.0) if synced else not_measured("LSE-C", "no weights")
-        return known | {key: sync for key in keys if key.startswith("lse")}
+    folder = rendering.folder
+    done.append(f"measure {folder.parent.name}/{folder.name}: {len(keys)}")
+    seed = int(str(folder).rpartition("-seed")[2][0])
+    synced = rendering.inputs.syncnet is not None
+    sync = Measured("LSE-C", 6.0) if synced else Measured("LSE-C", None, note="no weights")
+    return {key: sync if key.startswith("lse") else Measured(key, 30.0 + 0.1 * seed) for key in keys}
 
 
 done: list[str] = []
@@ -54,10 +48,17 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             (folder / "avatar.json").write_text("{}")
 
     capture = SimpleNamespace(path=tmp_path / "me", frames=1500, train_frames=1364, size=128)
-    monkeypatch.setattr(reproduction.Capture, "load", lambda path: capture)
-    monkeypatch.setattr(reproduction, "train", train)
-    monkeypatch.setattr(reproduction, "prepare", lambda progress: None)
-    monkeypatch.setattr(reproduction, "Bench", Bench)
+    monkeypatch.setattr(experiments.Capture, "load", lambda path: capture)
+    monkeypatch.setattr(experiments, "train", train)
+    monkeypatch.setattr(experiments, "prepare", lambda progress: None)
+    monkeypatch.setattr(experiments, "measure", measure)
+    monkeypatch.setattr(experiments.Avatar, "load", lambda folder, *_: None)
+    monkeypatch.setattr(
+        experiments.Rendering,
+        "of",
+        lambda avatar, folder, reference, scratch: SimpleNamespace(folder=folder, inputs=reference.inputs),
+    )
+    monkeypatch.setattr(experiments.SyncNet, "load", lambda path: "weights")
     return done
 
 
@@ -70,6 +71,7 @@ def test_every_row_names_known_columns_and_a_method_that_exists(name: str) -> No
         assert (row.against or table.reference) in titles
         if row.method is not None:
             find_method(row.method)
+    assert set(table.keys.values()) <= {TRAINING_TIME, *METRICS}
     assert any(row.method for row in table.rows) and len(titles) == len(table.rows)
 
 

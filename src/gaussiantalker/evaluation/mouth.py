@@ -1,0 +1,252 @@
+"""Metrics of the mouth and the eyes: how well they move, against the true video and against what is heard."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from gaussiantalker import speech
+from gaussiantalker.evaluation.faces import mouth_distance, track
+from gaussiantalker.evaluation.held_out import Reference, Rendering, shared
+from gaussiantalker.evaluation.metric import Metric
+from gaussiantalker.evaluation.phones import SHUT, Closures, Transcript, closure, closures, recognised, widest
+from gaussiantalker.evaluation.record import NotMeasured, Score
+from gaussiantalker.evaluation.sync import FEWEST, Expectation, correlation, lag, silence_ratio
+from gaussiantalker.timing import SAMPLE_RATE, SAMPLES_PER_FRAME, frame_count
+
+TRACKER = "MediaPipe face landmarker, 478 points"
+LIPS = "middle of the inner lips, over the distance of the outer eye corners"
+POINTS = "20 mouth points, each frame's mean removed"
+LONGEST_AUDIO = 20 * SAMPLE_RATE  # samples of other sound that are looked at
+STILL = f"fewer than {FEWEST} frames with a face, or a mouth that does not move"
+GUESSES = "compare with the true video's"
+Pair = Callable[[Rendering], tuple[np.ndarray, np.ndarray]]  # the render's and what it is held against, both [n]
+
+
+@dataclass(frozen=True)
+class Speech:
+    """A mouth that speaks, over n frames."""
+
+    opening: np.ndarray  # [n] of its lips
+    audio: np.ndarray  # [640 n]
+    expected: np.ndarray  # [n] the opening that the sound lets one expect
+    transcript: Transcript
+    wide: float | None = None  # the widest opening it is held against, where that is not its own
+    shut: np.ndarray | None = None  # bool [n] where it should be shut, where that is not in every b, m and p
+
+
+@shared
+def expectation_of(reference: Reference) -> Expectation:
+    """What sound lets one expect of this person's lips, learnt from the frames the avatar was trained on too."""
+    capture, first = reference.capture, reference.first
+    windows = sound_windows(capture.audio[: first * SAMPLES_PER_FRAME])[:first]
+    opening = np.where(capture.tracking.found, capture.tracking.lip_opening, np.nan)[: len(windows)]
+    return Expectation.fit(windows, opening)
+
+
+def sound_windows(audio: np.ndarray) -> np.ndarray:  # [F, 16, 80]
+    """Log-mel windows about each frame: no pretrained network, so the judge does not share the avatar's ear."""
+    return speech.windows(speech.load("logmel").features(audio))
+
+
+@shared
+def held_out_speech(reference: Reference) -> Speech:
+    """The true video's own mouth in the held-out frames, to be shut where the exact one is, or else where it is."""
+    phones, opening = reference.transcript.phones, reference.track.lip_opening
+    exact = opening if reference.lip_mm is None else reference.lip_mm
+    with np.errstate(invalid="ignore"):
+        shut = exact < SHUT * widest(exact, phones)
+    expected = expectation_of(reference).of(sound_windows(reference.audio))
+    return Speech(opening, reference.audio, expected, reference.transcript, widest(opening, phones), shut)
+
+
+@shared
+def rendered_speech(rendering: Rendering) -> Speech:
+    """The avatar's mouth under the same sound, held against the true one's."""
+    true = held_out_speech(rendering.reference)
+    return Speech(rendering.track.lip_opening, true.audio, true.expected, true.transcript, true.wide, true.shut)
+
+
+@shared
+def other_speech(rendering: Rendering) -> Speech:
+    """The avatar's mouth under sound that is in neither part of the capture."""
+    audio, progress = rendering.inputs.audio, rendering.progress
+    progress.stage("speaking other audio", frame_count(len(audio)))
+
+    def pictures() -> Iterator[np.ndarray]:
+        for frame in rendering.avatar.speak(audio):
+            yield frame.image
+            progress.update(frame.index + 1)
+
+    opening = track(pictures(), rendering.reference.detector()).lip_opening
+    expected = expectation_of(rendering.reference).of(sound_windows(audio))
+    return Speech(opening, audio, expected, rendering.inputs.audio_phones or recognised(audio, progress))
+
+
+def _correlation(rendering: Rendering, pair: Pair) -> Score:
+    a, b = pair(rendering)
+    r = correlation(a, b)
+    if r is None:
+        raise NotMeasured(STILL)
+    return Score(r, int((np.isfinite(a) & np.isfinite(b)).sum()))
+
+
+def _lag(rendering: Rendering, pair: Pair) -> Score:
+    a, b = pair(rendering)
+    seconds = lag(a, b)
+    if seconds is None:
+        raise NotMeasured("the correlation has no peak of at least 0.3 within 0.4 s")
+    return Score(seconds * 1000, int((np.isfinite(a) & np.isfinite(b)).sum()), "positive: the lips come late")
+
+
+def _openings(rendering: Rendering) -> tuple[np.ndarray, np.ndarray]:
+    return rendering.track.lip_opening, rendering.reference.track.lip_opening
+
+
+def _exact(rendering: Rendering) -> tuple[np.ndarray, np.ndarray]:
+    return rendering.track.lip_opening, rendering.reference.lip_mm
+
+
+def _blinks(rendering: Rendering) -> tuple[np.ndarray, np.ndarray]:
+    return rendering.track.blink, rendering.reference.track.blink
+
+
+def lip_range(opening: np.ndarray, reference: np.ndarray) -> Score:
+    """How far the lips move, whatever they follow: a mouth that is never sure opens less than the true one."""
+    both = np.isfinite(opening) & np.isfinite(reference)
+    if both.sum() < FEWEST or reference[both].std() == 0:
+        raise NotMeasured(STILL)
+    return Score(float(opening[both].std() / reference[both].std()), int(both.sum()))
+
+
+def _distance(rendering: Rendering, relative: bool = False) -> Score:
+    truth, found = rendering.reference.track, rendering.found
+    if not found.any():
+        raise NotMeasured("no frame has a face in both")
+    distance = mouth_distance(truth, rendering.track)
+    values = distance / truth.unit * 100 if relative else distance
+    return Score(float(values[found].mean()), int(found.sum()))
+
+
+def _missed(rendering: Rendering) -> Score:
+    missed, true = ((~found).sum() for found in (rendering.track.found, rendering.reference.track.found))
+    return Score(float(missed), len(rendering), f"{true} in the true video")
+
+
+def _silence(rendering: Rendering, of: Callable[[Rendering], Speech], index: int) -> Score:
+    said = of(rendering)
+    ratio = silence_ratio(said.opening, speech.voiced(said.audio)[: len(said.opening)])
+    if ratio is None:
+        raise NotMeasured("too few silent frames")
+    return Score(ratio[index], ratio[2])
+
+
+def _closure(rendering: Rendering, of: Callable[[Rendering], Speech], index: int) -> Score:
+    said = of(rendering)
+    found = closure(said.opening, said.transcript.phones)
+    if found is None or not np.isfinite(found[index]):
+        raise _unknown(said)
+    return Score(found[index], found[2], _origin(said))
+
+
+def _f1(rendering: Rendering, of: Callable[[Rendering], Speech]) -> Score:
+    said = of(rendering)
+    found = _closures(said)
+    told = f"recall {found.recall:.2f}, precision {found.precision:.2f}; {_origin(said)}"
+    return Score(found.f1, found.events, told.removesuffix("; "))
+
+
+def _auc(rendering: Rendering, of: Callable[[Rendering], Speech]) -> Score:
+    said = of(rendering)
+    found = _closures(said)
+    if not np.isfinite(found.auc):
+        raise _unknown(said)
+    return Score(found.auc, found.frames, _origin(said))
+
+
+def _closures(said: Speech) -> Closures:
+    phones = said.transcript.phones
+    found = closures(said.opening, phones, said.wide or widest(said.opening, phones), said.shut)
+    if found is None:
+        raise _unknown(said)
+    return found
+
+
+def _unknown(said: Speech) -> NotMeasured:
+    known = bool(said.transcript.phones)
+    return NotMeasured("too few of the phones that shut and open a mouth" if known else "the phones are not known")
+
+
+def _origin(said: Speech) -> str:
+    """A warning where nobody knows the phones."""
+    return f"phones are guesses by {said.transcript.source}: {GUESSES}" if said.transcript.guessed else ""
+
+
+def _speech_metrics(prefix: str, where: str, of: Callable[[Rendering], Speech], need: str, judge: str) -> list[Metric]:
+    """The metrics that need no true picture, of speech that needs `need`; F1 and AUC need `judge` as well."""
+
+    def expected(rendering: Rendering) -> tuple[np.ndarray, np.ndarray]:
+        said = of(rendering)
+        return said.opening, said.expected
+
+    in_speech, in_vowels = "of that in speech", "of that in open vowels"
+    rows = (
+        ("sync_correlation", "Sync score", partial(_correlation, pair=expected), "r", "higher", need),
+        ("sync_lag", "Sync score, lag", partial(_lag, pair=expected), "ms", "", need),
+        ("silence_motion", "Mouth motion in silence", partial(_silence, of=of, index=0), in_speech, "lower", need),
+        ("silence_opening", "Mouth opening in silence", partial(_silence, of=of, index=1), in_speech, "lower", need),
+        ("closure", "Mouth opening in b, m, p", partial(_closure, of=of, index=0), in_vowels, "lower", need),
+        ("pause_opening", "Mouth opening in pauses", partial(_closure, of=of, index=1), in_vowels, "lower", need),
+        ("closure_f1", "Closures in b, m, p, F1", partial(_f1, of=of), "", "higher", judge),
+        ("closure_auc", "Shut frames of speech, AUC", partial(_auc, of=of), "", "higher", judge),
+    )
+    return [
+        Metric(f"{prefix}{key}", f"{label}, {where}", measure, unit, better, LIPS, TRACKER, needs)
+        for key, label, measure, unit, better, needs in rows
+    ]
+
+
+METRICS = (
+    Metric("faces_missed", "Frames without a detected face", _missed, "frames", "lower", "", TRACKER),
+    Metric("lmd", "LMD", _distance, "px", "lower", POINTS, TRACKER),
+    Metric(
+        "lmd_relative",
+        "LMD over inter-ocular distance",
+        partial(_distance, relative=True),
+        "%",
+        "lower",
+        POINTS,
+        TRACKER,
+    ),
+    *(
+        Metric(key, f"Lip opening against {against}", partial(measure, pair=pair), unit, better, LIPS, TRACKER, need)
+        for key, against, measure, pair, unit, better, need in (
+            ("lip_correlation", "the true video's", _correlation, _openings, "r", "higher", ""),
+            ("lip_lag", "the true video's, lag", _lag, _openings, "ms", "", ""),
+            ("lip_exact_correlation", "the exact one", _correlation, _exact, "r", "higher", "truth"),
+            ("lip_exact_lag", "the exact one, lag", _lag, _exact, "ms", "", "truth"),
+        )
+    ),
+    Metric(
+        "lip_range",
+        "Range of the lip opening",
+        lambda rendering: lip_range(*_openings(rendering)),
+        "of the true video's",
+        "",
+        LIPS,
+        TRACKER,
+    ),
+    Metric(
+        "blink_correlation",
+        "Blinks against the true video's",
+        partial(_correlation, pair=_blinks),
+        "r",
+        "higher",
+        "mean blink score of both eyes",
+        TRACKER,
+    ),
+    *_speech_metrics("", "held-out speech", rendered_speech, "", ""),
+    *_speech_metrics("true_", "the true video", lambda rendering: held_out_speech(rendering.reference), "", "truth"),
+    *_speech_metrics("driven_", "other audio", other_speech, "audio", "audio"),
+)

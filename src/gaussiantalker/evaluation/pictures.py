@@ -1,0 +1,147 @@
+"""Metrics of pictures: how close the held-out ones come to the truth, and how steady they are."""
+
+from functools import partial
+
+import numpy as np
+
+from gaussiantalker.evaluation import stability
+from gaussiantalker.evaluation.held_out import EVERY_FRAME, Rendering, network, shared
+from gaussiantalker.evaluation.metric import Metric
+from gaussiantalker.evaluation.pixels import psnr, ssim
+from gaussiantalker.evaluation.record import NotMeasured, Score
+from gaussiantalker.perception import Lpips
+
+HEAD_REGION = "head (face parser's mask of the true frame)"
+WHOLE = "whole frame"
+OWN_WHOLE = "torso and background are the avatar's too"
+TRUE_WHOLE = "background, torso and neck are the true video's own pixels"
+FACE_BOX = "box around the head's mask, a sixteenth of the picture wider on each side"
+REGIONS = {
+    "head": ("head", HEAD_REGION),
+    "face_box": ("landmark box", "box around the true frame's 478 landmarks"),
+    "whole": (WHOLE, WHOLE),
+}
+FLOW_PAIRS = 50
+VGG_FRAMES = 12  # the larger network takes long
+_MARGIN = 1 / 16  # of the picture's side, around the head's box
+Box = tuple[slice, slice]  # rows and columns
+
+
+@shared
+def likeness(rendering: Rendering) -> dict[str, np.ndarray]:
+    """PSNR and SSIM of every frame [n] by region, as `psnr_head`; NaN where a frame lacks the region."""
+    rows, truth = [], rendering.reference
+    points = truth.track.points
+    rendering.progress.stage("comparing pictures", len(rendering))
+    for k, (true, render, labels) in enumerate(zip(truth.images, rendering.images, truth.labels, strict=True)):
+        masks = {"head": labels == stability.HEAD, "face_box": landmark_box(points[k], labels.shape), "whole": None}
+        row = {f"psnr_{name}": psnr(true, render, mask) for name, mask in masks.items()}
+        rows.append(row | {f"ssim_{name}": value for name, value in ssim(true, render, masks).items()})
+        rendering.progress.update(k + 1)
+    return {key: np.array([row[key] for row in rows]) for key in rows[0]}
+
+
+@shared
+def steadiness(rendering: Rendering) -> np.ndarray:
+    """Of up to 50 pairs of frames [P, 4]: the true video's flicker and the render's, the seam of both."""
+    pairs, truth, rows = spread(len(rendering) - 1, FLOW_PAIRS), rendering.reference, []
+    rendering.progress.stage("flicker and seam", len(pairs))
+    for done, k in enumerate(pairs):
+        both = truth.images[k : k + 2], rendering.images[k : k + 2]
+        motion, head = stability.flow(*both[0]), truth.labels[k + 1] == stability.HEAD
+        flickers = [stability.flicker(*pictures, motion, head) for pictures in both]
+        rows.append([*flickers, *(stability.seam(pictures[0], truth.labels[k]) for pictures in both)])
+        rendering.progress.update(done + 1)
+    return np.array(rows)
+
+
+def mean(values: np.ndarray, note: str = "") -> Score:
+    """Of those that are known."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        raise NotMeasured("no frame has this region")
+    return Score(float(known.mean()), len(known), note)
+
+
+def _likeness(rendering: Rendering, key: str) -> Score:
+    return mean(likeness(rendering)[key], _behind(rendering) if key.endswith("whole") else "")
+
+
+def _lpips(rendering: Rendering, net: str, most: int = EVERY_FRAME, whole: bool = False) -> Score:
+    lpips, truth, values = network(rendering.reference, Lpips, net), rendering.reference, []
+    chosen = spread(len(rendering), most)
+    rendering.progress.stage(f"LPIPS ({net})", len(chosen))
+    for done, k in enumerate(chosen):
+        box = (slice(None), slice(None)) if whole else head_box(truth.labels[k])
+        if box is not None:
+            values.append(lpips.distance(truth.images[k][box], rendering.images[k][box]))
+        rendering.progress.update(done + 1)
+    return mean(np.array(values), _behind(rendering) if whole else "")
+
+
+def _flicker(rendering: Rendering) -> Score:
+    truth, render, _, _ = steadiness(rendering).T
+    return mean(render, f"the true video's own is {np.nanmean(truth):.2f}" if np.isfinite(truth).any() else "")
+
+
+def _seam(rendering: Rendering) -> Score:
+    _, _, truth, render = steadiness(rendering).T
+    return mean(render / truth, "1 is as smooth as the truth")
+
+
+def _behind(rendering: Rendering) -> str:
+    return TRUE_WHOLE if rendering.avatar.torso is None else OWN_WHOLE
+
+
+def landmark_box(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:  # bool [H, W]
+    """The pixels of a picture of this shape in the box around landmarks [478, 2] px; none where there is no face."""
+    mask = np.zeros(shape, bool)
+    if np.isfinite(points).all():
+        left, top = np.maximum(np.floor(points.min(axis=0)).astype(int), 0)
+        right, bottom = np.ceil(points.max(axis=0)).astype(int)
+        mask[top:bottom, left:right] = True
+    return mask
+
+
+def head_box(labels: np.ndarray) -> Box | None:
+    """Rows and columns around the head in labels [H, W], with some margin; None where there is no head."""
+    rows, columns = (np.flatnonzero((labels == stability.HEAD).any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return None
+    margin = round(_MARGIN * labels.shape[0])
+    tall, wide = (slice(max(0, part[0] - margin), part[-1] + 1 + margin) for part in (rows, columns))
+    return tall, wide
+
+
+def spread(n: int, count: int) -> np.ndarray:
+    """At most `count` numbers spread evenly over 0 .. n-1."""
+    return np.unique(np.linspace(0, n - 1, min(n, count)).round().astype(int))
+
+
+METRICS = (
+    *(
+        Metric(
+            f"{kind}_{key}", f"{kind.upper()}, {name}", partial(_likeness, key=f"{kind}_{key}"), unit, "higher", region
+        )
+        for kind, unit in (("psnr", "dB"), ("ssim", ""))
+        for key, (name, region) in REGIONS.items()
+    ),
+    *(
+        Metric(key, label, partial(_lpips, **how), "", "lower", region, f"LPIPS 0.1, {how['net']}")
+        for key, label, region, how in (
+            ("lpips_alex", "LPIPS (alex), face", FACE_BOX, {"net": "alex"}),
+            ("lpips_whole", "LPIPS (alex), whole frame", WHOLE, {"net": "alex", "whole": True}),
+            ("lpips_vgg", "LPIPS (vgg), face", FACE_BOX, {"net": "vgg", "most": VGG_FRAMES}),
+        )
+    ),
+    Metric(
+        "flicker",
+        "Temporal flicker",
+        _flicker,
+        "grey levels of 255",
+        "lower",
+        HEAD_REGION,
+        "optical flow of the true video (iterated Lucas-Kanade)",
+    ),
+    Metric("seam", "Seam at the neck", _seam, "of the truth's gradient", "", "band where head meets neck or torso"),
+)
