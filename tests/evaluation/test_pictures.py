@@ -49,3 +49,22 @@ def test_lpips_looks_at_the_face_or_at_everything(rendering: Rendering, monkeypa
     assert found["lpips_whole"].value == 48 * 48 and found["lpips_alex"].value == (32 + 6) * (28 + 6)
     assert (found["lpips_alex"].n, found["lpips_vgg"].n) == (40, 12) and found["lpips_vgg"].model.endswith("vgg")
     assert loaded == ["alex", "vgg"]
+
+
+def test_neck_and_torso_are_judged_where_they_are_seen(rendering: Rendering, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    class Seen:
+        def __init__(self, net: str, progress: object) -> None: ...
+
+        def distance(self, a: np.ndarray, b: np.ndarray) -> float:
+            seen.append(a.shape)
+            return 0.5
+
+    monkeypatch.setattr(pictures, "Lpips", Seen)
+    keys = ["lpips_torso", "psnr_torso"]
+    found = measure(rendering, keys)
+    assert found["psnr_torso"].value == PSNR_LIMIT, "no pixel of the torso differs from the true video's"
+    assert not seen and "no frame has this region" in found["lpips_torso"].note, "8 rows are too few to be looked at"
+    rendering.reference.capture.labels[:, 8:, 6:40] = 3
+    assert measure(rendering, keys)["lpips_torso"].value == 0.5 and set(seen) == {(40, 34, 3)}

@@ -1,5 +1,6 @@
 """Metrics of pictures: how close the held-out ones come to the truth, and how steady they are."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -15,14 +16,18 @@ HEAD_REGION = "head (face parser's mask of the true frame)"
 WHOLE = "whole frame"
 OWN_WHOLE = "torso and background are the avatar's too"
 TRUE_WHOLE = "background, torso and neck are the true video's own pixels"
+TORSO_BOX = "box around the masks of neck and torso"
 FACE_BOX = "box around the head's mask, a sixteenth of the picture wider on each side"
 REGIONS = {
     "head": ("head", HEAD_REGION),
+    "torso": ("neck and torso", "neck and torso (face parser's mask of the true frame)"),
     "face_box": ("landmark box", "box around the true frame's 478 landmarks"),
     "whole": (WHOLE, WHOLE),
 }
 FLOW_PAIRS = 50
+SMALLEST = 32  # pixels, of a box that LPIPS can look at
 VGG_FRAMES = 12  # the larger network takes long
+BODY = (stability.NECK, stability.TORSO)
 _MARGIN = 1 / 16  # of the picture's side, around the head's box
 Box = tuple[slice, slice]  # rows and columns
 
@@ -34,7 +39,12 @@ def likeness(rendering: Rendering) -> dict[str, np.ndarray]:
     points = truth.track.points
     rendering.progress.stage("comparing pictures", len(rendering))
     for k, (true, render, labels) in enumerate(zip(truth.images, rendering.images, truth.labels, strict=True)):
-        masks = {"head": labels == stability.HEAD, "face_box": landmark_box(points[k], labels.shape), "whole": None}
+        masks = {
+            "head": labels == stability.HEAD,
+            "torso": np.isin(labels, BODY),
+            "face_box": landmark_box(points[k], labels.shape),
+            "whole": None,
+        }
         row = {f"psnr_{name}": psnr(true, render, mask) for name, mask in masks.items()}
         rows.append(row | {f"ssim_{name}": value for name, value in ssim(true, render, masks).items()})
         rendering.progress.update(k + 1)
@@ -64,19 +74,19 @@ def mean(values: np.ndarray, note: str = "") -> Score:
 
 
 def _likeness(rendering: Rendering, key: str) -> Score:
-    return mean(likeness(rendering)[key], _behind(rendering) if key.endswith("whole") else "")
+    return mean(likeness(rendering)[key], _behind(rendering) if key.endswith(("whole", "torso")) else "")
 
 
-def _lpips(rendering: Rendering, net: str, most: int = EVERY_FRAME, whole: bool = False) -> Score:
+def _lpips(rendering: Rendering, net: str, region: str, most: int = EVERY_FRAME) -> Score:
     lpips, truth, values = network(rendering.reference, Lpips, net), rendering.reference, []
     chosen = spread(len(rendering), most)
-    rendering.progress.stage(f"LPIPS ({net})", len(chosen))
+    rendering.progress.stage(f"LPIPS ({net}), {region}", len(chosen))
     for done, k in enumerate(chosen):
-        box = (slice(None), slice(None)) if whole else head_box(truth.labels[k])
+        box = _BOXES[region](truth.labels[k])
         if box is not None:
             values.append(lpips.distance(truth.images[k][box], rendering.images[k][box]))
         rendering.progress.update(done + 1)
-    return mean(np.array(values), _behind(rendering) if whole else "")
+    return mean(np.array(values), "" if region == "head" else _behind(rendering))
 
 
 def _flicker(rendering: Rendering) -> Score:
@@ -105,12 +115,23 @@ def landmark_box(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:  # b
 
 def head_box(labels: np.ndarray) -> Box | None:
     """Rows and columns around the head in labels [H, W], with some margin; None where there is no head."""
-    rows, columns = (np.flatnonzero((labels == stability.HEAD).any(axis=axis)) for axis in (1, 0))
+    return _box(labels == stability.HEAD, round(_MARGIN * labels.shape[0]))
+
+
+def _box(mask: np.ndarray, margin: int = 0) -> Box | None:
+    """Rows and columns around a mask [H, W]; None where it is smaller than networks can look at."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         return None
-    margin = round(_MARGIN * labels.shape[0])
     tall, wide = (slice(max(0, part[0] - margin), part[-1] + 1 + margin) for part in (rows, columns))
-    return tall, wide
+    return (tall, wide) if min(mask[tall, wide].shape) >= SMALLEST else None
+
+
+_BOXES: dict[str, Callable[[np.ndarray], Box | None]] = {
+    "head": head_box,
+    "torso": lambda labels: _box(np.isin(labels, BODY)),
+    "whole": lambda labels: (slice(None), slice(None)),
+}
 
 
 def spread(n: int, count: int) -> np.ndarray:
@@ -129,9 +150,10 @@ METRICS = (
     *(
         Metric(key, label, partial(_lpips, **how), "", "lower", region, f"LPIPS 0.1, {how['net']}")
         for key, label, region, how in (
-            ("lpips_alex", "LPIPS (alex), face", FACE_BOX, {"net": "alex"}),
-            ("lpips_whole", "LPIPS (alex), whole frame", WHOLE, {"net": "alex", "whole": True}),
-            ("lpips_vgg", "LPIPS (vgg), face", FACE_BOX, {"net": "vgg", "most": VGG_FRAMES}),
+            ("lpips_alex", "LPIPS (alex), face", FACE_BOX, {"net": "alex", "region": "head"}),
+            ("lpips_torso", "LPIPS (alex), neck and torso", TORSO_BOX, {"net": "alex", "region": "torso"}),
+            ("lpips_whole", "LPIPS (alex), whole frame", WHOLE, {"net": "alex", "region": "whole"}),
+            ("lpips_vgg", "LPIPS (vgg), face", FACE_BOX, {"net": "vgg", "region": "head", "most": VGG_FRAMES}),
         )
     ),
     Metric(
