@@ -9,6 +9,7 @@ from gaussiantalker.evaluation import insight
 from gaussiantalker.geometry import Camera
 from gaussiantalker.splatting.gaussians import Gaussians
 from gaussiantalker.talker import METHODS, Drive, Talker, find_method
+from gaussiantalker.talker.drive import AUDIO, EYE
 
 CAMERA = Camera(focal=120.0, cx=12.0, cy=12.0, width=24, height=24)
 
@@ -17,7 +18,8 @@ CAMERA = Camera(focal=120.0, cx=12.0, cy=12.0, width=24, height=24)
 def test_maps_and_planes_are_made_where_the_talker_is(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     gaussians = Gaussians.from_points(np.random.default_rng(0).normal(size=(20, 3)), sh_degree=1)
     talker = Talker(find_method(name), gaussians, speech_channels=4).to(META).eval()
-    drive = Drive(torch.randn(2, 8, 16, 4), torch.rand(2), torch.eye(4).repeat(2, 1, 1), torch.arange(2)).to(META)
+    conditions = {AUDIO: torch.randn(2, 8, 16, 4), EYE: torch.rand(2)}
+    drive = Drive(conditions, torch.eye(4).repeat(2, 1, 1), torch.arange(2)).to(META)
     monkeypatch.setattr(insight, "rasterize", rasterize)
     with OneDevice():
         maps, planes = insight.attention_maps(talker, CAMERA, drive), insight.plane_pictures(talker)
