@@ -1,12 +1,15 @@
 """Pictures of what moves a head, before what is behind it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gaussiantalker.geometry import Camera
+from gaussiantalker.speaking.recording import Recorder
+from gaussiantalker.splatting.room import Room
 from gaussiantalker.talker import Drive, Talker, TorsoField, fast_products, render
 
 BATCH = 4  # frames rendered together: enough to share the network's overhead, few enough to stay in cache
@@ -29,15 +32,33 @@ class Renderer:
         [B, H, W, 3] are behind the head.
         """
         device = self.talker.device
-        K = torch.from_numpy(self.camera.K).float().to(device)
-        drive = drive.to(device)
-        splats, behind = self.talker.deform(drive), self.behind(drive, sway, plates)
-        image, _, _ = render(splats, drive.viewmats, K, behind, self.talker.sh_degree)
-        return image.clamp_(0, 1).mul_(255).round_().byte().cpu().numpy()
+        behind = None if self.torso else torch.from_numpy(np.array(plates))
+        if device.type == "cuda":
+            spread = torch.as_tensor(drive.articulation).expand(len(drive.frames)).contiguous()
+            return self._recorder.pictures(drive._replace(articulation=spread), sway, behind)
+        behind = None if self.torso else behind.to(device)
+        return self.draw(drive.to(device), sway.to(device), behind).cpu().numpy()
 
     @torch.inference_mode()
-    def behind(self, drive: Drive, sway: Tensor, plates: np.ndarray | None) -> Tensor:
-        """What is behind the head, [B, H, W, 3] in [0, 1]."""
-        if self.torso:
-            return self.torso(drive.viewmats, sway.to(self.talker.device))
-        return torch.from_numpy(np.array(plates)).float().div_(255).to(self.talker.device)
+    @fast_products()
+    def draw(
+        self,
+        drive: Drive,
+        sway: Tensor,
+        plates: Tensor | None,
+        head_room: Room | None = None,
+        torso_room: Room | None = None,
+    ) -> Tensor:
+        """The same where everything is on the talker's device and stays there; with rooms, nothing waits for it."""
+        behind = self.torso(drive.viewmats, sway, torso_room) if self.torso else plates.float().div_(255)
+        splats = self.talker.deform(drive)
+        image, _, _ = render(splats, drive.viewmats, self._K, behind, self.talker.sh_degree, head_room)
+        return image.clamp_(0, 1).mul_(255).round_().byte()
+
+    @cached_property
+    def _K(self) -> Tensor:
+        return torch.from_numpy(self.camera.K).float().to(self.talker.device)
+
+    @cached_property
+    def _recorder(self) -> Recorder:
+        return Recorder(self.draw, self.talker.device)

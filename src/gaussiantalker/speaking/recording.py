@@ -1,0 +1,103 @@
+"""Pictures on a GPU: what is launched for one is recorded once, as a CUDA graph, and replayed for every other.
+
+A picture takes hundreds of small kernels, and launching them one by one takes longer than they do. A recording works on
+tensors of its own, into which inputs are copied. Tile lists have as much room as the first picture wants and half as
+much again; a picture that wants more is recorded anew.
+"""
+
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_flatten, tree_map_only
+
+from gaussiantalker.splatting.room import Room
+
+Work = Callable[
+    ..., Tensor
+]  # inputs, the head's room and the torso's to pictures on the device, without waiting for it
+Record = Callable[[Callable[[], None]], Callable[[], None]]
+
+MARGIN = 1.5
+_REHEARSALS = 2
+
+
+def on_a_graph(run: Callable[[], None]) -> Callable[[], None]:
+    """Records what a function launches on the current device; the result launches it all again."""
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):  # libraries set themselves up when first used, which cannot be recorded
+        for _ in range(_REHEARSALS):
+            run()
+    torch.cuda.current_stream().wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        run()
+    return graph.replay
+
+
+class Recording:
+    """Work on inputs of one shape."""
+
+    def __init__(self, work: Work, inputs: tuple, device: torch.device, record: Record):
+        self._work, self._device = work, device
+        self._inputs = tree_map_only(Tensor, lambda part: part.to(device, copy=True), inputs)
+        self._rooms = Room(1), Room(1)
+        self._run()  # tells how much room it wants
+        for room, wanted in zip(self._rooms, self._wanted.tolist(), strict=True):
+            room.capacity = int(MARGIN * wanted)
+        pinned = {"pin_memory": device.type == "cuda"}
+        self._on_host = [torch.empty(part.shape, dtype=part.dtype, **pinned) for part in (self._drawn, self._wanted)]
+        try:
+            self._replay = record(self._run)
+        except RuntimeError as error:
+            self._replay = self._run
+            warnings.warn(f"Pictures are launched kernel by kernel, more slowly: {str(error)[:100]}", stacklevel=2)
+
+    def pictures(self, inputs: tuple) -> np.ndarray | None:
+        """The work's results; None where its room was too small."""
+        for own, given in zip(_tensors(self._inputs), _tensors(inputs), strict=True):
+            own.copy_(given)
+        self._replay()
+        for there, here in zip((self._drawn, self._wanted), self._on_host, strict=True):
+            here.copy_(there, non_blocking=True)
+        if self._device.type == "cuda":
+            torch.cuda.current_stream(self._device).synchronize()
+        drawn, wanted = self._on_host
+        enough = all(count <= room.capacity for count, room in zip(wanted.tolist(), self._rooms, strict=True))
+        return drawn.numpy().copy() if enough else None
+
+    def _run(self) -> None:
+        self._drawn = self._work(*self._inputs, *self._rooms)
+        none = torch.zeros((), dtype=torch.int64, device=self._device)
+        self._wanted = torch.stack([none if room.wanted is None else room.wanted for room in self._rooms])
+
+
+class Recorder:
+    """Recordings of work for every shape of inputs that it meets. Threads take turns."""
+
+    def __init__(self, work: Work, device: torch.device, record: Record = on_a_graph):
+        self._work, self._device, self._record = work, device, record
+        self._recordings: dict[Any, Recording] = {}
+        self._turn = threading.Lock()
+
+    def pictures(self, *inputs: Any) -> np.ndarray:
+        """What the work makes of these inputs: tensors anywhere, in tuples and dicts of them."""
+        leaves, form = tree_flatten(inputs)
+        shape = str(form), tuple((part.shape, part.dtype) if isinstance(part, Tensor) else part for part in leaves)
+        with self._turn:
+            while True:
+                if shape not in self._recordings:
+                    self._recordings[shape] = Recording(self._work, inputs, self._device, self._record)
+                pictures = self._recordings[shape].pictures(inputs)
+                if pictures is not None:
+                    return pictures
+                del self._recordings[shape]
+
+
+def _tensors(inputs: Any) -> list[Tensor]:
+    return [part for part in tree_flatten(inputs)[0] if isinstance(part, Tensor)]
