@@ -24,10 +24,11 @@ from rich.table import Table
 from gaussiantalker import hardware, speech
 from gaussiantalker.geometry import Camera
 from gaussiantalker.kernels.threads import quiet_torch
+from gaussiantalker.memory import keep_memory
 from gaussiantalker.speaking import Avatar, Motion
 from gaussiantalker.speaking.frames import FrameStream
 from gaussiantalker.speaking.rendering import BATCH
-from gaussiantalker.splatting import Gaussians, keep_memory
+from gaussiantalker.splatting import Gaussians
 from gaussiantalker.talker import AUDIO, EYE, Drive, Listener, Talker, fast_products, find_method, render
 from gaussiantalker.timing import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from speech import sound

@@ -83,7 +83,8 @@ def measure(count: int, size: int, sh_degree: int, with_reference: bool) -> dict
     import torch
 
     from gaussiantalker import hardware
-    from gaussiantalker.splatting import keep_memory, rasterize
+    from gaussiantalker.memory import keep_memory
+    from gaussiantalker.splatting import rasterize
 
     keep_memory()
     leaves = {name: values.requires_grad_() for name, values in head(count, sh_degree).items()}

@@ -25,7 +25,8 @@ from rich.console import Console
 from rich.table import Table
 
 from gaussiantalker import hardware
-from gaussiantalker.splatting import Gaussians, keep_memory
+from gaussiantalker.memory import keep_memory
+from gaussiantalker.splatting import Gaussians
 from gaussiantalker.talker import Footage, Splats, Talker, fast_products, find_method, render
 from gaussiantalker.training.schedule import find_schedule
 from gaussiantalker.training.trainer import STAGES, Trainer

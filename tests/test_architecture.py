@@ -17,6 +17,7 @@ FLOORS = {
     "hardware": 0,
     "kernels": 0,
     "media": 0,
+    "memory": 0,
     "pretrained": 0,
     "progress": 0,
     "timing": 0,

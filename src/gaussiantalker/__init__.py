@@ -16,10 +16,11 @@ _HOMES = {
     "Avatar": "gaussiantalker.speaking",
     "Capture": "gaussiantalker.capture",
     "evaluate": "gaussiantalker.evaluation",
+    "keep_memory": "gaussiantalker.memory",
     "train": "gaussiantalker.training",
 }
 
-__all__ = ["Avatar", "Capture", "GaussianTalkerError", "evaluate", "train"]
+__all__ = ["Avatar", "Capture", "GaussianTalkerError", "evaluate", "keep_memory", "train"]
 
 
 def __getattr__(name: str) -> object:

@@ -27,6 +27,7 @@ from gaussiantalker.cli.speech import Speech
 from gaussiantalker.cli.train import Train
 from gaussiantalker.cli.verify import Verify
 from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.memory import keep_memory
 from gaussiantalker.progress import printable
 
 Verb = Demo | Capture | Train | Speak | Serve | Evaluate | Compare | Reproduce | Speech | Verify | Models | Doctor
@@ -60,6 +61,7 @@ def _run(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # A terminal without Unicode shall show a question mark, not a traceback.
     verb = read(arguments or ["--help"])
+    keep_memory()
     try:
         with shown_progress(Console(stderr=True)) as progress:
             told = verb.run(progress)

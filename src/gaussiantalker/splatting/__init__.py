@@ -3,7 +3,6 @@
 from gaussiantalker.splatting.densify import CloneSplitPrune
 from gaussiantalker.splatting.gaussians import Gaussians
 from gaussiantalker.splatting.mcmc import MarkovChain
-from gaussiantalker.splatting.memory import keep_memory
 from gaussiantalker.splatting.rasterization import rasterize
 
-__all__ = ["CloneSplitPrune", "Gaussians", "MarkovChain", "keep_memory", "rasterize"]
+__all__ = ["CloneSplitPrune", "Gaussians", "MarkovChain", "rasterize"]

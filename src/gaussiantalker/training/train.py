@@ -20,7 +20,6 @@ from gaussiantalker.speaking import Avatar, Motion, calm_stretch
 from gaussiantalker.speaking.folder import check_folder
 from gaussiantalker.speech.windows import PAPERS_LOOKAHEAD_MS
 from gaussiantalker.splatting.cpu import prepare
-from gaussiantalker.splatting.memory import keep_memory
 from gaussiantalker.talker import Footage, Listener, Method, Talker, find_method
 from gaussiantalker.timing import SAMPLES_PER_FRAME
 from gaussiantalker.training.card import model_card
@@ -54,8 +53,8 @@ def train(
     or any value of your own. `torso` is what is behind the head where it shall not be the method's own. What the avatar
     is after each number of deformation steps in `keep` is kept as well, in `out/after-STEPS`. `lookahead_ms` is how far
     beyond the beginning of a frame the avatar listens before it moves, one of `speech.windows.LOOKAHEADS_MS`: less is
-    answered sooner live, and costs the lips some truth (docs/live.md). The process keeps the memory it frees
-    (`splatting.memory`), without which a step takes nearly twice as long.
+    answered sooner live, and costs the lips some truth (docs/live.md). A step takes nearly twice as long in a process
+    that has not called `keep_memory`, as the command line does.
 
     Raises:
         GaussianTalkerError: an unknown method, schedule, look-ahead or device, no capture, a capture without sound, or
@@ -71,7 +70,6 @@ def train(
     if _finished(out, recipe):
         return out
     make_folder(out)
-    keep_memory()
     prepare(progress)  # on a GPU, too: the torso is fitted beside it
     trainer, listener = _prepared(source, parts, plan, seed, lookahead_ms, where, progress)
     talker, frames = trainer.talker, trainer.frames

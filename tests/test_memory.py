@@ -4,7 +4,7 @@ import resource
 import numpy as np
 import pytest
 
-from gaussiantalker.splatting import keep_memory
+from gaussiantalker.memory import keep_memory
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has these settings")
