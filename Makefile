@@ -1,4 +1,5 @@
 PYTHON ?= python3
+INSTALL = .venv/bin/pip install --quiet --no-require-hashes -c constraints.txt --build-constraint constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: demo docs test
@@ -11,17 +12,20 @@ docs: .venv/installed-docs
 test: .venv/installed-test
 	.venv/bin/python -m pytest
 
-.venv/bin/python:
+.venv/pip: pip.txt torch-cpu.txt
 	$(PYTHON) -m venv .venv
-
-.venv/installed: .venv/bin/python pyproject.toml constraints.txt
-	.venv/bin/pip install --quiet -c constraints.txt -e ".[provenance]"
+	.venv/bin/pip install --quiet --require-hashes -r pip.txt
+	.venv/bin/pip install --quiet --require-hashes --no-deps -r torch-cpu.txt 2>/dev/null || true
 	touch $@
 
-.venv/installed-test: .venv/bin/python pyproject.toml constraints.txt
-	.venv/bin/pip install --quiet -c constraints.txt -e '.[test]'
+.venv/installed: .venv/pip pyproject.toml constraints.txt
+	$(INSTALL) -e '.[provenance]'
 	touch $@
 
-.venv/installed-docs: .venv/bin/python pyproject.toml constraints.txt
-	.venv/bin/pip install --quiet -c constraints.txt -e '.[docs]'
+.venv/installed-test: .venv/pip pyproject.toml constraints.txt
+	$(INSTALL) -e '.[test]'
+	touch $@
+
+.venv/installed-docs: .venv/pip pyproject.toml constraints.txt
+	$(INSTALL) -e '.[docs]'
 	touch $@
