@@ -11,7 +11,7 @@ from synthetic_head import render_clip
 from gaussiantalker.capture import Capture, capture
 from gaussiantalker.evaluation import evaluate
 from gaussiantalker.media.video import read_frames, write_video
-from gaussiantalker.speaking import Avatar
+from gaussiantalker.speaking import Avatar, baking
 from gaussiantalker.training import SCHEDULES, train
 
 FRAMES, SIZE = 100, 128
@@ -28,6 +28,8 @@ def folders(model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_video(folder / "head.mp4", clip.video, clip.audio)
     capture(folder / "head.mp4", folder / "capture", size=SIZE)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(baking, "SNAPSHOTS", 192)
+        patch.setattr(baking, "STEPS", 500)
         patch.setitem(SCHEDULES, "short", replace(SCHEDULES["demo"], name="short", **SHORT))
         train(folder / "capture", folder / "avatar", schedule="short")
         finished = (folder / "avatar" / "avatar.json").stat().st_mtime_ns
@@ -61,10 +63,15 @@ def test_it_speaks_for_as_long_as_the_sound(folders: Path) -> None:
 def test_its_folder_is_complete(folders: Path) -> None:
     names = {path.name for path in (folders / "avatar").iterdir()}
     body = {"torso.safetensors", "background.png"}
-    assert names == {"avatar.json", "model.safetensors", "motion.npz", "preview.mp4", "README.md"} | body
+    assert (
+        names
+        == {"avatar.json", "model.safetensors", "motion.npz", "preview.mp4", "README.md", "blendshapes.safetensors"}
+        | body
+    )
 
 
 def test_it_can_be_evaluated(folders: Path) -> None:
     result = evaluate(folders / "avatar", quick=True)
     assert result["metrics"]["psnr_head"]["value"] > 20
+    assert result["metrics"]["baking_whole"]["value"] > 35
     assert (folders / "avatar" / "report.html").is_file()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gaussiantalker.cli.options import Device, Folder, Force, OptionalFile, OptionalFolder, OptionalPair
+from gaussiantalker.cli.options import Device, Exact, Folder, Force, OptionalFile, OptionalFolder, OptionalPair
 from gaussiantalker.progress import Progress
 
 
@@ -28,6 +28,7 @@ class Evaluate:
     """SyncNet's weights (syncnet_v2.model), for LSE-C and LSE-D; no package ships them."""
     articulation: float = 1.0
     """How far the mouth moves, as `speak` takes it: 1 as it was learnt."""
+    exact: Exact = False
     device: Device = "auto"
     force: Force = False
     """Measure on another capture than the avatar was trained on, and replace files that are not an evaluation's."""
@@ -48,6 +49,7 @@ class Evaluate:
             syncnet=self.syncnet,
             articulation=self.articulation,
             device=self.device,
+            exact=self.exact,
             force=self.force,
             progress=progress,
         )

@@ -14,4 +14,9 @@ Device = Annotated[
     str,
     tyro.conf.arg(metavar="NAME", help="Where to compute: `cpu`, `cuda`, or `auto`, whichever is faster here."),
 ]
+Exact = Annotated[
+    bool,
+    tyro.conf.FlagCreatePairsOff,
+    tyro.conf.arg(help="Run the trained network for every Gaussian, not the blendshapes that stand for it."),
+]
 Force = Annotated[bool, tyro.conf.FlagCreatePairsOff]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from gaussiantalker.cli.options import Device, OptionalFile
+from gaussiantalker.cli.options import Device, Exact, OptionalFile
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import Progress
 
@@ -35,6 +35,7 @@ class Serve:
     """A file that holds the token."""
     reach_out: bool = False
     """Also write first to addresses that viewers name, eight each at most: for a server they cannot reach first."""
+    exact: Exact = False
     device: Device = "auto"
 
     @property
@@ -62,5 +63,5 @@ class Serve:
                 f"Serving needs {missing.name}, which is not installed: run pip install 'gaussiantalker[serve]'."
             ) from None
         limits = Limits(candidates=_CANDIDATES if self.reach_out else 0)
-        serve(self.avatars, self.host, self.port, self._secret, self.device, progress, limits)
+        serve(self.avatars, self.host, self.port, self._secret, self.device, progress, limits, exact=self.exact)
         return self.when_stopped

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from gaussiantalker.cli.options import Device, File, Folder, Force, OptionalFile
+from gaussiantalker.cli.options import Device, Exact, File, Folder, Force, OptionalFile
 from gaussiantalker.progress import Progress
 
 
@@ -29,6 +29,7 @@ class Speak:
     """Sign with this certificate chain (PEM) instead of one made for you on first use."""
     key: OptionalFile = None
     """The certificate's private key (PEM, ES256)."""
+    exact: Exact = False
     device: Device = "auto"
 
     @property
@@ -44,7 +45,7 @@ class Speak:
         from gaussiantalker.speaking import Avatar
 
         signer = credentials(self.certificate, self.key) if self.certificate or self.key else None
-        avatar = Avatar.load(self.avatar, progress, self.device)
+        avatar = Avatar.load(self.avatar, progress, self.device, exact=self.exact)
         spoken = avatar.speak(self.audio, pose=self.pose, blink=self.blink, articulation=self.articulation)
         spoken.save(self.file, progress, labelled=self.label, signer=signer)
         return f"Written: {self.file}"

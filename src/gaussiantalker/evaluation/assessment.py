@@ -51,6 +51,7 @@ def evaluate(
     quick: bool = False,
     articulation: float = 1.0,
     device: str = "auto",
+    exact: bool = False,
     force: bool = False,
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
@@ -61,15 +62,16 @@ def evaluate(
     is an .npz with `lip_mm`, the exact lip opening of every frame of a generated video; `openface` are OpenFace's
     tables of truth.mp4 and render.mp4; `syncnet` is the weights file of SyncNet; `quick` leaves out FID and CSIM,
     which need large networks; `articulation` is how far the mouth moves, 1 as it was learnt; `device` is where the
-    avatar computes. `force` lets another capture than the avatar's own be measured on, and files be replaced that no
-    evaluation wrote.
+    avatar computes; an `exact` avatar runs its network for every Gaussian, otherwise it is measured as well what
+    blendshapes in its place cost. `force` lets another capture than the avatar's own be measured on, and files be
+    replaced that no evaluation wrote.
 
     Raises:
         GaussianTalkerError: a folder or file is missing or not what it should be, or would be lost; nothing is
             written then.
     """
     folder = Path(avatar)
-    loaded = Avatar.load(folder, progress, device).directed(articulation=articulation)
+    loaded = Avatar.load(folder, progress, device, exact=exact).directed(articulation=articulation)
     check_results(folder, [path for path in (truth, audio, syncnet, *(openface or ())) if path is not None], force)
     source = _capture_of(loaded, folder, capture, force)
     given = Inputs(

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection
 
-from gaussiantalker.evaluation import costs, likeness, lse, mouth, pictures, units
+from gaussiantalker.evaluation import baking, costs, likeness, lse, mouth, pictures, units
 from gaussiantalker.evaluation.held_out import Rendering
 from gaussiantalker.evaluation.record import Measured
 
-METRICS = {metric.key: metric for room in (pictures, likeness, lse, mouth, units, costs) for metric in room.METRICS}
+METRICS = {metric.key: metric for room in (pictures, baking, likeness, lse, mouth, units, costs) for metric in room.METRICS}
 
 
 def measure(rendering: Rendering, keys: Collection[str] = tuple(METRICS)) -> dict[str, Measured]:

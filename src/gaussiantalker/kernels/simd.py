@@ -244,6 +244,39 @@ def load(typing_context, array, index):
 
 
 @intrinsic
+def add_integer_products(typing_context, total, array, index, factors):
+    """total + a[2 i] x + a[2 i + 1] y in lane i, for the 32 neighbours a from this flat index of an int8 array.
+
+    `factors` is a float32 whose bits are x and y, two int16; `total`'s bits and the result's are int32, which
+    `from_integers` makes floats of. Unchecked.
+    """
+
+    def generate(context, builder, signature, values):
+        shorts, longs = (ir.VectorType(ir.IntType(bits), 2 * LANES) for bits in (16, 32))
+        total, array, index, factors = values
+        address = _address(context, builder, signature.args[1], array, index)
+        bytes_ = builder.load(builder.bitcast(address, ir.VectorType(ir.IntType(8), 2 * LANES).as_pointer()), align=1)
+        pairs = builder.bitcast(_spread(builder, factors), shorts)
+        products = builder.mul(builder.sext(bytes_, longs), builder.sext(pairs, longs))
+        even, odd = (
+            builder.shuffle_vector(products, products, _constant(_INT, range(first, 2 * LANES, 2))) for first in (0, 1)
+        )
+        return builder.bitcast(builder.add(builder.bitcast(total, _INTS), builder.add(even, odd)), _FLOATS)
+
+    return vec(vec, array, types.int64, types.float32), generate
+
+
+@intrinsic
+def from_integers(typing_context, integers):
+    """The int32 that the bits of a vector are, as floats."""
+
+    def generate(context, builder, signature, values):
+        return builder.sitofp(builder.bitcast(values[0], _INTS), _FLOATS)
+
+    return vec(vec), generate
+
+
+@intrinsic
 def store(typing_context, array, index, value):
     """Writes sixteen neighbours from this flat element index. Unchecked."""
 

@@ -140,7 +140,7 @@ class Experiments:
         return known
 
     def _measured(self, folder: Path, keys: list[str]) -> dict[str, Measured]:
-        avatar = Avatar.load(folder, self.reference.progress, self.device)
+        avatar = Avatar.load(folder, self.reference.progress, self.device, exact=True)
         with tempfile.TemporaryDirectory() as scratch:
             return measure(Rendering.of(avatar, folder, self.reference, Path(scratch)), keys)
 

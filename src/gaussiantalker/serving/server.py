@@ -27,6 +27,7 @@ def serve(
     device: str,
     progress: Progress,
     limits: Limits | None = None,
+    exact: bool = False,
 ) -> None:
     """Serves avatars until it is interrupted.
 
@@ -38,7 +39,7 @@ def serve(
     elif not is_loopback(host):
         raise GaussianTalkerError(f"Others can reach {host}: choose a secret and give it as --token-file as well.")
     with _bound(host, port) as place:
-        avatars, limits = load(folders, device, progress), limits or Limits()
+        avatars, limits = load(folders, device, progress, exact), limits or Limits()
         app = build(avatars, token, limits)
         log.set_up()
         name = f"[{host}]" if ":" in host else host
@@ -66,7 +67,7 @@ def _bound(host: str, port: int) -> socket.socket:
         raise GaussianTalkerError(f"Port {port} of {host} cannot be had ({error}); give another as --port.") from None
 
 
-def load(folders: Sequence[Path], device: str, progress: Progress) -> dict[str, Avatar]:
+def load(folders: Sequence[Path], device: str, progress: Progress, exact: bool = False) -> dict[str, Avatar]:
     """Avatars by the names of their folders. Raises GaussianTalkerError when two have the same, or there are none."""
     if not folders:
         raise GaussianTalkerError("Name the folder of at least one avatar, written by gaussiantalker train.")
@@ -75,12 +76,12 @@ def load(folders: Sequence[Path], device: str, progress: Progress) -> dict[str, 
         name = folder.resolve().name
         if name in avatars:
             raise GaussianTalkerError(f"Two avatars are called {name}; rename one's folder.")
-        avatars[name] = _warmed(folder, device, progress)
+        avatars[name] = _warmed(folder, device, progress, exact)
     return avatars
 
 
-def _warmed(folder: Path, device: str, progress: Progress) -> Avatar:
+def _warmed(folder: Path, device: str, progress: Progress, exact: bool) -> Avatar:
     """An avatar that has spoken a little, so that no client waits for what is slow the first time."""
-    avatar = Avatar.load(folder, progress, device)
+    avatar = Avatar.load(folder, progress, device, exact=exact)
     FrameStream(avatar).push(np.zeros(SAMPLE_RATE, np.float32))
     return avatar

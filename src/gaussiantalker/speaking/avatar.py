@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,20 +13,22 @@ from numpy.typing import ArrayLike
 
 from gaussiantalker import __version__, hardware
 from gaussiantalker.capture import Capture
-from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.errors import Failure, GaussianTalkerError
 from gaussiantalker.geometry import Camera
 from gaussiantalker.media.audio import read_audio
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.provenance.watermark import Watermark, payload_of
+from gaussiantalker.speaking.baking import bake
 from gaussiantalker.speaking.direction import Blink, Pose, directed
-from gaussiantalker.speaking.director import Director
-from gaussiantalker.speaking.folder import Parts, check_folder, facts, read_folder, write_folder
+from gaussiantalker.speaking.director import Director, steering_limit
+from gaussiantalker.speaking.folder import Parts, check_folder, facts, read_folder, write_blendshapes, write_folder
 from gaussiantalker.speaking.frames import AvFrame, FrameStream
 from gaussiantalker.speaking.motion import ARTICULATION_LIMIT, Motion, Steering
 from gaussiantalker.speaking.performance import Performance
 from gaussiantalker.speaking.rendering import BATCH, Renderer
+from gaussiantalker.speaking.situations import Situations, filmed
 from gaussiantalker.splatting.cpu import prepare
-from gaussiantalker.talker import Footage, Listener, Talker, TorsoField
+from gaussiantalker.talker import BakedTalker, Blendshapes, Drive, Footage, Listener, Talker, TorsoField
 
 
 @dataclass(frozen=True)
@@ -39,14 +42,21 @@ class Avatar:
     motion: Motion
     plates: np.ndarray | None  # uint8 [M, H, W, 3], one for each frame of the motion; none where there is a torso
     torso: TorsoField | None = None
+    blendshapes: Blendshapes | None = None
+    """What moves the Gaussians in the place of the network per Gaussian; None lets the network itself."""
     articulation: float = 1.0
     """How far the mouth moves with speech: 0 not at all, 1 as it was learnt, at most `ARTICULATION_LIMIT`."""
     conditions: Mapping[str, np.ndarray] = field(default_factory=dict)
     """What else moves the head in every frame, by the names of its method's tokens; else each is as usual."""
 
     @classmethod
-    def load(cls, path: str | Path, progress: Progress = SILENT, device: str = "auto") -> "Avatar":
+    def load(
+        cls, path: str | Path, progress: Progress = SILENT, device: str = "auto", *, exact: bool = False
+    ) -> "Avatar":
         """Reads an avatar's folder, to speak on "cpu", on "cuda" or on whichever is faster here.
+
+        Its Gaussians move by blendshapes (docs/blendshapes.md), which are made now and kept in the folder where there
+        are none; or, if it shall be `exact`, by the network that these stand for, which takes several times as long.
 
         Pictures come twice as fast in a process that has called `keep_memory`, as the command line does.
 
@@ -58,7 +68,16 @@ class Avatar:
         check_folder(path)
         if where.type == "cpu":
             prepare(progress)
-        return cls(*read_folder(path, where, progress))
+        avatar = cls(*read_folder(path, where, progress))
+        if exact:
+            return replace(avatar, blendshapes=None)
+        if avatar.blendshapes:
+            return avatar
+        progress.note(f"Baking {path}, once: about a minute.")
+        avatar = avatar.baked(filmed(path, avatar.info, avatar.talker, avatar.listener, avatar.motion), progress)
+        with suppress(Failure):  # others' avatars may be read-only; then it is done again next time
+            write_blendshapes(path, avatar.blendshapes)
+        return avatar
 
     def save(self, path: str | Path) -> None:
         """Writes the folder; `avatar.json` comes last, so a folder without it is not an avatar yet."""
@@ -71,7 +90,13 @@ class Avatar:
 
     @property
     def _parts(self) -> Parts:
-        return Parts(self.info, self.talker, self.listener, self.camera, self.motion, self.plates, self.torso)
+        seen = self.camera, self.motion, self.plates, self.torso
+        return Parts(self.info, self.talker, self.listener, *seen, self.blendshapes)
+
+    def baked(self, filmed: Drive, progress: Progress = SILENT) -> "Avatar":
+        """This avatar with blendshapes made of its network, from the frames that were filmed."""
+        situations = Situations(filmed, self.motion, steering_limit(self.torso is not None))
+        return replace(self, blendshapes=bake(self.talker, situations, self.camera, progress))
 
     def speak(
         self,
@@ -181,4 +206,5 @@ class Avatar:
 
     @cached_property
     def renderer(self) -> Renderer:
-        return Renderer(self.talker, self.camera, self.torso)
+        head = BakedTalker(self.talker, self.blendshapes) if self.blendshapes else self.talker
+        return Renderer(head, self.camera, self.torso)

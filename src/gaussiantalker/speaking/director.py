@@ -15,6 +15,11 @@ PLATES_LIMIT = 5.0  # degrees of steering over a torso that was recorded for ano
 FIELD_LIMIT = 40.0  # and over one that follows, as far as the head was filmed
 
 
+def steering_limit(free: bool) -> float:
+    """Degrees by which a head may be turned away from its motion, over a torso that follows or a recorded one."""
+    return FIELD_LIMIT if free else PLATES_LIMIT
+
+
 class Take(NamedTuple):
     """B frames to be rendered."""
 
@@ -53,7 +58,7 @@ class Director:
 
     def _steer(self, steering: Steering, viewmats: np.ndarray, sway: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Poses [B, 4, 4] and their slow parts where somebody steers; with plates, a pose must stay near its own."""
-        limit = FIELD_LIMIT if self.free else PLATES_LIMIT
+        limit = steering_limit(self.free)
         degrees, still = zip(*(steering.follow(limit) for _ in viewmats), strict=True)
         if self.free:
             share, rest = np.array(still), np.repeat(self.motion.viewmats[[self.motion.rest]], len(viewmats), axis=0)

@@ -1,5 +1,6 @@
 """An avatar's folder: what is written where, and how it is read again."""
 
+import hashlib
 import json
 import re
 from dataclasses import asdict
@@ -21,9 +22,10 @@ from gaussiantalker.media.video import read_frames, write_video
 from gaussiantalker.progress import Progress
 from gaussiantalker.speaking.motion import Motion
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.talker import Listener, Method, Talker, TorsoField, find_method
+from gaussiantalker.talker import Blendshapes, Listener, Method, Talker, TorsoField, find_method
 
-FORMAT = 3
+FORMAT, BLENDSHAPES_FORMAT = 3, 1
+BLENDSHAPES = "blendshapes.safetensors"
 NAMED_METHODS = 2  # the format in which a method was its name alone
 PLATES_CRF = 10  # plates lie behind every frame, so they are kept near-lossless
 
@@ -38,6 +40,7 @@ class Parts(NamedTuple):
     motion: Motion
     plates: np.ndarray | None  # uint8 [M, H, W, 3]
     torso: TorsoField | None
+    blendshapes: Blendshapes | None  # None where the model has not been baked
 
 
 def read_folder(path: Path, device: torch.device, progress: Progress) -> Parts:
@@ -56,11 +59,10 @@ def read_folder(path: Path, device: torch.device, progress: Progress) -> Parts:
     talker = _talker(path, info, tensors, listener.channels).to(device)
     arrays = read_arrays(_part(path, "motion.npz"), "rotations", "translations", "blink", "closed")
     motion = Motion(arrays["rotations"], arrays["translations"], arrays["blink"], bool(arrays["closed"]))
-    camera = Camera(**info["camera"])
-    if info["torso"] == "field":
-        return Parts(info, talker, listener, camera, motion, None, _torso(path, info, camera).to(device))
-    plates = np.stack(list(read_frames(_part(path, "plates.mp4"))))
-    return Parts(info, talker, listener, camera, motion, plates, None)
+    camera, blendshapes = Camera(**info["camera"]), _blendshapes(path)
+    torso = _torso(path, info, camera).to(device) if info["torso"] == "field" else None
+    plates = None if torso else np.stack(list(read_frames(_part(path, "plates.mp4"))))
+    return Parts(info, talker, listener, camera, motion, plates, torso, blendshapes.to(device) if blendshapes else None)
 
 
 def write_folder(path: str | Path, parts: Parts) -> None:
@@ -69,6 +71,9 @@ def write_folder(path: str | Path, parts: Parts) -> None:
     tensors = {f"talker.{name}": tensor for name, tensor in parts.talker.state_dict().items()}
     tensors |= {f"listener.{name}": torch.from_numpy(array) for name, array in parts.listener.arrays().items()}
     _write_tensors(path / "model.safetensors", tensors)
+    (path / BLENDSHAPES).unlink(missing_ok=True)
+    if parts.blendshapes:
+        write_blendshapes(path, parts.blendshapes)
     motion = parts.motion
     with atomic_path(path / "motion.npz") as temporary:
         np.savez(
@@ -105,14 +110,36 @@ def facts(parts: Parts) -> dict[str, Any]:
     }
 
 
+def write_blendshapes(path: Path, blendshapes: Blendshapes) -> None:
+    """Adds to an avatar's folder what its model was baked to."""
+    about = {"format": str(BLENDSHAPES_FORMAT), "moved": " ".join(blendshapes.moved), "model": _fingerprint(path)}
+    _write_tensors(path / BLENDSHAPES, blendshapes.tensors(), about)
+
+
+def _blendshapes(path: Path) -> Blendshapes | None:
+    """What the folder's model was baked to; None where there is no such file, or it belongs to another model."""
+    if not (path / BLENDSHAPES).is_file():
+        return None
+    with safe_open(path / BLENDSHAPES, framework="pt") as file:
+        about = file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    if about.get("format") != str(BLENDSHAPES_FORMAT) or about.get("model") != _fingerprint(path):
+        return None
+    return Blendshapes.from_tensors(tensors, tuple(about["moved"].split()))
+
+
+def _fingerprint(path: Path) -> str:
+    return hashlib.sha256(_part(path, "model.safetensors").read_bytes()).hexdigest()[:16]
+
+
 def _tensors(path: Path) -> dict[str, Tensor]:
     with safe_open(path, framework="pt") as file:
         return {name: file.get_tensor(name) for name in file.keys()}
 
 
-def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+def _write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, str] | None = None) -> None:
     with atomic_path(path) as temporary:  # safetensors' own writer would make the file private
-        temporary.write_bytes(serialize({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}))
+        temporary.write_bytes(serialize({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, about))
 
 
 def check_folder(path: Path) -> dict[str, Any]:

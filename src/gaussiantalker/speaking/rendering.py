@@ -10,16 +10,16 @@ from torch import Tensor
 from gaussiantalker.geometry import Camera
 from gaussiantalker.speaking.recording import Recorder
 from gaussiantalker.splatting.room import Room
-from gaussiantalker.talker import Drive, Talker, TorsoField, fast_products, render
+from gaussiantalker.talker import BakedTalker, Drive, Talker, TorsoField, fast_products, render
 
 BATCH = 4  # frames rendered together: enough to share the network's overhead, few enough to stay in cache
 
 
 @dataclass(frozen=True)
 class Renderer:
-    """A talker before a camera, and the torso below it where there is one."""
+    """A head before a camera, and the torso below it where there is one."""
 
-    talker: Talker
+    head: Talker | BakedTalker
     camera: Camera
     torso: TorsoField | None
 
@@ -31,7 +31,7 @@ class Renderer:
         `sway` [B, 4, 4] is the slow part of their poses, which a torso follows; without one, `plates` uint8
         [B, H, W, 3] are behind the head.
         """
-        device = self.talker.device
+        device = self.head.device
         behind = None if self.torso else torch.from_numpy(np.array(plates))
         if device.type == "cuda":
             spread = torch.as_tensor(drive.articulation).expand(len(drive.frames)).contiguous()
@@ -39,8 +39,6 @@ class Renderer:
         behind = None if self.torso else behind.to(device)
         return self.draw(drive.to(device), sway.to(device), behind).cpu().numpy()
 
-    @torch.inference_mode()
-    @fast_products()
     def draw(
         self,
         drive: Drive,
@@ -49,16 +47,29 @@ class Renderer:
         head_room: Room | None = None,
         torso_room: Room | None = None,
     ) -> Tensor:
-        """The same where everything is on the talker's device and stays there; with rooms, nothing waits for it."""
+        """The same where everything is on the head's device and stays there; with rooms, nothing waits for it."""
+        return self.shade(drive, sway, plates, head_room, torso_room).mul_(255).round_().byte()
+
+    @torch.inference_mode()
+    @fast_products()
+    def shade(
+        self,
+        drive: Drive,
+        sway: Tensor,
+        plates: Tensor | None,
+        head_room: Room | None = None,
+        torso_room: Room | None = None,
+    ) -> Tensor:
+        """The same [B, H, W, 3] in [0, 1], before shades are rounded to bytes."""
         behind = self.torso(drive.viewmats, sway, torso_room) if self.torso else plates.float().div_(255)
-        splats = self.talker.deform(drive)
-        image, _, _ = render(splats, drive.viewmats, self._K, behind, self.talker.sh_degree, head_room)
-        return image.clamp_(0, 1).mul_(255).round_().byte()
+        splats = self.head.deform(drive)
+        image, _, _ = render(splats, drive.viewmats, self._K, behind, self.head.sh_degree, head_room)
+        return image.clamp_(0, 1)
 
     @cached_property
     def _K(self) -> Tensor:
-        return torch.from_numpy(self.camera.K).float().to(self.talker.device)
+        return torch.from_numpy(self.camera.K).float().to(self.head.device)
 
     @cached_property
     def _recorder(self) -> Recorder:
-        return Recorder(self.draw, self.talker.device)
+        return Recorder(self.draw, self.head.device)

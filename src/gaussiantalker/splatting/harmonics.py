@@ -20,7 +20,8 @@ _F3, _G3 = f4(0.3731763325901154), f4(1.445305721320277)
 
 
 @helper
-def _write_basis(degree, x, y, z, basis):
+def write_basis(degree, x, y, z, basis):
+    """The basis at unit directions of sixteen Gaussians: vector k of the flat array is function k."""
     simd.store(basis, 0, simd.splat(_C0))
     if degree > 0:
         simd.store(basis, 16, -_C1 * y)
@@ -82,7 +83,7 @@ def _direction(means, g, eye):
 @helper
 def _shade_sixteen(g, degree, eye, means, sh, colors, basis):
     x, y, z, _ = _direction(means, g, eye)
-    _write_basis(degree, x, y, z, basis)
+    write_basis(degree, x, y, z, basis)
     red = green = blue = simd.splat(_HALF)
     for k in range((degree + 1) ** 2):
         weight = simd.load(basis, 16 * k)
@@ -127,7 +128,7 @@ def _shade_gradient_sixteen(g, degree, eye, inputs, to_colors, outputs, basis, s
     green = simd.select(simd.column(colors, g, 1) > f4(0), simd.column(to_colors, g, 1), f4(0))
     blue = simd.select(simd.column(colors, g, 2) > f4(0), simd.column(to_colors, g, 2), f4(0))
     x, y, z, inverse = _direction(means, g, eye)
-    _write_basis(degree, x, y, z, basis)
+    write_basis(degree, x, y, z, basis)
     for k in range((degree + 1) ** 2):
         weight = simd.load(basis, 16 * k)
         along = (

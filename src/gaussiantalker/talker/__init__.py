@@ -1,5 +1,6 @@
 """Talker: the model that turns sound, blink and pose into moving Gaussians."""
 
+from gaussiantalker.talker.blendshapes import BakedTalker, Blendshapes
 from gaussiantalker.talker.conditions import TOKENS, Token
 from gaussiantalker.talker.drive import AUDIO, EYE, Drive
 from gaussiantalker.talker.footage import Footage, Shots
@@ -13,6 +14,8 @@ __all__ = [
     "AUDIO",
     "EYE",
     "METHODS",
+    "BakedTalker",
+    "Blendshapes",
     "TOKENS",
     "Drive",
     "Footage",

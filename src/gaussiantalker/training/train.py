@@ -87,6 +87,7 @@ def train(
     trainer.after_step = keep_some
     trainer.run(out / CHECKPOINT, recipe, progress)
     avatar = _avatar(out, trainer, talker, body, source, listener, recipe)
+    avatar = avatar.baked(trainer.footage.drive(trainer.frames), progress)
     _present(avatar, out, source, progress)
     avatar.save(out)
     (out / CHECKPOINT).unlink()

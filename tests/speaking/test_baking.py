@@ -1,0 +1,150 @@
+"""Blendshapes that stand for a talker's network, and the avatar's folder that keeps them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gaussiantalker.geometry import Camera
+from gaussiantalker.media.files import read_json
+from gaussiantalker.speaking import Avatar, Motion, Steering, baking
+from gaussiantalker.speaking.folder import BLENDSHAPES
+from gaussiantalker.speaking.motion import ARTICULATION_LIMIT
+from gaussiantalker.speaking.situations import Situations, filmed
+from gaussiantalker.speech.logmel import LogMel
+from gaussiantalker.splatting.gaussians import Gaussians
+from gaussiantalker.talker import AUDIO, EYE, Drive, Listener, Talker, find_method
+
+SIZE = 40
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baking, "SNAPSHOTS", 192)
+    monkeypatch.setattr(baking, "STEPS", 600)
+    monkeypatch.setattr(baking, "VIEWS", 4)
+
+
+def syllables(samples: int = 16_000) -> np.ndarray:
+    time = np.arange(samples) / 16_000
+    pitch = 300 + 200 * np.sin(2 * np.pi * time)
+    return (0.3 * np.sin(2 * np.pi * np.cumsum(pitch) / 16_000) * np.sin(6 * np.pi * time) ** 2).astype(np.float32)
+
+
+def an_avatar(method: str) -> Avatar:
+    """A hundred dots that move with sound, eyes and pose, by untrained networks whose last layers say something."""
+    rng = np.random.default_rng(0)
+    torch.manual_seed(0)
+    listener = Listener.fit(LogMel(), syllables(48_000), channels=6)
+    gaussians = Gaussians.from_points(rng.normal(size=(100, 3)), rng.random((100, 3)), sh_degree=1, opacity=0.8)
+    talker = Talker(find_method(method), gaussians, listener.channels)
+    for name, parameter in talker.offsets.named_parameters():
+        if "last" in name:
+            torch.nn.init.normal_(parameter, std=0.02)
+    motion = Motion(np.tile(np.eye(3), (50, 1, 1)), np.linspace([-1, 0, 8], [1, 0, 8], 50), np.linspace(0, 1, 50))
+    plates = np.full((50, SIZE, SIZE, 3), 90, np.uint8)
+    camera = Camera(60.0, SIZE / 2, SIZE / 2, SIZE, SIZE)
+    return Avatar({}, talker.eval().requires_grad_(False), listener, camera, motion, plates)
+
+
+def its_frames(avatar: Avatar) -> Drive:
+    return filmed(Path("nowhere"), {}, avatar.talker, avatar.listener, avatar.motion)
+
+
+def pictures(avatar: Avatar, **how: object) -> np.ndarray:
+    return np.stack([frame.image for frame in avatar.speak(syllables(), **how)]).astype(float)
+
+
+@pytest.mark.parametrize("method", ["gaussiantalker", "gstalker", "egstalker", "gaussiantalker-star/deform-colour"])
+def test_blendshapes_show_what_the_network_shows(method: str) -> None:
+    exact = an_avatar(method)
+    baked = exact.baked(its_frames(exact))
+    for how in ({}, {"articulation": 2.0, "blink": 1.0}, {"articulation": 0.0, "blink": 0.0}):
+        true, like = pictures(exact, **how), pictures(baked, **how)
+        rest = np.median(true, axis=0)
+        assert np.square(like - true).mean() < 0.1 * np.square(true - rest).mean() + 0.1, how
+
+
+def test_baking_is_the_same_for_the_same_seed_and_leaves_the_random_numbers_alone() -> None:
+    avatar = an_avatar("gaussiantalker-star")
+    torch.manual_seed(3)
+    expected = torch.rand(3)
+    torch.manual_seed(3)
+    first, second = (avatar.baked(its_frames(avatar)).blendshapes for _ in range(2))
+    assert torch.equal(torch.rand(3), expected)
+    for name, value in first.state_dict().items():
+        assert torch.equal(second.state_dict()[name], value), name
+
+
+def test_gaussians_that_hardly_matter_carry_no_bases() -> None:
+    avatar = an_avatar("gaussiantalker-star")
+    avatar.talker.raw["opacity_logits"][30:] = -20.0
+    shapes = avatar.baked(its_frames(avatar)).blendshapes
+    assert len(shapes.reach) <= 30 and len(shapes.means) == 100
+
+
+def test_situations_are_all_that_may_be_asked() -> None:
+    avatar = an_avatar("gaussiantalker-star")
+    drive = Situations(its_frames(avatar), avatar.motion, limit=5.0).draw(300)
+    assert 0 <= drive.articulation.min() < 0.3 and ARTICULATION_LIMIT - 0.3 < drive.articulation.max()
+    assert (drive.articulation == 1).float().mean() > 0.5
+    assert drive.conditions[EYE].min() < 0.05 and drive.conditions[EYE].max() > 0.95
+    assert drive.conditions[AUDIO].shape == (300, 8, 16, 6)
+    said = Situations(its_frames(avatar), avatar.motion, limit=5.0).utterances(5)
+    assert (said.viewmats == said.viewmats[0]).all() and (said.conditions[EYE] == said.conditions[EYE][0]).all()
+    assert (said.conditions[AUDIO] != said.conditions[AUDIO][0]).any()
+
+
+def test_nothing_flies_off_where_nobody_has_been() -> None:
+    """Any steering: coefficients stay within those of baking, and so do the Gaussians."""
+    avatar = an_avatar("gaussiantalker-star")
+    baked = avatar.baked(its_frames(avatar))
+    drive = its_frames(avatar)
+    far = drive.given(**{AUDIO: 50 * drive.conditions[AUDIO]})
+    near, beyond = (baked.renderer.head.deform(each).means for each in (drive, far))
+    assert (beyond - near).abs().max() < 3 * (near.amax(dim=0) - near.amin(dim=0)).max() + 0.1
+    steering = Steering(yaw=90, pitch=-90, blink=1.0, articulation=2.0)
+    contexts = far.conditions[AUDIO][:8].numpy()
+    assert len(list(baked.perform(contexts, 0, steering))) == 8
+
+
+def test_a_folder_is_baked_once_and_again_for_another_model(tmp_path: Path) -> None:
+    avatar, notes = an_avatar("gaussiantalker-star"), []
+
+    class Listening:
+        def stage(self, name: str, total: int) -> None: ...
+
+        def update(self, done: int, **numbers: float) -> None: ...
+
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    avatar.save(tmp_path)
+    assert Avatar.load(tmp_path, exact=True).blendshapes is None
+    assert not (tmp_path / BLENDSHAPES).exists()
+    first = Avatar.load(tmp_path, Listening()).blendshapes
+    assert [note for note in notes if "Baking" in note]
+    notes.clear()
+    again = Avatar.load(tmp_path, Listening()).blendshapes
+    assert not [note for note in notes if "Baking" in note]
+    assert torch.equal(again.bases, first.bases) and again.moved == first.moved
+    assert Avatar.load(tmp_path, exact=True).blendshapes is None
+    other = an_avatar("gaussiantalker-star")
+    other.talker.raw["means"] += 0.1
+    kept = (tmp_path / BLENDSHAPES).read_bytes()
+    other.save(tmp_path)
+    (tmp_path / BLENDSHAPES).write_bytes(kept)
+    Avatar.load(tmp_path, Listening())
+    assert [note for note in notes if "Baking" in note]
+    assert read_json(tmp_path / "avatar.json")["torso"] == "plates"
+
+
+def test_a_baked_avatar_is_saved_with_its_blendshapes(tmp_path: Path) -> None:
+    avatar = an_avatar("gaussiantalker-star")
+    baked = avatar.baked(its_frames(avatar))
+    baked.save(tmp_path)
+    assert torch.equal(Avatar.load(tmp_path).blendshapes.bases, baked.blendshapes.bases)
+    replace(baked, blendshapes=None).save(tmp_path)
+    assert not (tmp_path / BLENDSHAPES).exists()
