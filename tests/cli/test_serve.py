@@ -36,7 +36,7 @@ def test_the_token_comes_from_the_option_the_file_or_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = []
-    monkeypatch.setattr(server, "serve", lambda *arguments: given.append(arguments[3]))
+    monkeypatch.setattr(server, "serve", lambda *arguments, **_: given.append(arguments[3]))
     (tmp_path / "token").write_text("from-file\n")
     monkeypatch.setenv("GAUSSIANTALKER_TOKEN", "from-environment")
     for options in ("", f"--token-file {tmp_path / 'token'}", "--token from-option"):

@@ -47,7 +47,7 @@ class FakeAvatar:
         self.talker.device = torch.device("cpu")
         self.talker.raw = {"means": torch.zeros(7, 3)}
         self.talker.method = SimpleNamespace(name="gaussiantalker-star")
-        self.listener = self.torso = None
+        self.listener = self.torso = self.blendshapes = None
         self.articulation = 1.0
 
     def directed(self, articulation: float) -> "FakeAvatar":

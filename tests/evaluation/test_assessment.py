@@ -30,7 +30,7 @@ def avatar_folder(
     folder = tmp_path / "avatar"
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(bytes(1000))
-    monkeypatch.setattr(assessment.Avatar, "load", lambda path, *_: performer())
+    monkeypatch.setattr(assessment.Avatar, "load", lambda path, *_, **__: performer())
     monkeypatch.setattr(assessment.Capture, "load", lambda path: capture, raising=False)
     monkeypatch.setattr(assessment, "Landmarker", lambda progress: mouth_reader)
     monkeypatch.setattr("gaussiantalker.evaluation.pictures.Lpips", _no_lpips)
@@ -121,7 +121,7 @@ def test_openface_tables_take_the_place_of_a_guess(avatar_folder: Path, tmp_path
 def test_a_late_mouth_is_found_late(
     avatar_folder: Path, performer: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(assessment.Avatar, "load", lambda path, *_: performer(late=2))
+    monkeypatch.setattr(assessment.Avatar, "load", lambda path, *_, **__: performer(late=2))
     metrics = evaluate(avatar_folder, "capture", quick=True)["metrics"]
     assert metrics["lip_lag"]["value"] == pytest.approx(80, abs=15)
     assert metrics["lip_correlation"]["value"] < 0.9
@@ -167,7 +167,7 @@ def test_a_capture_that_is_gone_is_asked_for(
     avatar_folder: Path, performer: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     avatar = performer()
-    monkeypatch.setattr(assessment.Avatar, "load", lambda path, *_: avatar)
+    monkeypatch.setattr(assessment.Avatar, "load", lambda path, *_, **__: avatar)
     with pytest.raises(GaussianTalkerError, match="name its capture with --capture"):
         evaluate(avatar_folder)
     avatar.info["capture"] = "../gone"
@@ -194,7 +194,7 @@ def test_another_persons_capture_is_refused_unless_it_is_meant(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     avatar = performer()
-    monkeypatch.setattr(assessment.Avatar, "load", lambda path, *_: avatar)
+    monkeypatch.setattr(assessment.Avatar, "load", lambda path, *_, **__: avatar)
     avatar.info["recipe"], capture.fingerprint = {"capture": "mine"}, "mine"
     good = evaluate(avatar_folder, "capture", quick=True)
     capture.fingerprint = "yours"

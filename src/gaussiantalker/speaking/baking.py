@@ -17,12 +17,12 @@ from gaussiantalker.talker.blendshapes import LEVELS, NUMBERS, Blendshapes, Coef
 from gaussiantalker.talker.talker import RAW_NAMES
 
 COUNT = 32  # bases
-SNAPSHOTS, CHUNK = 1536, 96
+SNAPSHOTS, CHUNK = 2304, 96
 FRAMES = 8  # that the network moves together
 VIEWS, UTTERANCES, PROBES = 24, 4, 2
 SPEECH_WEIGHT = 20.0  # of the pixel that speech changes most, against one that it never changes
 NEGLIGIBLE = 1e-3  # share of all that moves in pictures that Gaussians without bases may have together
-STEPS, BATCH, RATE = 4_000, 256, 3e-3
+STEPS, BATCH, RATE = 4_000, 256, 6e-3
 
 
 def bake(
