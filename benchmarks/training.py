@@ -118,7 +118,7 @@ def cut_step(trainer: Trainer, spent: dict[str, list[float]]) -> None:
     drawn = render(leaves, shots.drive.viewmats, trainer.K, shots.plate, trainer.talker.sh_degree)[:2]
     seen = [part.detach().requires_grad_() for part in drawn]
     lap("splatting")
-    trainer.photometric(*seen, shots, trainer.step, canonical=trainer.stage == 0).backward()
+    sum(trainer.losses(*seen, shots, trainer.step, canonical=trainer.stage == 0).values()).backward()
     lap("losses")
     torch.autograd.backward(drawn, [part.grad for part in seen])
     lap("splatting")

@@ -34,7 +34,7 @@ def test_a_step_of_training_stays_on_its_device(name: str) -> None:
         for splats in (talker.canonical(), talker.deform(there.drive)):
             seen = sum(part.mean() for part in splats)
             image, alpha = seen + there.plate, seen + there.plate[..., :1]
-            photometric(image, alpha, there, 0, canonical=False).backward()
+            sum(photometric(image, alpha, there, 0, canonical=False).values()).backward()
     assert all(p.grad.device == META for p in talker.parameters() if p.grad is not None)
 
 

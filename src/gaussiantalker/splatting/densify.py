@@ -50,6 +50,10 @@ class CloneSplitPrune:
         """`scene_scale` is the radius of the cameras' positions, or of the object, in world units."""
         return {"scene_scale": scene_scale, "grad2d": None, "seen": None, "radius": None}
 
+    def cost(self, opacities: Tensor, scales: Tensor) -> Tensor | None:
+        """Nothing is added to the loss."""
+        return None
+
     def step_pre_backward(self, params: Params, optimizers: Optimizers, state: dict, step: int, info: dict) -> None:
         if step < self.refine_until and info["means2d"].requires_grad:
             info["means2d"].retain_grad()

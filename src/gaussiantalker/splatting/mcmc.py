@@ -1,7 +1,7 @@
 """Gaussians as samples of a Markov chain: dead ones move to where live ones are (Kheradmand et al. 2024).
 
-An alternative to `densify.CloneSplitPrune` with the same calls. The paper adds 0.01 times the mean opacity and the
-mean scale to the loss, which is the trainer's to do: only then do unneeded Gaussians die.
+An alternative to `densify.CloneSplitPrune` with the same calls. The trainer adds `cost` to the loss: only then do
+unneeded Gaussians die.
 """
 
 from dataclasses import dataclass
@@ -29,9 +29,15 @@ class MarkovChain:
     dead_opacity: float = 0.005
     noise: float = 5e5
     """Times the learning rate of the means, times each covariance: how far nearly dead Gaussians wander per step."""
+    weight_opacity: float = 0.01
+    weight_scale: float = 0.01
 
     def initialize_state(self, scene_scale: float = 1.0) -> dict:
         return {}
+
+    def cost(self, opacities: Tensor, scales: Tensor) -> Tensor:
+        """What is added to the loss for opacities [N] and scales [N, 3] (equation 10)."""
+        return self.weight_opacity * opacities.mean() + self.weight_scale * scales.mean()
 
     def step_pre_backward(self, params: Params, optimizers: Optimizers, state: dict, step: int, info: dict) -> None:
         pass

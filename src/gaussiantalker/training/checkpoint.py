@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 from torch.optim import Optimizer
 
+from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import atomic_path
 
 
@@ -21,8 +22,16 @@ def write_checkpoint(path: Path, tensors: dict[str, Tensor], facts: dict[str, An
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    with safe_open(path, framework="pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["facts"])
+    """The inverse of `write_checkpoint`. Raises GaussianTalkerError when the file is damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["facts"])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise damaged(path) from error
+
+
+def damaged(path: Path) -> GaussianTalkerError:
+    return GaussianTalkerError(f"{path} is damaged: remove it, and run the same command again to start anew.")
 
 
 def optimizer_tensors(optimizers: dict[str, Optimizer]) -> dict[str, Tensor]:

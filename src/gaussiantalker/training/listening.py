@@ -13,6 +13,7 @@ from gaussiantalker.capture.blendshapes import NAMES
 from gaussiantalker.capture.folder import Tracking
 from gaussiantalker.hardware import one_torch_thread
 from gaussiantalker.talker.audio import SpeechNet
+from gaussiantalker.training.chance import LISTENING, seed_torch
 
 BATCH = 64
 RATE, WEIGHT_DECAY = 2e-3, 0.1
@@ -40,7 +41,7 @@ def learn_to_listen(network: SpeechNet, contexts: np.ndarray, targets: Tensor, s
 
 
 def _fit(network: SpeechNet, contexts: np.ndarray, targets: Tensor, steps: int, seed: int) -> None:
-    torch.manual_seed(seed)
+    seed_torch(seed, LISTENING)
     device = next(network.parameters()).device
     reader = nn.Linear(network.width, targets.shape[1]).to(device)
     parameters = [*network.parameters(), *reader.parameters()]

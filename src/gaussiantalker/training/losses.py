@@ -1,5 +1,7 @@
 """What training minimises (GaussianTalker, section 4.4 and supplement)."""
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
 
@@ -8,6 +10,14 @@ from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.splatting.ssim import ssim
 from gaussiantalker.talker import Shots
 from gaussiantalker.training.schedule import Schedule
+
+
+class Loss(Protocol):
+    """What training minimises is the sum of these."""
+
+    def __call__(self, image: Tensor, alpha: Tensor, shots: Shots, step: int, canonical: bool) -> dict[str, Tensor]:
+        """Weighted terms, each a number, by name: for rendered pictures [B, H, W, 3] and alpha [B, H, W, 1] of these
+        shots at a step of one of the two stages."""
 
 
 class PhotometricLoss:
@@ -28,20 +38,22 @@ class PhotometricLoss:
             network = Lpips("vgg" if schedule.perceptual == "vgg-features" else "alex", progress, device)
             self.perceptual = network.feature_loss if schedule.perceptual == "vgg-features" else network.loss
 
-    def __call__(self, image: Tensor, alpha: Tensor, shots: Shots, step: int, canonical: bool) -> Tensor:
-        """The loss of rendered pictures [B, H, W, 3] and alpha [B, H, W, 1] at a step of one of the stages."""
+    def __call__(self, image: Tensor, alpha: Tensor, shots: Shots, step: int, canonical: bool) -> dict[str, Tensor]:
         plan = self.schedule
-        loss = plan.weight_l1 * (image - shots.image).abs().mean()
         structure = ssim(image.movedim(-1, 1), shots.image.movedim(-1, 1)).mean()
-        loss = loss + plan.weight_ssim * (1 - structure) + plan.weight_mask * (alpha[..., 0] - shots.head).abs().mean()
+        terms = {
+            "L1": plan.weight_l1 * (image - shots.image).abs().mean(),
+            "SSIM": plan.weight_ssim * (1 - structure),
+            "mask": plan.weight_mask * (alpha[..., 0] - shots.head).abs().mean(),
+        }
         if plan.lips_in_canonical or not canonical:
-            loss = loss + plan.weight_lips * patch_loss(image, shots.image, shots.lips)
+            terms["lips"] = plan.weight_lips * patch_loss(image, shots.image, shots.lips)
         if plan.weight_eyes:
-            loss = loss + plan.weight_eyes * patch_loss(image, shots.image, shots.eyes)
+            terms["eyes"] = plan.weight_eyes * patch_loss(image, shots.image, shots.eyes)
         if plan.weight_perceptual and step % plan.perceptual_every == 0:
             weight = plan.weight_perceptual * plan.perceptual_every
-            loss = loss + weight * self.perceptual(*some_patch(image, shots, plan.perceptual_patch))
-        return loss
+            terms["perceptual"] = weight * self.perceptual(*some_patch(image, shots, plan.perceptual_patch))
+        return terms
 
 
 def some_patch(image: Tensor, shots: Shots, side: int) -> tuple[Tensor, Tensor]:
@@ -70,7 +82,7 @@ def patch_loss(image: Tensor, truth: Tensor, boxes: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def head_psnr(image: Tensor, shots: Shots) -> float:
-    """Decibels over the head's pixels, [B, H, W, 3] in [0, 1]."""
+def head_psnr(image: Tensor, shots: Shots) -> Tensor:
+    """Decibels over the head's pixels, a number, of pictures [B, H, W, 3] in [0, 1]."""
     error = ((image.clamp(0, 1) - shots.image) ** 2).mean(dim=-1)
-    return float(-10 * torch.log10((error * shots.head).sum() / shots.head.sum().clamp_min(1) + 1e-12))
+    return -10 * torch.log10((error * shots.head).sum() / shots.head.sum().clamp_min(1) + 1e-12)

@@ -1,5 +1,6 @@
 """Training the torso field: on what the frames show beside the head, and on nothing else."""
 
+import math
 import time
 import warnings
 from pathlib import Path
@@ -18,8 +19,11 @@ from gaussiantalker.progress import Progress
 from gaussiantalker.splatting.gaussians import Gaussians
 from gaussiantalker.splatting.ssim import ssim
 from gaussiantalker.talker.torso import TorsoField, slow_part
+from gaussiantalker.training.chance import TORSO, seed_torch
 from gaussiantalker.training.checkpoint import read_checkpoint, write_checkpoint
+from gaussiantalker.training.finite import largest_gradient, not_finite
 
+STAGE = "neck and shoulders"
 HEAD, NECK = 1, 2
 STEPS_SHARE = 0.6  # of the deformation's steps, each of which takes five times as long
 PER_PIXEL = 16  # Gaussians for each pixel of the picture's side: detail lies along edges, and these grow with the side
@@ -139,7 +143,7 @@ def kept_torso(
         state, facts = read_checkpoint(path)
         if facts["recipe"] == recipe:
             return Torso(TorsoField.from_state(state, capture.camera, capture.background), facts["seconds"])
-    progress.stage("neck and shoulders", steps)
+    progress.stage(STAGE, steps)
     started = time.perf_counter()
     field = fit_torso(capture, frames, steps, recipe["seed"], progress)
     out = Torso(field, time.perf_counter() - started)
@@ -149,7 +153,7 @@ def kept_torso(
 
 def fit_torso(capture: Capture, frames: np.ndarray, steps: int, seed: int, progress: Progress) -> TorsoField:
     """A torso field for these frames of a capture."""
-    torch.manual_seed(seed)
+    seed_torch(seed, TORSO)
     field = TorsoField(Body(capture, frames).gaussians(capture.camera, seed), capture.camera, capture.background)
     tracking = capture.tracking
     poses = rigid(tracking.rotations, tracking.translations)
@@ -168,6 +172,10 @@ def fit_torso(capture: Capture, frames: np.ndarray, steps: int, seed: int, progr
         loss = loss + WEIGHT_STEADY * (mix[0] - 2 * mix[1] + mix[2]).square().mean()
         optimizer.zero_grad()
         loss.backward()
+        numbers = loss.detach(), largest_gradient(field.parameters())
+        for what, number in zip(("the loss", "a gradient"), torch.stack(numbers).tolist(), strict=True):
+            if not math.isfinite(number):
+                raise not_finite(what, [int(frame)], step, STAGE)
         optimizer.step()
         progress.update(step + 1, loss=float(loss.detach()))
     return field.eval().requires_grad_(False)

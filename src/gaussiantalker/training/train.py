@@ -23,6 +23,7 @@ from gaussiantalker.splatting.cpu import prepare
 from gaussiantalker.talker import Footage, Listener, Method, Talker, find_method
 from gaussiantalker.timing import SAMPLES_PER_FRAME
 from gaussiantalker.training.card import model_card
+from gaussiantalker.training.chance import NETWORK, checked_seed, seed_torch
 from gaussiantalker.training.initialise import initial_gaussians
 from gaussiantalker.training.schedule import Schedule, find_schedule
 from gaussiantalker.training.torso import STEPS_SHARE, Torso, kept_torso
@@ -60,7 +61,7 @@ def train(
         GaussianTalkerError: an unknown method, schedule, look-ahead or device, no capture, a capture without sound, or
             a folder `out` that holds an avatar trained otherwise.
     """
-    where = hardware.device(device)
+    where, seed = hardware.device(device), checked_seed(seed)
     plan = schedule if isinstance(schedule, Schedule) else find_schedule(schedule)
     parts, out = method if isinstance(method, Method) else find_method(method), Path(out)
     source = Capture.load(capture)
@@ -79,12 +80,12 @@ def train(
         body = kept_torso(out / TORSO_CHECKPOINT, source, frames, steps, recipe, progress)
         trainer.footage.torso = body.field.to(where)
 
-    def keep_some(step: int) -> None:
-        if step in keep:
-            folder = kept(out, step)
+    def keep_some(trainer: Trainer) -> None:
+        if trainer.stage == 1 and trainer.step in keep:
+            folder = kept(out, trainer.step)
             _avatar(folder, trainer, copy.deepcopy(talker), body, source, listener, recipe).save(folder)
 
-    trainer.after_step = keep_some
+    trainer.on_step = keep_some
     trainer.run(out / CHECKPOINT, recipe, progress)
     avatar = _avatar(out, trainer, talker, body, source, listener, recipe)
     avatar = avatar.baked(trainer.footage.drive(trainer.frames), progress)
@@ -108,7 +109,7 @@ def _prepared(
     progress.stage("preparing", 1)
     heard = source.audio[: source.train_frames * SAMPLES_PER_FRAME]
     listener = Listener.fit(speech.load(ENCODER, progress), heard, lookahead_ms=lookahead_ms)
-    torch.manual_seed(seed)
+    seed_torch(seed, NETWORK)
     gaussians = initial_gaussians(source, plan.points, plan.sh_degree, seed, method.start)
     talker = Talker(method, gaussians, listener.channels)
     footage = Footage(source, listener, talker.conditions.seen(source))

@@ -1,5 +1,6 @@
 """The two stages of training (GaussianTalker, section 4): the canonical head, then how it deforms."""
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,14 +13,23 @@ from torch.optim import Adam
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import SILENT, Progress
-from gaussiantalker.splatting.densify import CloneSplitPrune
 from gaussiantalker.talker import AUDIO, Footage, Shots, Splats, Talker, fast_products, render
 from gaussiantalker.talker.talker import RAW_NAMES
-from gaussiantalker.training.checkpoint import optimizer_tensors, read_checkpoint, restore_optimizers, write_checkpoint
+from gaussiantalker.training.chance import checked_seed, seed_torch, shuffled
+from gaussiantalker.training.checkpoint import (
+    damaged,
+    optimizer_tensors,
+    read_checkpoint,
+    restore_optimizers,
+    write_checkpoint,
+)
+from gaussiantalker.training.finite import largest_gradient, not_finite
+from gaussiantalker.training.interruption import held_back
 from gaussiantalker.training.listening import learn_to_listen, mouth_targets
-from gaussiantalker.training.losses import PhotometricLoss, head_psnr
+from gaussiantalker.training.losses import Loss, PhotometricLoss, head_psnr
 from gaussiantalker.training.poses import PoseCorrections
 from gaussiantalker.training.schedule import Schedule
+from gaussiantalker.training.strategies import STRATEGY, Strategy, find_strategy
 
 SHUT, SHUT_REPEATS = 0.3, 2  # blinks are a frame in twenty, too rare to be learnt from in a short training
 LISTENER_SHARE = 0.1  # of the network's learning rate
@@ -38,52 +48,69 @@ class Trainer:
         schedule: Schedule,
         seed: int,
         progress: Progress = SILENT,
+        *,
+        loss: Loss | None = None,
+        strategy: Strategy | None = None,
+        on_step: Callable[["Trainer"], None] | None = None,
     ):
-        """Shows to `progress` the licence of a network that the loss needs and fetches."""
-        self.talker, self.footage, self.frames, self.schedule, self.seed = talker, footage, frames, schedule, seed
+        """`loss` and `strategy` take the places of `PhotometricLoss` and clone-split-prune; `on_step` is called with
+        the trainer after each step of both stages. Shows to `progress` the licence of a network that the loss fetches.
+        """
+        self.talker, self.footage, self.frames, self.schedule = talker, footage, frames, schedule
+        self.seed = checked_seed(seed)
         self.device = talker.device
         self.K = footage.K.to(self.device)
         self.poses = PoseCorrections(len(footage.viewmats)).to(self.device)
         self.steps = (schedule.canonical_steps, schedule.deformation_steps)
         self.stage = self.step = 0
+        self.whole = True  # nothing is half done, so that what is here can be kept
         self.seconds = 0.0
-        self.psnr = self.loss = float("nan")
-        self.photometric = PhotometricLoss(schedule, progress, self.device)
+        self.loss = self.psnr = math.nan  # running means
+        self.losses = loss or PhotometricLoss(schedule, progress, self.device)
+        self.strategy = strategy or find_strategy(STRATEGY, schedule)
+        self.on_step = on_step or (lambda trainer: None)
         self.curve: list[tuple[int, float, float]] = []  # step over both stages, loss, PSNR
-        self.after_step: Callable[[int], None] = lambda step: None  # called after each step of the deformation stage
         self._prepare_stage()
 
     @fast_products()
-    def run(self, checkpoint: Path, recipe: dict[str, Any], progress: Progress) -> None:
-        """Trains to the end, from the checkpoint where there is one.
+    def run(self, checkpoint: Path, recipe: dict[str, Any] | None = None, progress: Progress = SILENT) -> None:
+        """Trains to the end, from the checkpoint where there is one of this recipe.
 
-        A checkpoint is written now and then, and when Ctrl-C interrupts.
+        A checkpoint is written now and then, and when Ctrl-C interrupts, which is honoured between steps.
 
         Raises:
-            GaussianTalkerError: the checkpoint belongs to another recipe.
+            GaussianTalkerError: the checkpoint belongs to another recipe, or is damaged.
+            Failure: a loss or a gradient is not a finite number. The talker is what it was before that step.
         """
-        self.recipe = recipe
+        self.recipe = recipe or {}
         if checkpoint.is_file():
             self._restore(checkpoint)
         else:
             self._listen(progress)
         try:
-            while self.stage < len(STAGES):
-                self._run_stage(checkpoint, progress)
-                if self.stage == 0:
-                    self._finish_canonical()
-                self.stage, self.step = self.stage + 1, 0
-                if self.stage < len(STAGES):
-                    self._prepare_stage()
-                self._save(checkpoint)
+            with held_back() as honour:
+                while self.stage < len(STAGES):
+                    self._run_stage(checkpoint, progress, honour)
+                    self.whole = False
+                    self._end_stage()
+                    self.whole = True
+                    self._save(checkpoint)
         except KeyboardInterrupt:
-            self._save(checkpoint)
+            if self.whole:
+                self._save(checkpoint)
             raise
 
     @property
     def steps_done(self) -> int:
         """Over both stages."""
         return self.step + sum(self.steps[: self.stage])
+
+    def _end_stage(self) -> None:
+        if self.stage == 0:
+            self._finish_canonical()
+        self.stage, self.step = self.stage + 1, 0
+        if self.stage < len(STAGES):
+            self._prepare_stage()
 
     def _finish_canonical(self) -> None:
         self.talker.bake()
@@ -98,27 +125,31 @@ class Trainer:
         started = time.perf_counter()
         targets = mouth_targets(self.footage.capture.tracking)[self.frames]
         contexts, steps = self.footage.contexts[self.frames], self.schedule.listening_steps
+        for what, values in (("the audio", torch.from_numpy(contexts)), ("the tracked mouth", targets)):
+            self._check(what, values, self.frames)
         learn_to_listen(speech, contexts, targets, steps, self.seed)
         self.seconds += time.perf_counter() - started
         progress.update(1)
 
-    def _run_stage(self, checkpoint: Path, progress: Progress) -> None:
+    def _run_stage(self, checkpoint: Path, progress: Progress, honour: Callable[[], None]) -> None:
         progress.stage(STAGES[self.stage], self.steps[self.stage])
         take_step = (self._canonical_step, self._deformation_step)[self.stage]
         while self.step < self.steps[self.stage]:
             started = time.perf_counter()
-            torch.manual_seed(hash((self.seed, self.stage, self.step)) % 2**31)
+            seed_torch(self.seed, self.stage, self.step)
+            self.whole = False
             self._set_rates()
             take_step()
             self.step += 1
             self.seconds += time.perf_counter() - started
             if self.step % 25 == 0:
                 self.curve.append((self.steps_done, round(self.loss, 5), round(self.psnr, 3)))
+            self.whole = True
             progress.update(self.step, loss=self.loss, psnr=self.psnr, gaussians=len(self.talker.raw["means"]))
-            if self.stage == 1:
-                self.after_step(self.step)
+            self.on_step(self)
             if self.step % self.schedule.checkpoint_every == 0:
                 self._save(checkpoint)
+            honour()
 
     def _prepare_stage(self) -> None:
         """Fresh optimizers for what the stage trains, as in the public code."""
@@ -130,21 +161,19 @@ class Trainer:
             "opacity_logits": schedule.rate_opacity,
             "sh": schedule.rate_sh,
         }
-        frozen = {RAW_NAMES.get(name, name) for name in talker.method.predicted} if self.stage == 0 else set()
+        # What the canonical stage reads off the triplane is not learnt beside it.
+        said = {RAW_NAMES.get(name, name) for name in talker.method.predicted} if self.stage == 0 else set()
         for name, parameter in talker.raw.items():
-            parameter.requires_grad_(name not in frozen)
-        self.optimizers = {name: Adam([talker.raw[name]], rate, eps=1e-15, fused=True) for name, rate in rates.items()}
+            parameter.requires_grad_(name not in said)
+        self.optimizers = {
+            name: Adam([talker.raw[name]], rate, eps=1e-15, fused=True)
+            for name, rate in rates.items()
+            if name not in said
+        }
         self.optimizers["network"] = Adam(self._network_groups(), schedule.rate_network, fused=True)
         self.optimizers["triplane"] = Adam(talker.triplane.parameters(), schedule.rate_triplane, fused=True)
         if schedule.rate_poses:
             self.optimizers["poses"] = Adam(self.poses.parameters(), schedule.rate_poses, fused=True)
-        self.strategy = CloneSplitPrune(
-            grow_after=schedule.canonical_steps // 8,
-            prune_after=schedule.canonical_steps // 16,
-            refine_until=schedule.canonical_steps * 7 // 8,
-            prune_big_after=schedule.canonical_steps * 3 // 8,
-            grow_below=schedule.grow_below,
-        )
         self.density = self.strategy.initialize_state(camera_extent(self.footage.viewmats[self.frames]))
 
     def _network_groups(self) -> list[dict[str, Any]]:
@@ -162,7 +191,7 @@ class Trainer:
         progress = self.step / self.steps[self.stage]
         for name, last in (("means", 0.01), ("network", 0.1), ("triplane", 0.1)):
             rate = getattr(self.schedule, f"rate_{'positions' if name == 'means' else name}")
-            for group in self.optimizers[name].param_groups:
+            for group in self.optimizers[name].param_groups if name in self.optimizers else ():
                 group["lr"] = rate * last**progress * group.get("share", 1.0)
 
     def _pick(self, count: int) -> np.ndarray:
@@ -170,8 +199,7 @@ class Trainer:
         picked, frames = [], self._playlist()
         for number in range(self.step * count, (self.step + 1) * count):
             epoch, place = divmod(number, len(frames))
-            order = np.random.default_rng((self.seed, self.stage, epoch)).permutation(frames)
-            picked.append(order[place])
+            picked.append(frames[shuffled(len(frames), self.seed, self.stage, epoch)[place]])
         return np.array(picked)
 
     def _playlist(self) -> np.ndarray:
@@ -182,32 +210,52 @@ class Trainer:
         return np.concatenate([self.frames, np.tile(shut, SHUT_REPEATS)])
 
     def _shots(self, count: int) -> Shots:
-        shots = self.footage.shots(self._pick(count)).to(self.device)
+        shots = self.footage.shots(self._pick(count))
+        for name, values in {**shots.drive.conditions, "pose": shots.drive.viewmats}.items():
+            self._check(f"the {name}", values, shots.drive.frames.numpy())
+        shots = shots.to(self.device)
         if not self.schedule.rate_poses:
             return shots
         drive = shots.drive
         return shots._replace(drive=drive._replace(viewmats=self.poses(drive.viewmats, drive.frames)))
 
+    def _check(self, what: str, values: Tensor, frames: np.ndarray) -> None:
+        """Raises Failure where not all values [B, ...] of frames [B] are finite."""
+        wrong = ~values.reshape(len(values), -1).isfinite().all(dim=1).numpy()
+        if wrong.any():
+            raise not_finite(what, frames[wrong].tolist(), self.step, STAGES[self.stage])
+
     def _degree(self) -> int:
         return min(self.talker.sh_degree, self.step // self.schedule.sh_degree_every)
 
     def _canonical_step(self) -> None:
-        shots = self._shots(1)
+        shots, raw = self._shots(1), self.talker.raw
         splats = self.talker.canonical()
         image, alpha, info = render(splats, shots.drive.viewmats, self.K, shots.plate, self._degree())
-        self._descend(image, alpha, shots)
+        self.strategy.step_pre_backward(raw, self.optimizers, self.density, self.step, info)
+        cost = self.strategy.cost(splats.opacities, splats.scales)
+        self._descend(image, alpha, shots, {} if cost is None else {"density": cost})
         self._refine(splats, info)
 
     def _refine(self, splats: Splats, info: dict) -> None:
-        """Clones, splits and prunes; the opacity that counts is the whole, not the part the prediction adds to."""
+        """Clones, splits and prunes by the Gaussians as they are seen.
+
+        Where an attribute is raw plus what the triplane says, the strategy is given the sum and changes the sum; what
+        the triplane says goes along with each Gaussian, and is taken off again.
+        """
         raw = self.talker.raw
-        params = {
-            **raw,
-            "start": raw["opacity_logits"],
-            "opacity_logits": nn.Parameter(splats.opacities.logit().detach()),
+        seen = {
+            "opacity_logits": splats.opacities.logit(1e-6),
+            "log_scales": splats.scales.log(),
+            "quats": splats.quats,
         }
+        sums = {name: nn.Parameter(value.detach()) for name, value in seen.items() if name not in self.optimizers}
+        said = {f"{name} said": nn.Parameter(value.detach() - raw[name]) for name, value in sums.items()}
+        params = {**raw, **sums, **said}
         self.strategy.step_post_backward(params, self.optimizers, self.density, self.step, info)
-        params["opacity_logits"] = params.pop("start")
+        for name, value in sums.items():
+            own = params[name].detach() - params.pop(f"{name} said").detach()
+            params[name] = raw[name] if params[name] is value else nn.Parameter(own, requires_grad=False)
         raw.update(params)
 
     def _deformation_step(self) -> None:
@@ -216,41 +264,75 @@ class Trainer:
         heard = contexts + self.schedule.speech_noise * torch.randn_like(contexts)
         splats = self.talker.deform(shots.drive.given(audio=heard))
         image, alpha, _ = render(splats, shots.drive.viewmats, self.K, shots.plate, self.talker.sh_degree)
-        self._descend(image, alpha, shots)
+        self._descend(image, alpha, shots, {})
 
-    def _descend(self, image: Tensor, alpha: Tensor, shots: Shots) -> None:
-        loss = self.photometric(image, alpha, shots, self.step, canonical=self.stage == 0)
+    def _descend(self, image: Tensor, alpha: Tensor, shots: Shots, costs: dict[str, Tensor]) -> None:
+        """One step of all optimizers, or none where a number is not finite."""
+        terms = costs | self.losses(image, alpha, shots, self.step, canonical=self.stage == 0)
         if self.schedule.rate_poses:
-            loss = loss + self.schedule.weight_poses * self.poses.cost(shots.drive.frames)
+            terms["poses"] = self.schedule.weight_poses * self.poses.cost(shots.drive.frames)
+        loss = torch.stack(list(terms.values())).sum()
         for optimizer in self.optimizers.values():
             optimizer.zero_grad()
         loss.backward()
+        # One look at the device, for all three.
+        numbers = torch.stack([loss.detach(), head_psnr(image, shots), largest_gradient(self._trained())]).tolist()
+        if not all(map(math.isfinite, numbers)):
+            raise not_finite(self._culprit(terms), shots.drive.frames.tolist(), self.step, STAGES[self.stage])
         for optimizer in self.optimizers.values():
             optimizer.step()
-        self.loss = _smooth(self.loss, float(loss.detach()))
-        self.psnr = _smooth(self.psnr, head_psnr(image, shots))
+        self.loss, self.psnr = _smooth(self.loss, numbers[0]), _smooth(self.psnr, numbers[1])
+
+    def _trained(self) -> list[Tensor]:
+        """Every parameter that a gradient has reached."""
+        groups = (group for optimizer in self.optimizers.values() for group in optimizer.param_groups)
+        return [parameter for group in groups for parameter in group["params"] if parameter.grad is not None]
+
+    def _culprit(self, terms: dict[str, Tensor]) -> str:
+        """What is not finite: a term of the loss or, where all are, a gradient."""
+        for name, value in terms.items():
+            if not value.isfinite():
+                return f"the loss's term {name}"
+        names = {id(parameter): name for name, parameter in self.talker.named_parameters()}
+        for parameter in self._trained():
+            if not parameter.grad.isfinite().all():
+                return f"the gradient of {names.get(id(parameter), 'the poses')}"
+        return "the picture"
 
     def _save(self, checkpoint: Path) -> None:
+        density = {name: value for name, value in self.density.items() if not isinstance(value, Tensor)}
         facts = {
             "recipe": self.recipe,
             "stage": self.stage,
             "step": self.step,
             "seconds": self.seconds,
             "curve": self.curve,
+            "loss": self.loss,
+            "psnr": self.psnr,
+            "density": density,
         }
-        facts |= {"loss": self.loss, "psnr": self.psnr}
         state = {f"talker/{name}": value for name, value in self.talker.state_dict().items()}
+        state |= {f"density/{name}": value for name, value in self.density.items() if name not in density}
         state["poses"] = self.poses.values
         write_checkpoint(checkpoint, state | optimizer_tensors(self.optimizers), facts)
 
     def _restore(self, checkpoint: Path) -> None:
         tensors, facts = read_checkpoint(checkpoint)
-        if facts["recipe"] != self.recipe:
+        if facts.get("recipe") != self.recipe:
             raise GaussianTalkerError(
                 f"{checkpoint.parent} holds the start of another training: remove it or choose another --out."
             )
-        for name in self.talker.raw:
-            self.talker.raw[name] = nn.Parameter(tensors[f"talker/raw.{name}"].to(self.device))
+        try:
+            self._take(tensors, facts)
+        except (KeyError, RuntimeError, ValueError, TypeError) as error:
+            raise damaged(checkpoint) from error
+
+    def _take(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+        for name, start in self.talker.raw.items():
+            value = tensors[f"talker/raw.{name}"]
+            if value.shape != (len(tensors["talker/raw.means"]), *start.shape[1:]):
+                raise ValueError(f"{name} of shape {list(value.shape)}")
+            self.talker.raw[name] = nn.Parameter(value.to(self.device))
         self.poses.values.data.copy_(tensors["poses"])
         self.talker.free = tensors["talker/free"].to(self.device)
         self.talker.load_state_dict(
@@ -261,6 +343,11 @@ class Trainer:
         if self.stage < len(STAGES):
             self._prepare_stage()
             restore_optimizers(self.optimizers, tensors)
+            self.density = facts["density"] | {
+                name.removeprefix("density/"): value.to(self.device)
+                for name, value in tensors.items()
+                if name.startswith("density/")
+            }
 
 
 def camera_extent(viewmats: Tensor) -> float:
@@ -271,4 +358,4 @@ def camera_extent(viewmats: Tensor) -> float:
 
 def _smooth(average: float, value: float, weight: float = 0.05) -> float:
     """An exponential average that starts at its first value."""
-    return value if average != average else average + weight * (value - average)
+    return value if math.isnan(average) else average + weight * (value - average)
