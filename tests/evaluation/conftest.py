@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from gaussiantalker.evaluation.faces import EYE_CORNERS, LOWER_LIP, POINTS, UPPER_LIP
+from gaussiantalker.capture.face_mesh import INNER_LIPS, OUTER_EYE_CORNERS
+from gaussiantalker.capture.landmarker import POINTS
 from gaussiantalker.evaluation.held_out import Inputs, Reference, Rendering
 from gaussiantalker.progress import SILENT
 
@@ -30,9 +31,9 @@ class MouthReader:
         if picture.max() == 0:
             return None
         points = np.random.default_rng(0).random((POINTS, 3)) * SIZE
-        points[EYE_CORNERS[0]], points[EYE_CORNERS[1]] = (14, 18, 0), (34, 18, 0)
+        points[list(OUTER_EYE_CORNERS)] = (14, 18, 0), (34, 18, 0)
         opening = picture[31, 24, 0] / 255
-        points[UPPER_LIP], points[LOWER_LIP] = (24, 30, 0), (24, 30 + 20 * opening, 0)
+        points[list(INNER_LIPS)] = (24, 30, 0), (24, 30 + 20 * opening, 0)
         return SimpleNamespace(points=points, blendshapes=np.full(52, opening))
 
 

@@ -7,16 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gaussiantalker.evaluation.faces import (
-    EYE_CORNERS,
-    LOWER_LIP,
-    MOUTH,
-    POINTS,
-    UPPER_LIP,
-    Track,
-    mouth_distance,
-    track,
-)
+from gaussiantalker.capture.face_mesh import INNER_LIPS, OUTER_EYE_CORNERS
+from gaussiantalker.capture.landmarker import POINTS
+from gaussiantalker.evaluation.faces import MOUTH, Track, mouth_distance, track
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -52,9 +45,15 @@ def test_mouth_distance_of_one_known_point() -> None:
 
 def test_lip_opening_is_in_units_of_the_eye_corners() -> None:
     points = np.zeros((1, POINTS, 2))
-    points[0, EYE_CORNERS[1]] = (100, 0)
-    points[0, UPPER_LIP], points[0, LOWER_LIP] = (50, 60), (50, 80)
+    points[0, OUTER_EYE_CORNERS[1]] = (100, 0)
+    points[0, INNER_LIPS] = (50, 60), (50, 80)
     assert Track(points, np.zeros((1, 52))).lip_opening == pytest.approx([0.2])
+    turned = np.repeat(points, 4, axis=0)
+    turned[0, OUTER_EYE_CORNERS[1]] = (50, 0)
+    turned[1] = np.nan
+    openings = Track(turned, np.zeros((4, 52))).lip_opening
+    assert np.isnan(openings[1]) and openings[[0, 2, 3]] == pytest.approx(0.2), "a turned head's mouth is as high"
+    assert np.isnan(Track(turned[[1]], np.zeros((1, 52))).lip_opening).all()
 
 
 def test_pictures_without_a_face_are_counted_and_not_scored() -> None:

@@ -12,6 +12,7 @@ from gaussiantalker.capture.arrays import ArrayReader, ArrayWriter
 from gaussiantalker.capture.face_mesh import load_face_mesh
 from gaussiantalker.capture.faces import find_faces, gaps
 from gaussiantalker.capture.folder import Capture
+from gaussiantalker.capture.labels import BACKGROUND, HEAD
 from gaussiantalker.capture.pose import Motion, place_shape
 from gaussiantalker.capture.tracking import save_tracking
 from gaussiantalker.errors import GaussianTalkerError
@@ -136,10 +137,10 @@ def write_dataset(capture: Capture, folder: str | Path, progress: Progress = SIL
         write_image(folder / "ori_imgs" / f"{k}.jpg", picture)
         np.savetxt(folder / "ori_imgs" / f"{k}.lms", tracking.landmarks[k, list(adnerf.LANDMARKS_68)], "%.4f")
         write_image(folder / "parsing" / f"{k}.png", adnerf.PARSING_COLOURS[labels])
-        behind = np.where(labels[..., None] == 0, capture.background, picture)
+        behind = np.where(labels[..., None] == BACKGROUND, capture.background, picture)
         write_image(folder / "gt_imgs" / f"{k}.jpg", behind)
         plate = capture.plates[k]
-        body = (labels > 1) | (np.abs(plate.astype(int) - capture.background).max(-1) > 8) & (labels == 1)
+        body = (labels > HEAD) | (np.abs(plate.astype(int) - capture.background).max(-1) > 8) & (labels == HEAD)
         write_image(folder / "torso_imgs" / f"{k}.png", np.dstack([plate, 255 * body.astype(np.uint8)]))
         progress.update(k + 1)
     _write_poses(capture, folder)

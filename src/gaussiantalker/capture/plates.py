@@ -12,11 +12,11 @@ from scipy import ndimage
 
 from gaussiantalker.capture.arrays import ArrayReader, ArrayWriter
 from gaussiantalker.capture.fill import pull_push
+from gaussiantalker.capture.labels import BACKGROUND, HEAD
 from gaussiantalker.capture.parallel import in_order
 from gaussiantalker.media.image import resize, write_image
 from gaussiantalker.progress import Progress
 
-BACKGROUND, HEAD = 0, 1
 _SAMPLES = 120
 _ROWS = 32
 # A picture has another background where this share of what most pictures show is off by so many grey levels.

@@ -16,6 +16,7 @@ from scipy.interpolate import LinearNDInterpolator
 from scipy.sparse.linalg import spsolve
 from scipy.spatial import cKDTree
 
+from gaussiantalker.capture import labels as label
 from gaussiantalker.capture.arrays import ArrayReader, spread
 from gaussiantalker.capture.morphable import EYE, HAIR, INSIDE_MOUTH, MOUTH, NECK, REGIONS, SKIN, TEETH, TONGUE
 from gaussiantalker.capture.mouth import mouth_colours
@@ -24,7 +25,6 @@ from gaussiantalker.geometry import Camera, project, rigid
 from gaussiantalker.media.files import read_arrays
 from gaussiantalker.progress import Progress
 
-_HEAD, _NECK = 1, 2  # numbers in labels.npy
 _COUNTS = {SKIN: 14_000, NECK: 3_000, EYE: 1_200, MOUTH: 1_200, TEETH: 1_200, TONGUE: 800}
 _SHELL_POINTS = 22_000
 _CENTRE = np.array([0.0, 0.1, 0.75])  # middle of an average skull, head units
@@ -50,8 +50,8 @@ def make_points(folder: Path, camera: dict[str, Any], progress: Progress) -> dic
     poses = rigid(tracking["rotations"][chosen], tracking["translations"][chosen])
     labels, frames = ArrayReader(folder / "labels.npy"), ArrayReader(folder / "frames.npy")
     masks = np.stack([labels[int(k)] for k in chosen])
-    view = Views(Camera(**camera), poses, masks == _HEAD)
-    below = Views(Camera(**camera), poses, (masks == _NECK) | (masks == _HEAD))
+    view = Views(Camera(**camera), poses, masks == label.HEAD)
+    below = Views(Camera(**camera), poses, (masks == label.NECK) | (masks == label.HEAD))
     progress.update(1)
     parts = [_on_head(head, view, below), _hair(head, tracking["vertices"].astype(np.float64), view)]
     points, normals, regions = (np.concatenate(part) for part in zip(*parts, strict=True))

@@ -19,11 +19,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gaussiantalker.capture.arrays import ArrayReader, ArrayWriter
+from gaussiantalker.capture.labels import BACKGROUND, HEAD, NECK, TORSO
 from gaussiantalker.capture.parallel import in_order
 from gaussiantalker.hardware import WORKERS, one_torch_thread
 from gaussiantalker.progress import Progress
 
-BACKGROUND, HEAD, NECK, TORSO = range(4)
 STEP = 6
 _ALIKE = 0.95  # overlap of the head in two parsed frames, below which the one between them is parsed too
 _MIN_ISLAND = 0.004  # of the picture

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gaussiantalker.capture.labels import BACKGROUND, NECK, TORSO
 from gaussiantalker.capture.litert import Network
 from gaussiantalker.media.image import resize
 
 _INPUT = 256
 # Its classes: 0 background, 1 hair, 2 skin of the body, 3 skin of the face, 4 clothes, 5 what is worn or held.
 _MEMBERS = ([0], [1, 3], [2], [4, 5])
-_BACKGROUND, _NECK, _TORSO = 0, 2, 3
 
 
 class SelfieParser:
@@ -41,8 +41,8 @@ class SelfieParser:
 def clothed(scores: Tensor) -> Tensor:
     """Scores [4, h, w] in which nothing below neck or clothes is background: what is dark there is still a garment."""
     best = scores.argmax(0)
-    below = (best >= _NECK).int().cummax(0).values.bool() & (best == _BACKGROUND)
+    below = (best >= NECK).int().cummax(0).values.bool() & (best == BACKGROUND)
     out = scores.clone()
-    out[_BACKGROUND] = torch.where(below, scores[_TORSO], scores[_BACKGROUND])
-    out[_TORSO] = torch.where(below, scores[_BACKGROUND], scores[_TORSO])
+    out[BACKGROUND] = torch.where(below, scores[TORSO], scores[BACKGROUND])
+    out[TORSO] = torch.where(below, scores[BACKGROUND], scores[TORSO])
     return out

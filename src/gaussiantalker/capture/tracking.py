@@ -123,11 +123,13 @@ def _some(points: np.ndarray) -> np.ndarray:
 
 
 def lip_opening(points: np.ndarray) -> np.ndarray:  # [N] float32
-    """Gap between the inner lips over the distance of the outer eye corners."""
+    """Gap between the inner lips over the distance of the outer eye corners, from points [N, 478, 2]; NaN where they
+    are."""
     gap = np.linalg.norm(points[:, INNER_LIPS[0]] - points[:, INNER_LIPS[1]], axis=-1)
     eyes = np.linalg.norm(points[:, OUTER_EYE_CORNERS[0]] - points[:, OUTER_EYE_CORNERS[1]], axis=-1)
     # Turning the head narrows the eyes' distance, not the mouth's height: the widest views set the scale.
-    return (gap / np.maximum(eyes, np.percentile(eyes, 75))).astype(np.float32)
+    known = eyes[np.isfinite(eyes)]
+    return (gap / np.maximum(eyes, np.percentile(known, 75) if len(known) else 1)).astype(np.float32)
 
 
 def jitter(values: np.ndarray) -> float:

@@ -9,12 +9,11 @@ import numpy as np
 from gaussiantalker.capture.adnerf import LANDMARKS_68
 from gaussiantalker.capture.blendshapes import NAMES
 from gaussiantalker.capture.eyes import BLINKS
-from gaussiantalker.capture.face_mesh import INNER_LIPS, OUTER_EYE_CORNERS
+from gaussiantalker.capture.face_mesh import OUTER_EYE_CORNERS
 from gaussiantalker.capture.landmarker import POINTS
+from gaussiantalker.capture.tracking import lip_opening
 
 MOUTH = np.array(LANDMARKS_68[48:])  # the 68-point scheme's outer lip, then inner lip, among the tracker's 478
-UPPER_LIP, LOWER_LIP = INNER_LIPS
-EYE_CORNERS = OUTER_EYE_CORNERS  # their distance is the unit of length
 BLENDSHAPES = len(NAMES)
 
 
@@ -41,12 +40,11 @@ class Track:
     @property
     def unit(self) -> np.ndarray:  # [N] px
         """Distance between the outer eye corners."""
-        return np.linalg.norm(self.points[:, EYE_CORNERS[0]] - self.points[:, EYE_CORNERS[1]], axis=-1)
+        return np.linalg.norm(self.points[:, OUTER_EYE_CORNERS[0]] - self.points[:, OUTER_EYE_CORNERS[1]], axis=-1)
 
     @property
     def lip_opening(self) -> np.ndarray:  # [N]
-        """Gap between the inner lips over the distance between the outer eye corners."""
-        return np.linalg.norm(self.points[:, UPPER_LIP] - self.points[:, LOWER_LIP], axis=-1) / self.unit
+        return lip_opening(self.points)
 
     @property
     def blink(self) -> np.ndarray:  # [N] in [0, 1]

@@ -5,6 +5,8 @@ from functools import partial
 
 import numpy as np
 
+from gaussiantalker.capture.arrays import spread
+from gaussiantalker.capture.labels import HEAD, NECK, TORSO
 from gaussiantalker.evaluation import stability
 from gaussiantalker.evaluation.held_out import EVERY_FRAME, Rendering, network, shared
 from gaussiantalker.evaluation.metric import Metric
@@ -27,7 +29,7 @@ REGIONS = {
 FLOW_PAIRS = 50
 SMALLEST = 32  # pixels, of a box that LPIPS can look at
 VGG_FRAMES = 12  # the larger network takes long
-BODY = (stability.NECK, stability.TORSO)
+BODY = (NECK, TORSO)
 _MARGIN = 1 / 16  # of the picture's side, around the head's box
 Box = tuple[slice, slice]  # rows and columns
 
@@ -40,7 +42,7 @@ def likeness(rendering: Rendering) -> dict[str, np.ndarray]:
     rendering.progress.stage("comparing pictures", len(rendering))
     for k, (true, render, labels) in enumerate(zip(truth.images, rendering.images, truth.labels, strict=True)):
         masks = {
-            "head": labels == stability.HEAD,
+            "head": labels == HEAD,
             "torso": np.isin(labels, BODY),
             "face_box": landmark_box(points[k], labels.shape),
             "whole": None,
@@ -58,7 +60,7 @@ def steadiness(rendering: Rendering) -> np.ndarray:
     rendering.progress.stage("flicker and seam", len(pairs))
     for done, k in enumerate(pairs):
         both = truth.images[k : k + 2], rendering.images[k : k + 2]
-        motion, head = stability.flow(*both[0]), truth.labels[k + 1] == stability.HEAD
+        motion, head = stability.flow(*both[0]), truth.labels[k + 1] == HEAD
         flickers = [stability.flicker(*pictures, motion, head) for pictures in both]
         rows.append([*flickers, *(stability.seam(pictures[0], truth.labels[k]) for pictures in both)])
         rendering.progress.update(done + 1)
@@ -115,7 +117,7 @@ def landmark_box(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:  # b
 
 def head_box(labels: np.ndarray) -> Box | None:
     """Rows and columns around the head in labels [H, W], with some margin; None where there is no head."""
-    return _box(labels == stability.HEAD, round(_MARGIN * labels.shape[0]))
+    return _box(labels == HEAD, round(_MARGIN * labels.shape[0]))
 
 
 def _box(mask: np.ndarray, margin: int = 0) -> Box | None:
@@ -132,11 +134,6 @@ _BOXES: dict[str, Callable[[np.ndarray], Box | None]] = {
     "torso": lambda labels: _box(np.isin(labels, BODY)),
     "whole": lambda labels: (slice(None), slice(None)),
 }
-
-
-def spread(n: int, count: int) -> np.ndarray:
-    """At most `count` numbers spread evenly over 0 .. n-1."""
-    return np.unique(np.linspace(0, n - 1, min(n, count)).round().astype(int))
 
 
 METRICS = (

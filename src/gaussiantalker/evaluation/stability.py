@@ -5,7 +5,7 @@ from scipy.ndimage import binary_dilation
 from skimage.registration import optical_flow_ilk
 from skimage.transform import warp
 
-from gaussiantalker.capture.segmentation import HEAD, NECK, TORSO
+from gaussiantalker.capture.labels import HEAD, NECK, TORSO
 
 _SEAM_WIDTH = 3 / 256  # of the picture's side, to either side of the seam
 

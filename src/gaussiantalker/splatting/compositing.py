@@ -12,15 +12,13 @@ import numpy as np
 
 from gaussiantalker.kernels import simd
 from gaussiantalker.kernels.threads import compiled, for_each, helper
+from gaussiantalker.splatting.rules import LOG_MIN_ALPHA, MAX_ALPHA, MIN_TRANSMITTANCE, SCALE, TILE
 from gaussiantalker.splatting.splats import (
     BLOCK,
     BLUE,
     GREEN,
-    LOG_MIN_ALPHA,
     LOG_OPACITY,
     RED,
-    SCALE,
-    TILE,
     P,
     Q,
     R,
@@ -33,8 +31,8 @@ from gaussiantalker.splatting.splats import (
 
 f4, i4, i8 = np.float32, np.int32, np.int64
 
-MAX_ALPHA, MIN_TRANSMITTANCE = 0.999, 1e-4
 _MAX_ALPHA, _MIN_T = f4(MAX_ALPHA), f4(MIN_TRANSMITTANCE)
+_LOG_MIN_ALPHA, _SCALE = f4(LOG_MIN_ALPHA), f4(SCALE)
 _BLOCKS = (TILE // BLOCK) ** 2
 _CHUNK = 256
 
@@ -80,7 +78,7 @@ def _composite_tile(tile, table, entries, offsets, tiles_x, background, image, a
             power = log_opacity - u * u - v * v
             t = simd.load(state, at)
             open_alpha = simd.minimum(simd.exp2(power), _MAX_ALPHA) * simd.maximum(t, f4(0))
-            weight = simd.select(power >= LOG_MIN_ALPHA, open_alpha, f4(0))
+            weight = simd.select(power >= _LOG_MIN_ALPHA, open_alpha, f4(0))
             next_t = t - weight
             finishing = (next_t <= _MIN_T) & (weight > f4(0))
             if simd.bits(finishing):
@@ -191,7 +189,7 @@ def _tile_gradient(tile, table, entries, offsets, tiles_x, background, image_gra
             u, v = p * dx + q * dy, r * dy
             power = log_opacity - u * u - v * v
             uncapped = simd.exp2(power)
-            counted = (power >= LOG_MIN_ALPHA) & (simd.load(state, at + 80) > f4(index))
+            counted = (power >= _LOG_MIN_ALPHA) & (simd.load(state, at + 80) > f4(index))
             alpha = simd.select(counted, simd.minimum(uncapped, _MAX_ALPHA), f4(0))
             inverse = f4(1) / (f4(1) - alpha)
             t = simd.load(state, at) * inverse
@@ -220,7 +218,7 @@ def _splat_gradient(chunk, order, first, counts, touched, sums, table, opacities
     """Adds up a splat's rows and turns moments of u and v into gradients: dL/dS = 1/2 sum d (S^-1 x)(S^-1 x)'."""
     to_means2d, to_covariances, to_colors, to_opacities = outputs
     total = np.empty(16, f4)
-    unscale = f4(1) / (SCALE * SCALE)
+    unscale = f4(1) / (_SCALE * _SCALE)
     for rank in range(_CHUNK * chunk, min(_CHUNK * (chunk + 1), len(order))):
         g = i8(order[rank])
         row = simd.splat(f4(0))

@@ -13,8 +13,9 @@ from gaussiantalker.splatting import triton_compositing as compositing
 from gaussiantalker.splatting import triton_harmonics as harmonics
 from gaussiantalker.splatting import triton_projection as projection
 from gaussiantalker.splatting.room import Room
+from gaussiantalker.splatting.rules import TILE
 from gaussiantalker.splatting.triton_launch import on_threads
-from gaussiantalker.splatting.triton_tiles import TILE, sort_into_tiles, tile_counts
+from gaussiantalker.splatting.triton_tiles import sort_into_tiles, tile_counts
 
 
 def rasterize(

@@ -8,15 +8,13 @@ import numpy as np
 from gaussiantalker.kernels import simd
 from gaussiantalker.kernels.lanes import CHUNK, of_frame, padded, put_back, zero_padded
 from gaussiantalker.kernels.threads import compiled, for_each, helper
+from gaussiantalker.splatting.rules import HARMONICS
 
 f4 = np.float32
 _FIRST = np.int64(0)
 
 _HALF, _ONE, _TWO, _THREE, _FOUR, _SIX, _EIGHT = (f4(x) for x in (0.5, 1, 2, 3, 4, 6, 8))
-_C0, _C1 = f4(0.28209479177387814), f4(0.4886025119029199)
-_C2, _D2, _E2 = f4(1.0925484305920792), f4(0.31539156525252005), f4(0.5462742152960396)
-_C3, _D3, _E3 = f4(0.5900435899266435), f4(2.890611442640554), f4(0.4570457994644658)
-_F3, _G3 = f4(0.3731763325901154), f4(1.445305721320277)
+(_C0,), (_C1,), (_C2, _D2, _E2), (_C3, _D3, _E3, _F3, _G3) = ([f4(x) for x in degree] for degree in HARMONICS)
 
 
 @helper

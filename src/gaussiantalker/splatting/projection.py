@@ -8,6 +8,7 @@ import numpy as np
 from gaussiantalker.kernels import simd
 from gaussiantalker.kernels.lanes import CHUNK, of_frame, padded, put_back, zero_padded
 from gaussiantalker.kernels.threads import compiled, for_each, helper
+from gaussiantalker.splatting.rules import MARGIN
 
 f4 = np.float32
 _FIRST = np.int64(0)
@@ -22,7 +23,7 @@ def camera_rows(viewmats, Ks, width: int, height: int, near: float, far: float, 
     rows = np.empty((frames, 23))
     rows[:, :9], rows[:, 9:12] = viewmats[:, :3, :3].reshape(frames, 9), viewmats[:, :3, 3]
     fx, fy, cx, cy = Ks[:, 0, 0], Ks[:, 1, 1], Ks[:, 0, 2], Ks[:, 1, 2]
-    margin_x, margin_y = 0.15 * width / fx, 0.15 * height / fy
+    margin_x, margin_y = MARGIN * width / fx, MARGIN * height / fy
     limits = -cx / fx - margin_x, (width - cx) / fx + margin_x, -cy / fy - margin_y, (height - cy) / fy + margin_y
     for k, value in enumerate((fx, fy, cx, cy, *limits, near, far, eps2d)):
         rows[:, FX + k] = value

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-MIN_ALPHA, MAX_ALPHA, MIN_TRANSMITTANCE = 1 / 255, 0.999, 1e-4
+from gaussiantalker.splatting.rules import HARMONICS, MARGIN, MAX_ALPHA, MIN_ALPHA, MIN_TRANSMITTANCE
+
 _TILE = 32
 
 
@@ -89,7 +90,7 @@ def project(
     camera = (rotation @ means[..., None])[..., 0] + translation
     x, y, z = torch.where(seen[..., None], camera, camera.new_tensor([0.0, 0.0, 1.0])).unbind(-1)
     fx, fy, cx, cy = (Ks[:, i, j, None] for i, j in ((0, 0), (1, 1), (0, 2), (1, 2)))
-    margin_x, margin_y = 0.15 * width / fx, 0.15 * height / fy
+    margin_x, margin_y = MARGIN * width / fx, MARGIN * height / fy
     held_x = torch.minimum(torch.maximum(x / z, -cx / fx - margin_x), (width - cx) / fx + margin_x)
     held_y = torch.minimum(torch.maximum(y / z, -cy / fy - margin_y), (height - cy) / fy + margin_y)
     axes = rotation @ rotation_matrices(quats) * scales[..., None, :]  # [B, N, 3, 3], a principal axis per column
@@ -106,16 +107,16 @@ def spherical_harmonics(directions: Tensor, degree: int) -> Tensor:
     """The real basis [..., (degree + 1)^2] of Sloan 2013 at unit directions [..., 3], as all of 3DGS signs it."""
     x, y, z = directions.unbind(-1)
     xx, yy, zz = x * x, y * y, z * z
-    basis = [torch.full_like(x, 0.28209479177387814)]
+    ones, first, second, third = HARMONICS
+    basis = [torch.full_like(x, *ones)]
     if degree > 0:
-        c = 0.4886025119029199
+        (c,) = first
         basis += [-c * y, c * z, -c * x]
     if degree > 1:
-        c, d, e = 1.0925484305920792, 0.31539156525252005, 0.5462742152960396
+        c, d, e = second
         basis += [c * x * y, -c * y * z, d * (2 * zz - xx - yy), -c * x * z, e * (xx - yy)]
     if degree > 2:
-        c, d, e = 0.5900435899266435, 2.890611442640554, 0.4570457994644658
-        f, g = 0.3731763325901154, 1.445305721320277
+        c, d, e, f, g = third
         basis += [-c * y * (3 * xx - yy), d * x * y * z, -e * y * (4 * zz - xx - yy)]
         basis += [f * z * (2 * zz - 3 * xx - 3 * yy), -e * x * (4 * zz - xx - yy)]
         basis += [g * z * (xx - yy), -c * x * (xx - 3 * yy)]

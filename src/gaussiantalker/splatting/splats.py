@@ -18,17 +18,16 @@ import numpy as np
 
 from gaussiantalker.kernels import simd
 from gaussiantalker.kernels.threads import for_each, helper
+from gaussiantalker.splatting.rules import LOG_MIN_ALPHA, MIN_ALPHA, SCALE, TILE
 
 f4, i4, i8 = np.float32, np.int32, np.int64
 
-TILE, BLOCK = 16, 4
+BLOCK = 4
 X, Y, P, Q, R, LOG_OPACITY, RED, GREEN, BLUE, REACH_X, REACH_Y, BEST_X, BEST_Y = range(13)
 COLUMNS = 16
 
-MIN_ALPHA = 1 / 255
-LOG_MIN_ALPHA = f4(math.log2(MIN_ALPHA))
 _LOG2_E = f4(math.log2(math.e))
-SCALE = f4(math.sqrt(0.5 * math.log2(math.e)))  # of u and v, so that they stand for powers of two
+_LOG_MIN_ALPHA, _SCALE = f4(LOG_MIN_ALPHA), f4(SCALE)
 _CHUNK = 512
 
 _block_x = simd.constant([BLOCK * (i % 4) + 0.5 for i in range(16)])
@@ -49,9 +48,9 @@ def _fill_rows(chunk, means2d, covariances, determinants, depths, opacities, col
             if inside and y + whole_y > f4(0) and y - whole_y < f4(size[1]):
                 reach_x, reach_y = rx, ry
         table[g, X], table[g, Y] = x, y
-        table[g, P] = SCALE * math.sqrt(yy / determinants[g])
-        table[g, Q] = -SCALE * xy / math.sqrt(yy * determinants[g])
-        table[g, R] = SCALE / math.sqrt(yy)
+        table[g, P] = _SCALE * math.sqrt(yy / determinants[g])
+        table[g, Q] = -_SCALE * xy / math.sqrt(yy * determinants[g])
+        table[g, R] = _SCALE / math.sqrt(yy)
         table[g, BEST_X], table[g, BEST_Y] = xy / yy, xy / xx
         table[g, LOG_OPACITY] = _LOG2_E * math.log(max(opacity, f4(1e-6)))
         table[g, RED], table[g, GREEN], table[g, BLUE] = colors[g, 0], colors[g, 1], colors[g, 2]
@@ -127,7 +126,7 @@ def _blocks_reached(table, g, left, top):
     on_x_u, on_x_v = p * near_x + q * best_y, r * best_y
     on_y_u, on_y_v = p * best_x + q * near_y, r * near_y
     falloff = simd.minimum(on_x_u * on_x_u + on_x_v * on_x_v, on_y_u * on_y_u + on_y_v * on_y_v)
-    return simd.bits(falloff <= table[g, LOG_OPACITY] - LOG_MIN_ALPHA)
+    return simd.bits(falloff <= table[g, LOG_OPACITY] - _LOG_MIN_ALPHA)
 
 
 @helper

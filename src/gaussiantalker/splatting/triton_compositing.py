@@ -9,8 +9,7 @@ in the order of slots, are added one after the other: no atomics, the same bits 
 import triton
 import triton.language as tl
 
-from gaussiantalker.splatting.reference import MAX_ALPHA, MIN_TRANSMITTANCE
-from gaussiantalker.splatting.triton_tiles import LOG_MIN_ALPHA, SCALE, TILE
+from gaussiantalker.splatting.rules import LOG_MIN_ALPHA, MAX_ALPHA, MIN_TRANSMITTANCE, SCALE, TILE
 
 CHUNK = 8
 THREADS, GRADIENT_THREADS = 256, 128  # one pixel each; two each, which halves what threads must exchange

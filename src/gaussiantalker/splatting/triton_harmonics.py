@@ -3,14 +3,13 @@
 import triton
 import triton.language as tl
 
+from gaussiantalker.splatting.rules import HARMONICS
 from gaussiantalker.splatting.triton_projection import put_three, three
 
 BLOCK = 128
 
-_C0, _C1 = tl.constexpr(0.28209479177387814), tl.constexpr(0.4886025119029199)
-_C2, _D2, _E2 = tl.constexpr(1.0925484305920792), tl.constexpr(0.31539156525252005), tl.constexpr(0.5462742152960396)
-_C3, _D3, _E3 = tl.constexpr(0.5900435899266435), tl.constexpr(2.890611442640554), tl.constexpr(0.4570457994644658)
-_F3, _G3 = tl.constexpr(0.3731763325901154), tl.constexpr(1.445305721320277)
+_FACTORS = tuple(tuple(tl.constexpr(x) for x in degree) for degree in HARMONICS)
+(_C0,), (_C1,), (_C2, _D2, _E2), (_C3, _D3, _E3, _F3, _G3) = _FACTORS
 # Constants stand on the right: on the left of a tensor the interpreter would take the product for a constant.
 
 

@@ -6,7 +6,10 @@ Attributes [1, N, C] are shared by all frames; their stride between frames is th
 import triton
 import triton.language as tl
 
+from gaussiantalker.splatting.rules import MARGIN
+
 BLOCK = 128
+_MARGIN = tl.constexpr(MARGIN)
 
 
 @triton.jit
@@ -68,7 +71,7 @@ def _rotation(w, x, y, z):
 @triton.jit
 def _held(direction, focal, centre, size):
     """The direction within 1.3 times the picture, where the perspective is linearised."""
-    margin = 0.15 * size / focal
+    margin = _MARGIN * size / focal
     return tl.minimum(tl.maximum(direction, -centre / focal - margin), (size - centre) / focal + margin)
 
 

@@ -18,13 +18,11 @@ import triton.language as tl
 from torch import Tensor
 
 from gaussiantalker.splatting.room import Room
+from gaussiantalker.splatting.rules import SCALE, TILE
 from gaussiantalker.splatting.triton_launch import on_threads
 
-TILE = 16
 BLOCK = 128
 ROWS = 9  # X, Y, P, Q, R, LOG_OPACITY, RED, GREEN, BLUE
-SCALE = 0.8493218002880191  # sqrt(log2(e) / 2), of u and v, so that they stand for powers of two
-LOG_MIN_ALPHA = -7.994353436858858  # log2(1 / 255)
 
 _SCALE, _LOG2_E, _TILE = tl.constexpr(SCALE), tl.constexpr(1.4426950408889634), tl.constexpr(TILE)
 _NOWHERE = tl.constexpr(2**63 - 1)

@@ -7,6 +7,8 @@ import torch
 from scipy.ndimage import binary_dilation
 from torch import Tensor
 
+from gaussiantalker.capture.face_mesh import EYES, OUTER_LIPS
+from gaussiantalker.capture.labels import HEAD
 from gaussiantalker.capture.morphable import TEETH
 from gaussiantalker.geometry import rigid
 from gaussiantalker.talker.drive import AUDIO, EYE, Drive
@@ -16,9 +18,7 @@ from gaussiantalker.talker.torso import TorsoField, slow_part
 if TYPE_CHECKING:
     from gaussiantalker.capture import Capture
 
-OUTER_LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
-EYES = (33, 133, 159, 145, 263, 362, 386, 374)  # corners and middles of the lids
-HEAD = 1  # the head's number in a capture's labels
+EYE_POINTS = tuple(point for upper, lower, *corners in EYES for point in (*corners, upper[1], lower[1]))
 SEAM = 0.012  # of the picture's side: how far around the head its own torso is behind it in training
 
 
@@ -52,7 +52,7 @@ class Footage:
         self.contexts = listener.contexts(capture.audio)
         self.seen = seen or {}
         self.lips = lip_boxes(tracking.landmarks[:, OUTER_LIPS], capture.size)
-        self.eyes = eye_boxes(tracking.landmarks[:, EYES], capture.size)
+        self.eyes = eye_boxes(tracking.landmarks[:, EYE_POINTS], capture.size)
 
     def usable(self, start: int, stop: int) -> np.ndarray:
         """Frame numbers in [start, stop) with a face whose mouth is seen."""

@@ -14,6 +14,7 @@ from torch.optim import Adam
 
 from gaussiantalker.capture import Capture
 from gaussiantalker.capture.fill import pull_push
+from gaussiantalker.capture.labels import BACKGROUND, HEAD, NECK
 from gaussiantalker.geometry import rigid
 from gaussiantalker.progress import Progress
 from gaussiantalker.splatting.gaussians import Gaussians
@@ -24,7 +25,6 @@ from gaussiantalker.training.checkpoint import read_checkpoint, write_checkpoint
 from gaussiantalker.training.finite import largest_gradient, not_finite
 
 STAGE = "neck and shoulders"
-HEAD, NECK = 1, 2
 STEPS_SHARE = 0.6  # of the deformation's steps, each of which takes five times as long
 PER_PIXEL = 16  # Gaussians for each pixel of the picture's side: detail lies along edges, and these grow with the side
 RATES = {"means": 5e-4, "quats": 1e-3, "log_scales": 5e-3, "opacity_logits": 2e-2, "sh": 5e-3}
@@ -48,7 +48,7 @@ class Body:
         chosen = frames[np.unique(np.linspace(0, len(frames) - 1, SAMPLES).astype(int))]
         labels, pictures = np.asarray(capture.labels[chosen]), np.asarray(capture.images[chosen], np.float32)
         clear = np.stack([beside_head(label, _UNSURE) for label in labels])
-        body, behind = clear & (labels >= NECK), clear & (labels == 0)
+        body, behind = clear & (labels >= NECK), clear & (labels == BACKGROUND)
         self.seen = body.sum(0) > behind.sum(0)
         self.neck = (clear & (labels == NECK)).any(0) & self.seen
         self.hidden = self._behind_head(body.sum(0) + behind.sum(0) < 2, capture.camera.focal / self.depth)
