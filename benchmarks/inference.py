@@ -4,15 +4,17 @@
     python benchmarks/inference.py --threads 2 --json inference.json
 
 The head is the synthetic one of benchmarks/splatting.py before plates of noise, driven by bursts of noise through a
-real encoder. "Live" pushes 40 ms of sound at a time and gets one picture; "batch" pushes seconds and renders four
-pictures together. Video coding and playback are not included. Every row runs in a process of its own.
+real encoder: exact, by the network of every Gaussian, and baked to blendshapes. "Live" pushes 40 ms of sound at a time
+and gets one picture; "batch" pushes seconds and renders four pictures together. Video coding and playback are not
+included. Every row runs in a process of its own, both ways in turns. Untrained networks move all Gaussians alike, so
+more of them carry bases here than in a trained avatar; `--avatars` measures your own.
 """
 
 import json
 import multiprocessing
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +27,10 @@ from gaussiantalker import hardware, speech
 from gaussiantalker.geometry import Camera
 from gaussiantalker.kernels.threads import quiet_torch
 from gaussiantalker.memory import keep_memory
-from gaussiantalker.speaking import Avatar, Motion
+from gaussiantalker.speaking import Avatar, Motion, baking
 from gaussiantalker.speaking.frames import FrameStream
 from gaussiantalker.speaking.rendering import BATCH
+from gaussiantalker.speaking.situations import filmed
 from gaussiantalker.splatting import Gaussians
 from gaussiantalker.talker import AUDIO, EYE, Drive, Listener, Talker, fast_products, find_method, render
 from gaussiantalker.timing import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
@@ -35,7 +38,8 @@ from speech import sound
 from splatting import camera, head
 
 MOVES = 50  # poses and plates of the avatar's motion
-PARTS = ("speech", "network", "splatting", "pixels")
+PARTS = ("speech", "motion", "splatting", "pixels")
+TURNS = 3
 
 
 @dataclass
@@ -54,6 +58,8 @@ class Options:
     """Threads torch and the kernels may use."""
     seconds: int = 4
     """Length of the sound that is spoken."""
+    avatars: tuple[Path, ...] = ()
+    """Folders of avatars to measure instead of synthetic ones."""
     json: Path | None = None
     """Where to write the rows."""
 
@@ -79,7 +85,21 @@ def an_avatar(options: Options, count: int, size: int) -> Avatar:
     motion = Motion(poses[:, :3, :3], poses[:, :3, 3], np.linspace(0, 1, MOVES))
     plates = np.random.default_rng(0).integers(0, 256, (MOVES, size, size, 3), dtype=np.uint8)
     seen = Camera(float(K[0, 0, 0]), size / 2, size / 2, size, size)
-    return Avatar({}, talker.eval().requires_grad_(False), listener, seen, motion, plates)
+    avatar = Avatar({}, talker.eval().requires_grad_(False), listener, seen, motion, plates)
+    baking.SNAPSHOTS, baking.STEPS, baking.VIEWS = (
+        2 * baking.CHUNK,
+        100,
+        2,
+    )  # how well it fits does not change its speed
+    return avatar.baked(filmed(Path(), {}, talker, listener, motion))
+
+
+def in_turns(ways: dict[str, Avatar], audio: np.ndarray, samples: int) -> dict[str, dict[str, float]]:
+    """Each way's speed, the median of some turns: what else the machine does then falls on all alike."""
+    turns = [{way: spoken(avatar, audio, samples) for way, avatar in ways.items()} for _ in range(TURNS)]
+    return {
+        way: {key: float(np.median([turn[way][key] for turn in turns])) for key in turns[0][way]} for way in turns[0]
+    }
 
 
 def spoken(avatar: Avatar, audio: np.ndarray, samples: int) -> dict[str, float]:
@@ -105,16 +125,16 @@ def parts(avatar: Avatar, audio: np.ndarray) -> dict[str, float]:
     viewmats = torch.from_numpy(avatar.motion.viewmats[index]).float()
     blink = torch.from_numpy(avatar.motion.blink[index]).float()
     drive = Drive({AUDIO: torch.from_numpy(np.array(contexts)), EYE: blink}, viewmats, torch.from_numpy(index))
-    K, behind = torch.from_numpy(avatar.camera.K).float(), torch.rand(BATCH, *avatar.plates.shape[1:])
-    degree = avatar.talker.sh_degree
+    height, width = avatar.camera.height, avatar.camera.width
+    K, behind = torch.from_numpy(avatar.camera.K).float(), torch.rand(BATCH, height, width, 3)
+    plates, head = torch.zeros(BATCH, height, width, 3, dtype=torch.uint8), avatar.renderer.head
     with torch.inference_mode(), fast_products():
-        splats = avatar.talker.deform(drive)
+        splats = head.deform(drive)
         return {
             "speech": cpu_ms(lambda: avatar.listener.rows(audio)) / (len(audio) / SAMPLES_PER_FRAME),
-            "network": cpu_ms(lambda: avatar.talker.deform(drive)) / BATCH,
-            "splatting": cpu_ms(lambda: render(splats, viewmats, K, behind, degree)) / BATCH,
-            "pixels": cpu_ms(lambda: (avatar.renderer.behind(drive, None, avatar.plates[index]), _bytes(behind)))
-            / BATCH,
+            "motion": cpu_ms(lambda: head.deform(drive)) / BATCH,
+            "splatting": cpu_ms(lambda: render(splats, viewmats, K, behind, head.sh_degree)) / BATCH,
+            "pixels": cpu_ms(lambda: (plates.float().div_(255), _bytes(behind))) / BATCH,
         }
 
 
@@ -132,35 +152,42 @@ def cpu_ms(function: Callable[[], object], laps: int = 5) -> float:
     return float(np.median(times))
 
 
-def measure(options: Options, count: int, size: int) -> dict:
-    """One row."""
+def measure(options: Options, what: Path | tuple[int, int]) -> list[dict]:
+    """Two rows: an avatar's folder, or a synthetic one of so many Gaussians and pixels a side, exact and baked."""
     torch.set_num_threads(options.threads)
     keep_memory()
     quiet_torch()
-    avatar, audio = an_avatar(options, count, size), sound(options.seconds + 1)
-    row = {"count": count, "size": size, "threads": options.threads, "live": spoken(avatar, audio, SAMPLES_PER_FRAME)}
-    return row | {"batch": spoken(avatar, audio, SAMPLE_RATE), "parts": parts(avatar, audio)}
+    baked, audio = (
+        Avatar.load(what) if isinstance(what, Path) else an_avatar(options, *what),
+        sound(options.seconds + 1),
+    )
+    ways = {"exact": replace(baked, blendshapes=None), "baked": baked}
+    live, batch = (in_turns(ways, audio, samples) for samples in (SAMPLES_PER_FRAME, SAMPLE_RATE))
+    facts = {"count": len(baked.talker.raw["means"]), "size": baked.camera.width, "threads": options.threads}
+    return [
+        {**facts, "way": way, "live": live[way], "batch": batch[way], "parts": parts(avatar, audio)}
+        for way, avatar in ways.items()
+    ]
 
 
 def table(rows: list[dict]) -> Table:
     ways = [f"{way}: {what}" for way in ("live", "batch") for what in ("pictures/s", "p50 · p95 ms", "CPU ms")]
-    result = Table("Gaussians", "picture", *ways, *PARTS, title="Sound to pixels; parts in CPU ms a picture")
+    result = Table("Gaussians", "picture", "", *ways, *PARTS, title="Sound to pixels; parts in CPU ms a picture")
     for row in rows:
         cells = []
         for way in ("live", "batch"):
             numbers = row[way]
             cells += [f"{numbers['fps']:.1f}", f"{numbers['p50']:.1f} · {numbers['p95']:.1f}", f"{numbers['cpu']:.1f}"]
         cells += [f"{row['parts'][part]:.1f}" for part in PARTS]
-        result.add_row(f"{row['count']:,}", f"{row['size']}²", *cells)
+        result.add_row(f"{row['count']:,}", f"{row['size']}²", row["way"], *cells)
     return result
 
 
 def main(options: Options) -> None:
-    rows = []
-    for size in options.sizes:
-        for count in options.counts:
-            with multiprocessing.get_context("spawn").Pool(1) as worker:
-                rows.append(worker.apply(measure, (options, count, size)))
+    rows, synthetic = [], [(count, size) for size in options.sizes for count in options.counts]
+    for what in options.avatars or synthetic:
+        with multiprocessing.get_context("spawn").Pool(1) as worker:
+            rows += worker.apply(measure, (options, what))
     Console(width=150).print(table(rows))
     if options.json:
         facts = {**asdict(options), "json": None, "machine": hardware.describe(), "load": hardware.load()}
