@@ -13,7 +13,7 @@ import numpy as np
 from gaussiantalker.serving.frame_queue import FrameQueue
 from gaussiantalker.serving.limits import Limits
 from gaussiantalker.serving.problems import Problem
-from gaussiantalker.speaking import Avatar, AvatarStream, AvFrame
+from gaussiantalker.speaking import Avatar, AvatarStream, AvFrame, Studio
 from gaussiantalker.speaking.gauges import percentiles
 from gaussiantalker.timing import FPS, SAMPLE_RATE
 
@@ -26,15 +26,15 @@ log = logging.getLogger(__name__)
 
 
 class Session:
-    """Lives on the event loop; only the avatar's stream has a thread of its own.
+    """Lives on the event loop; the server's studio makes its pictures.
 
     The avatar's time stands still while nobody watches, so what is pushed before a viewer has connected is not lost.
     """
 
-    def __init__(self, name: str, avatar: Avatar, limits: Limits) -> None:
+    def __init__(self, name: str, avatar: Avatar, limits: Limits, studio: Studio) -> None:
         self.id = secrets.token_urlsafe(12)
         self.name, self.avatar, self.limits = name, avatar, limits
-        self.stream = AvatarStream(avatar)
+        self.stream = AvatarStream(avatar, studio=studio)
         self.sample_rate = SAMPLE_RATE
         self.closed = asyncio.Event()
         self._places = 0  # taken by viewers, connected or about to be

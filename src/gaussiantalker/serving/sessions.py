@@ -8,7 +8,7 @@ from gaussiantalker.serving.limits import Limits
 from gaussiantalker.serving.problems import Problem
 from gaussiantalker.serving.session import Session
 from gaussiantalker.serving.tallies import Tallies
-from gaussiantalker.speaking import Avatar
+from gaussiantalker.speaking import Avatar, Studio
 
 
 class Sessions:
@@ -16,6 +16,7 @@ class Sessions:
 
     def __init__(self, avatars: Mapping[str, Avatar], limits: Limits) -> None:
         self.avatars, self.limits, self.tallies = avatars, limits, Tallies()
+        self._studio = Studio()
         self._sessions: dict[str, Session] = {}
         self._calls: dict[str, Call] = {}
 
@@ -35,7 +36,7 @@ class Sessions:
             raise Problem(
                 503, f"All {self.limits.sessions} sessions are taken; try again later.", {"Retry-After": "10"}
             )
-        session = Session(name, self.avatars[name], self.limits)
+        session = Session(name, self.avatars[name], self.limits, self._studio)
         self._sessions[session.id] = session
         self.tallies.begun += 1
         return session

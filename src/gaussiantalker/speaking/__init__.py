@@ -5,6 +5,7 @@ from gaussiantalker.speaking.frames import AvFrame, FrameStream
 from gaussiantalker.speaking.motion import Motion, Steering, calm_stretch
 from gaussiantalker.speaking.performance import SYNTHETIC, Performance
 from gaussiantalker.speaking.stream import AvatarStream
+from gaussiantalker.speaking.studio import Studio
 
 __all__ = [
     "SYNTHETIC",
@@ -15,5 +16,6 @@ __all__ = [
     "Motion",
     "Performance",
     "Steering",
+    "Studio",
     "calm_stretch",
 ]

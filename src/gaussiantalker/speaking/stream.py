@@ -4,8 +4,9 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import AsyncIterator
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
 
 import numpy as np
@@ -15,6 +16,7 @@ from gaussiantalker.speaking.frames import AvFrame, Speaker
 from gaussiantalker.speaking.gauges import Gauges
 from gaussiantalker.speaking.motion import Steering
 from gaussiantalker.speaking.segment import Segment
+from gaussiantalker.speaking.studio import Studio
 from gaussiantalker.timing import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 
 BUFFER = 4  # frames rendered ahead of their time, which even out how long pictures take
@@ -43,20 +45,28 @@ class AvatarStream(AsyncIterator[AvFrame]):
     """An avatar that listens while it speaks. Iterating gives its frames in real time, without end until `close`.
 
     Sound is the master. Which 40 ms are heard at a frame is decided by the sound that has come and by the clock alone;
-    one thread renders the decided frames ahead of their time. A picture that is not ready when its frame is due is
-    left out (`image` is None, or an older picture that has just become ready), never any sound, so the two cannot
-    drift apart. With nothing to say the avatar idles with its mouth shut.
+    the studio renders the decided frames ahead of their time, one after the other. A picture that is not ready when its
+    frame is due is left out (`image` is None, or an older picture that has just become ready), never any sound, so the
+    two cannot drift apart. With nothing to say the avatar idles with its mouth shut.
 
     `realtime=False` waits for every picture and for no clock: as fast as can be rendered, each frame when it is asked
-    for. All methods return at once and may be called from any thread.
+    for. All methods return at once and may be called from any thread. Streams may share a studio; one that is not given
+    any has its own.
     """
 
-    def __init__(self, avatar: Speaker, steering: Steering | None = None, *, realtime: bool = True) -> None:
+    def __init__(
+        self,
+        avatar: Speaker,
+        steering: Steering | None = None,
+        *,
+        realtime: bool = True,
+        studio: Studio | None = None,
+    ) -> None:
         self.steering = steering or Steering()
         self.gauges = Gauges()
         self._avatar, self._realtime = avatar, realtime
         self._lock = threading.RLock()
-        self._renderer = ThreadPoolExecutor(1, "avatar")
+        self._studio, self._own_studio = studio or Studio(), studio is None
         self._silence = silence(avatar.listener)
         self._segments: deque[Segment] = deque()
         self._segment_count, self._last_sound = 0, 0
@@ -126,7 +136,9 @@ class AvatarStream(AsyncIterator[AvFrame]):
         """Ends the iteration and the rendering."""
         with self._lock:
             self._closed = True
-        self._renderer.shutdown(wait=False, cancel_futures=True)
+        self._studio.leave(self)
+        if self._own_studio:
+            self._studio.close()
 
     async def __anext__(self) -> AvFrame:
         """The next frame, when it is due. Raises what rendering raised."""
@@ -173,7 +185,7 @@ class AvatarStream(AsyncIterator[AvFrame]):
             if slot is None:
                 return
             self._slots.append(slot)
-            slot.picture = self._renderer.submit(self._render, slot)
+            slot.picture = self._studio.submit(self, self._due(slot.index), partial(self._render, slot))
 
     def _slot(self) -> _Slot | None:
         """The next frame; None while the middle of a segment must be waited for."""
