@@ -19,10 +19,11 @@ from rich.table import Table
 from gaussiantalker.memory import keep_memory
 from gaussiantalker.talker import fast_products, find_method
 from gaussiantalker.talker.fusion import FusionLayer
-from gaussiantalker.talker.talker import fusion_layer
+from gaussiantalker.talker.parts import FUSIONS
 
 LAPS, TOKENS = 9, 4
 STAR = find_method("gaussiantalker-star")
+WIDTH = STAR.plane_channels * len(STAR.resolutions)
 
 
 @dataclass
@@ -33,9 +34,11 @@ class Options:
 
 def variants() -> dict[str, FusionLayer]:
     """Layers of GaussianTalker*'s width."""
-    named = {name: fusion_layer(replace(STAR, fusion=name)) for name in ("cross", "concatenation", "multiplication")}
+    named = {
+        name: FUSIONS[name](replace(STAR, fusion=name), WIDTH) for name in ("cross", "concatenation", "multiplication")
+    }
     return named | {
-        f"agent, {agents}": fusion_layer(replace(STAR, fusion="agent", agents=agents)) for agents in (16, 64, 200)
+        f"agent, {agents}": FUSIONS["agent"](replace(STAR, agents=agents), WIDTH) for agents in (16, 64, 200)
     }
 
 
@@ -67,8 +70,8 @@ def main(options: Options) -> None:
     torch.set_num_threads(1)
     table = Table("Gaussians", "fusion", "mixing", "/ cross", "+ gradients", "/ cross", "feed-forward block")
     for count in options.gaussians:
-        z = torch.randn(1, count, STAR.width).requires_grad_()
-        tokens = torch.randn(1, TOKENS, STAR.width).requires_grad_()
+        z = torch.randn(1, count, WIDTH).requires_grad_()
+        tokens = torch.randn(1, TOKENS, WIDTH).requires_grad_()
         first = None
         for name, layer in variants().items():
             alone, block, both = measure(layer, z, tokens)

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.talker.audio import SpeechNet, keep_variance
 from gaussiantalker.talker.drive import AUDIO, EYE, Drive
 from gaussiantalker.talker.kan import TaylorLayer
 from gaussiantalker.talker.method import Method
+from gaussiantalker.talker.parts import part
 
 if TYPE_CHECKING:
     from gaussiantalker.capture import Capture
@@ -163,12 +163,8 @@ class Conditions(nn.ModuleDict):
 
         Raises GaussianTalkerError for a condition that is not in `TOKENS`.
         """
-        unknown = [name for name in method.conditions if name not in TOKENS]
-        if unknown:
-            raise GaussianTalkerError(
-                f"There is no condition {unknown[0]!r}: choose among {', '.join(TOKENS)}, or import what adds it first."
-            )
-        super().__init__({name: TOKENS[name](name, method, width, heard) for name in method.conditions})
+        made = {name: part(TOKENS, "condition", name)(name, method, width, heard) for name in method.conditions}
+        super().__init__(made)
         self.period = method.period if method.period_along == "tokens" else 0
 
     @property

@@ -21,6 +21,7 @@ class HashTriplane(nn.Module):
     ):
         """`low` and `high` [3] bound the space the planes cover; points outside read the border."""
         super().__init__()
+        self.width = 3 * levels * channels
         self.register_buffer("low", low.float())
         self.register_buffer("high", high.float())
         growth = (finest / coarsest) ** (1 / max(levels - 1, 1))

@@ -3,7 +3,7 @@
 A new paper is a new value here and, at most, one new part.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from gaussiantalker.errors import GaussianTalkerError
@@ -23,8 +23,8 @@ class Method:
     """L: spatial-audio fusion layers (eq. 10-13)."""
     start: Literal["mesh", "random"] = "mesh"
     """Where the Gaussians begin: on the tracked head, or anywhere in its box (GSTalker)."""
-    encoding: Literal["dense", "hash"] = "dense"
-    """Feature planes with a texel for every place, or with hash tables (GSTalker, EGSTalker)."""
+    encoding: str = "dense"
+    """One of `parts.ENCODINGS`: feature planes with a texel for every place, or hash tables (GSTalker, EGSTalker)."""
     resolutions: tuple[int, ...] = (64, 128)
     """Side of each level of a dense triplane, in texels (eq. 7)."""
     plane_channels: int = 32
@@ -33,7 +33,8 @@ class Method:
     hash_resolutions: tuple[int, int] = (16, 512)
     """Nodes a side of the coarsest and the finest level."""
     hash_table_bits: int = 14
-    fusion: Literal["cross", "agent", "concatenation", "multiplication"] = "cross"
+    fusion: str = "cross"
+    """One of `parts.FUSIONS`."""
     attention_heads: int = 2
     agents: int = 64
     """Agents of EGSTalker's attention; its best runs had one for every 200 Gaussians."""
@@ -50,7 +51,8 @@ class Method:
     """What the position counts: frames as the paper says, or the tokens' axis as its public code does."""
     teeth: Literal["free", "held"] = "free"
     """Whether Gaussians on the upper teeth may be moved by sound, or stay on the skull (ours)."""
-    regressor: Literal["mlp", "kan"] = "mlp"
+    regressor: str = "mlp"
+    """One of `parts.REGRESSORS`."""
     regressor_width: int = 128
     predicted: tuple[str, ...] = ("opacity", "sh")
     """Attributes the canonical stage reads off the triplane (eq. 8). The paper's Table 3 favours these two;
@@ -58,16 +60,11 @@ class Method:
     deformed: tuple[str, ...] = ("means", "scales", "quats", "opacity", "sh")
     """Attributes the deformation stage offsets (eq. 14)."""
     conditions: tuple[str, ...] = ("audio", "eye", "camera", "null")
-    """Tokens every Gaussian attends to (eq. 10)."""
+    """Tokens every Gaussian attends to (eq. 10), of `conditions.TOKENS`."""
     torso: Literal["field", "plates"] = "field"
     """What is behind the head: a torso field as in GSTalker, or the recorded frames as in GaussianTalker."""
-
-    @property
-    def width(self) -> int:
-        """Channels of a Gaussian's feature: dense levels side by side, or hash levels of all three planes."""
-        if self.encoding == "hash":
-            return 3 * self.hash_levels * self.hash_channels
-        return self.plane_channels * len(self.resolutions)
+    more: dict[str, Any] = field(default_factory=dict)
+    """Numbers and names that parts of your own are built from, as JSON holds them."""
 
     @classmethod
     def read(cls, values: Any) -> "Method":
@@ -77,7 +74,7 @@ class Method:
             GaussianTalkerError: they are no method's values.
         """
         pattern = cls(name="", title="")
-        known = {field.name: getattr(pattern, field.name) for field in fields(cls)}
+        known = {part.name: getattr(pattern, part.name) for part in fields(cls)}
         if not isinstance(values, dict) or not {"name", "title"} <= set(values) <= set(known):
             raise GaussianTalkerError("These are not the values of a method, or another version's.")
         given = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

@@ -8,18 +8,12 @@ from torch import Tensor, nn
 from gaussiantalker.splatting import rasterize
 from gaussiantalker.splatting.gaussians import Gaussians
 from gaussiantalker.splatting.room import Room
-from gaussiantalker.talker.agents import AgentAttention
-from gaussiantalker.talker.attention import CrossAttention
 from gaussiantalker.talker.conditions import Conditions
 from gaussiantalker.talker.drive import Drive
-from gaussiantalker.talker.fusion import Concatenation, FusionLayer, Multiplication
-from gaussiantalker.talker.hash_triplane import HashTriplane
-from gaussiantalker.talker.kan import SplineRegressors
 from gaussiantalker.talker.method import Method
-from gaussiantalker.talker.regressors import CanonicalPredictors, Regressors, attribute_sizes
-from gaussiantalker.talker.triplane import Triplane
+from gaussiantalker.talker.parts import ENCODINGS, FUSIONS, REGRESSORS, part
+from gaussiantalker.talker.regressors import attribute_sizes
 
-REGRESSORS = {"mlp": (CanonicalPredictors, Regressors), "kan": (SplineRegressors, SplineRegressors)}
 SHAPE = ("means", "scales", "quats")
 HOLD_REACH = 0.04  # head units: a quarter of the way from the teeth to the lips
 RAW_NAMES = {"scales": "log_scales", "opacity": "opacity_logits"}  # attributes that are kept before activation
@@ -50,18 +44,17 @@ class Talker(nn.Module):
         self.raw = nn.ParameterDict({name: nn.Parameter(value) for name, value in gaussians.to_dict().items()})
         low, high = gaussians.means.amin(dim=0), gaussians.means.amax(dim=0)
         margin = 0.05 * (high - low)
-        self.triplane = _encoding(method, low - margin, high + margin)
-        predictors, regressors = REGRESSORS[method.regressor]
+        self.triplane = part(ENCODINGS, "encoding", method.encoding)(method, low - margin, high + margin)
+        width = self.triplane.width
+        predictors, regressors = part(REGRESSORS, "regressor", method.regressor)
         self.canonical_heads = predictors(
-            method.width, method.regressor_width, attribute_sizes(method.predicted, self.sh_degree)
+            width, method.regressor_width, attribute_sizes(method.predicted, self.sh_degree)
         )
-        self.conditions = Conditions(method, method.width, speech_channels)
+        self.conditions = Conditions(method, width, speech_channels)
         # Triplane features are products of three small numbers; unscaled, the tokens would drown where a Gaussian is.
-        self.place = nn.LayerNorm(method.width)
-        self.fusion = nn.ModuleList(fusion_layer(method) for _ in range(method.layers))
-        self.offsets = regressors(
-            method.width, method.regressor_width, attribute_sizes(method.deformed, self.sh_degree)
-        )
+        self.place = nn.LayerNorm(width)
+        self.fusion = nn.ModuleList(part(FUSIONS, "fusion", method.fusion)(method, width) for _ in range(method.layers))
+        self.offsets = regressors(width, method.regressor_width, attribute_sizes(method.deformed, self.sh_degree))
         self.register_buffer("free", torch.ones(0))  # [N] 1 where sound may move a Gaussian; empty: it may everywhere
         self.register_buffer("_kept_places", None, persistent=False)
 
@@ -134,24 +127,6 @@ class Talker(nn.Module):
     def _activate(self, offsets: dict[str, Tensor]) -> Splats:
         raw = self._add(offsets)
         return Splats(raw["means"], raw["quats"], raw["log_scales"].exp(), raw["opacity_logits"].sigmoid(), raw["sh"])
-
-
-def _encoding(method: Method, low: Tensor, high: Tensor) -> nn.Module:
-    if method.encoding == "hash":
-        sizes = method.hash_levels, method.hash_channels, *method.hash_resolutions, method.hash_table_bits
-        return HashTriplane(*sizes, low, high)
-    return Triplane(method.resolutions, method.plane_channels, low, high)
-
-
-def fusion_layer(method: Method) -> FusionLayer:
-    """One of the method's fusion layers, fresh."""
-    width, rest = method.width, (method.feedforward, method.norms)
-    if method.fusion == "cross":
-        return CrossAttention(width, method.attention_heads, *rest)
-    if method.fusion == "agent":
-        return AgentAttention(width, method.agents, *rest, choice=method.agent_choice)
-    older = {"concatenation": Concatenation, "multiplication": Multiplication}[method.fusion]
-    return older(width, len(method.conditions), *rest)
 
 
 def render(

@@ -16,6 +16,7 @@ class Triplane(nn.Module):
     def __init__(self, resolutions: tuple[int, ...], channels: int, low: Tensor, high: Tensor):
         """`low` and `high` [3] bound the space the planes cover; points outside read the border."""
         super().__init__()
+        self.width = channels * len(resolutions)
         self.register_buffer("low", low.float())
         self.register_buffer("high", high.float())
         self.planes = nn.ParameterList(
