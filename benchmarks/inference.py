@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import tyro
+from heads import camera, head
 from rich.console import Console
 from rich.table import Table
 
@@ -35,7 +36,6 @@ from gaussiantalker.splatting import Gaussians
 from gaussiantalker.talker import AUDIO, EYE, Drive, Listener, Talker, fast_products, find_method, render
 from gaussiantalker.timing import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from speech import sound
-from splatting import camera, head
 
 MOVES = 50  # poses and plates of the avatar's motion
 PARTS = ("speech", "motion", "splatting", "pixels")

@@ -21,19 +21,19 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 import tyro
+from heads import camera, head
 from rich.console import Console
 from rich.table import Table
+from steps import PARTS, cut_step
 
 from gaussiantalker import hardware
 from gaussiantalker.memory import keep_memory
 from gaussiantalker.splatting import Gaussians
-from gaussiantalker.talker import Footage, Splats, Talker, fast_products, find_method, render
+from gaussiantalker.talker import Footage, Talker, fast_products, find_method
 from gaussiantalker.training.schedule import find_schedule
 from gaussiantalker.training.trainer import STAGES, Trainer
-from splatting import camera, head
 
 FRAMES, CHANNELS, WARM_UP = 40, 32, 3
-PARTS = ("data", "network", "splatting", "losses", "optimiser")
 
 
 @dataclass
@@ -100,41 +100,6 @@ def a_trainer(options: Options, size: int, stage: int) -> Trainer:
     return trainer
 
 
-def cut_step(trainer: Trainer, spent: dict[str, list[float]]) -> None:
-    """One step whose graph is cut between its parts, and the milliseconds each part took."""
-    started = time.process_time()
-    totals = dict.fromkeys(PARTS, 0.0)
-
-    def lap(part: str) -> None:
-        nonlocal started
-        totals[part] += 1e3 * (time.process_time() - started)
-        started = time.process_time()
-
-    shots = trainer.footage.shots(trainer._pick(1 if trainer.stage == 0 else trainer.schedule.batch))
-    lap("data")
-    splats = trainer.talker.canonical() if trainer.stage == 0 else trainer.talker.deform(shots.drive)
-    leaves = Splats(*(part.detach().requires_grad_() for part in splats))
-    lap("network")
-    drawn = render(leaves, shots.drive.viewmats, trainer.K, shots.plate, trainer.talker.sh_degree)[:2]
-    seen = [part.detach().requires_grad_() for part in drawn]
-    lap("splatting")
-    sum(trainer.losses(*seen, shots, trainer.step, canonical=trainer.stage == 0).values()).backward()
-    lap("losses")
-    torch.autograd.backward(drawn, [part.grad for part in seen])
-    lap("splatting")
-    for optimizer in trainer.optimizers.values():
-        optimizer.zero_grad()
-    lap("optimiser")
-    learnt = [(part, leaf.grad) for part, leaf in zip(splats, leaves, strict=True) if part.requires_grad]
-    torch.autograd.backward(*zip(*learnt, strict=True))
-    lap("network")
-    for optimizer in trainer.optimizers.values():
-        optimizer.step()
-    lap("optimiser")
-    for part, milliseconds in totals.items():
-        spent[part].append(milliseconds)
-
-
 @fast_products()
 def measure(options: Options, size: int, stage: int) -> dict:
     """One row, in milliseconds."""
@@ -145,7 +110,7 @@ def measure(options: Options, size: int, stage: int) -> dict:
     spent: dict[str, list[float]] = defaultdict(list)
     for lap in range(WARM_UP + options.steps):
         trainer.step = lap
-        cut_step(trainer, spent)
+        cut_step(trainer, spent, time.process_time)
         wall, cpu = time.perf_counter(), time.process_time()
         whole()
         spent["cpu"].append(1e3 * (time.process_time() - cpu))

@@ -44,6 +44,7 @@ def rasterize(
     if not count:
         return _empty(means, backgrounds, width, height, room)
     with torch.cuda.device_of(means):
+        near_plane, far_plane, eps2d = float(near_plane), float(far_plane), float(eps2d)
         numbers = width, height, near_plane, far_plane, eps2d
         means2d, covariances, depths, determinants = _Project.apply(means, quats, scales, viewmats, Ks, *numbers)
         if means2d.requires_grad:

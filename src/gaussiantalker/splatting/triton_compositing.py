@@ -39,7 +39,7 @@ def _falloff(entries, capacity, index, column, row):
     return u, v, log_opacity[:, None] - u * u - v * v
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["width", "height", "across", "tiles", "frame_stride", "row_stride", "column_stride"])
 def composite(
     entries, begins, background, image, alpha, final_t, stops,
     capacity, width, height, across, tiles, frame_stride, row_stride, column_stride,
@@ -85,7 +85,7 @@ def composite(
         tl.store(stops + at, counted)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["width", "height", "across", "tiles", "frame_stride", "row_stride", "column_stride"])
 def composite_gradient(
     entries, slots, begins, background, image_grad, alpha_grad, final_t, stops, sums,
     capacity, width, height, across, tiles, frame_stride, row_stride, column_stride, CHUNK: tl.constexpr,
@@ -139,7 +139,7 @@ def composite_gradient(
         chunk -= 1
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["total"])
 def splat_gradient(
     table, ends, counts, sums, opacities, to_means2d, to_covariances, to_opacities, to_colors,
     total, capacity, BLOCK: tl.constexpr,

@@ -101,7 +101,7 @@ def _direction(means, eyes, frame, g, inside):
     return x * inverse, y * inverse, z * inverse, inverse
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n", "columns", "means_stride", "sh_stride"])
 def shade(
     means, eyes, sh, colors, n, columns, means_stride, sh_stride, COUNT: tl.constexpr, BLOCK: tl.constexpr
 ):  # fmt: skip
@@ -122,7 +122,7 @@ def shade(
     )  # fmt: skip
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n", "columns", "means_stride", "sh_stride"])
 def shade_gradient(
     means, eyes, sh, colors, to_colors, to_means, to_sh,
     n, columns, means_stride, sh_stride, COUNT: tl.constexpr, BLOCK: tl.constexpr,

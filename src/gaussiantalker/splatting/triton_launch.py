@@ -1,4 +1,8 @@
-"""How Triton's kernels are launched."""
+"""How Triton's kernels are launched.
+
+Sizes are no constants to them (`do_not_specialize`), or every other number of Gaussians would be compiled anew;
+capacities are multiples of 128 and may be known as such.
+"""
 
 from typing import Any
 

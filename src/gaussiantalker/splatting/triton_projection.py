@@ -85,7 +85,7 @@ def _axes(j0, j1, j2, r0, r1, r2, r3, r4, r5, r6, r7, r8, s0, s1, s2):
     )
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n", "means_stride", "quats_stride", "scales_stride"])
 def project(
     means, quats, scales, views, Ks, means2d, covariances, determinants, depths,
     n, means_stride, quats_stride, scales_stride, width, height, near, far, eps2d,
@@ -188,7 +188,7 @@ def _put_row_sums(sums, px, py, pz, to_x, to_y, to_z, jx, jy, held_x, held_y, a0
     tl.store(sums + 11, tl.sum(to_z, 0))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n", "means_stride", "quats_stride", "scales_stride"])
 def project_gradient(
     means, quats, scales, views, Ks, to_means2d, to_covariances, to_depths, to_means, to_quats, to_scales, view_sums,
     n, means_stride, quats_stride, scales_stride, width, height, near, far,

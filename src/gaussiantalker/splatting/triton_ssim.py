@@ -101,7 +101,7 @@ def _backward(x: Tensor, y: Tensor, maps: Tensor, scale: Tensor) -> Tensor:
     return result
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["height", "width", "size"])
 def similarity(
     x, y, window, sums, maps, height, width, size, KEEP: tl.constexpr, ACROSS: tl.constexpr, DOWN: tl.constexpr
 ):  # fmt: skip
@@ -144,7 +144,7 @@ def similarity(
         tl.store(maps + 2 * size + at, 2.0 * a1 * inverse, mask=shown)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["height", "width", "size"])
 def similarity_gradient(
     x, y, maps, scale, window, result, height, width, size, ACROSS: tl.constexpr, DOWN: tl.constexpr
 ):  # fmt: skip

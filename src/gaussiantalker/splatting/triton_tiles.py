@@ -121,7 +121,7 @@ def _past_tile(centre, reach, tiles):
     return tl.maximum(tl.minimum((centre + reach) / _TILE, tiles - 1.0), 0.0).to(tl.int32) + 1
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["total", "width", "height", "across", "down"])
 def tabulate(
     means2d, covariances, determinants, depths, opacities, colors, table, rects, counts, radii,
     total, near, far, width, height, across, down, BLOCK: tl.constexpr,
@@ -161,7 +161,7 @@ def tabulate(
         tl.store(table + (6 + k) * total + g, tl.load(colors + 3 * g + k, mask=inside, other=0.0), mask=inside)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["total", "n", "across", "tiles"])
 def list_entries(
     ends, counts, rects, depths, keys, owners, total, n, across, tiles, STEPS: tl.constexpr, BLOCK: tl.constexpr
 ):
