@@ -69,4 +69,4 @@ def test_it_runs_through_without_what_is_missing_there(tmp_path: Path) -> None:
     assert set(script.PARTS) < set(found)
     assert not [name for name, result in found.items() if "failed" in result]
     assert found["whole training"]["finished"]
-    assert len(found["pictures"]) == 2 and all(row["pictures a second"] > 0 for row in found["pictures"])
+    assert len(found["pictures"]) == 4 and all(row["pictures a second"] > 0 for row in found["pictures"])
