@@ -69,6 +69,7 @@ class Sessions:
         for session in list(self._sessions.values()):
             self.end(session, "The server is shutting down.")
         await asyncio.gather(*(call.ended for call in list(self._calls.values())))
+        self._studio.close()
 
     async def keep_house(self) -> None:
         """Ends what is left behind, for as long as it is awaited."""

@@ -66,18 +66,26 @@ class Studio:
             self._changed.notify_all()
 
     def _run(self) -> None:
-        while (taken := self._next()) is not None:
-            stream, job, threads = taken
-            if torch.get_num_threads() != threads:  # of this thread alone
-                torch.set_num_threads(threads)
-            if job.result.set_running_or_notify_cancel():
-                try:
-                    job.result.set_result(job.work())
-                except BaseException as error:
-                    job.result.set_exception(error)
-            with self._changed:
-                self._busy.discard(stream)
-                self._changed.notify()
+        while self._do_one():  # whose names are forgotten with it: a thread that waits must not keep a stream alive
+            pass
+
+    def _do_one(self) -> bool:
+        """Waits for work and does it; False when the studio is closed."""
+        taken = self._next()
+        if taken is None:
+            return False
+        stream, job, threads = taken
+        if torch.get_num_threads() != threads:  # of this thread alone
+            torch.set_num_threads(threads)
+        if job.result.set_running_or_notify_cancel():
+            try:
+                job.result.set_result(job.work())
+            except BaseException as error:
+                job.result.set_exception(error)
+        with self._changed:
+            self._busy.discard(stream)
+            self._changed.notify()
+        return True
 
     def _next(self) -> tuple[object, _Job, int] | None:
         """Waits for work whose stream is not being worked for; None when the studio is closed."""
