@@ -40,8 +40,12 @@ def ingest(source: Path, folder: Path, size: int, progress: Progress) -> dict:
             f"{source} lasts {info.duration:.1f} s; at least {_MIN_SECONDS} s are needed, better 180"
         )
     _refuse_full_disk(folder, expected * size**2 * _BYTES_PER_PIXEL)
-    framing = _framing(source, folder, expected, progress)
+    framing, frames, bridged = _framing(source, folder, expected, progress)
     crop = framing.crop
+    _refuse_broken(source, info, frames)
+    sound = _write_sound(source, folder, frames, bridged, progress) if info.has_audio else 0.0
+    for sentence in bridged:
+        progress.note(f"{source.name}: {sentence}")
     if crop.side < size:
         progress.note(f"the head and shoulders are {crop.side} pixels wide in {source.name} and are enlarged to {size}")
     progress.stage("landmarks", expected)
@@ -50,13 +54,13 @@ def ingest(source: Path, folder: Path, size: int, progress: Progress) -> dict:
         return (crop.of(frame) for frame in islice(video.read_frames(source, most_lines=_MOST_LINES), first, None))
 
     found = find_faces(folder, squares, crop.side, size, progress)
-    _refuse_broken(source, info, len(found))
     _refuse_faceless(source, found)
     shrink = min(_MOST_LINES / min(info.width, info.height), 1)
     return {
         "frames": len(found),
         "sound": info.has_audio,
-        "sound_seconds": _write_sound(source, folder, len(found), progress) if info.has_audio else 0.0,
+        "sound_seconds": sound,
+        "bridged": bridged,
         "source_size": [round(info.width * shrink), round(info.height * shrink)],
         "source_fps": round(info.fps, 4),
         "crop": [crop.left, crop.top, crop.side],
@@ -65,25 +69,29 @@ def ingest(source: Path, folder: Path, size: int, progress: Progress) -> dict:
     }
 
 
-def _framing(source: Path, folder: Path, expected: int, progress: Progress) -> Framing:
-    """Where the speaker is, looked for once: a run that was killed later on remembers it."""
-    if (folder / FRAMING).exists():
-        kept = read_json(folder / FRAMING)
-        return Framing(Crop(**kept["crop"]), kept["others"])
+def _framing(source: Path, folder: Path, expected: int, progress: Progress) -> tuple[Framing, int, list[str]]:
+    """Where the speaker is, how many pictures there are, and what was bridged or converted in them.
+
+    It is looked for once: a run that was killed later on remembers it.
+    """
+    kept = read_json(folder / FRAMING) if (folder / FRAMING).exists() else {}
+    if "frames" in kept:
+        return Framing(Crop(**kept["crop"]), kept["others"]), kept["frames"], kept["bridged"]
     progress.stage("find the speaker", expected)
     changes: list[float] = []
-    looks = _looks(source, max(expected // _LOOKS, _LEAST_APART), changes, progress)
+    bridged: list[str] = []
+    looks = _looks(source, max(expected // _LOOKS, _LEAST_APART), changes, bridged, progress)
     framing = choose_crop(looks, source, Landmarker(progress=progress))
     if framing.others:
         progress.note(f"{framing.others + 1} people are seen in {source.name}; the one largest and longest is followed")
     _refuse_cuts(source, find_cuts(np.array(changes)))
-    write_json(folder / FRAMING, asdict(framing))
-    return framing
+    write_json(folder / FRAMING, asdict(framing) | {"frames": len(changes) + 1, "bridged": bridged})
+    return framing, len(changes) + 1, bridged
 
 
-def _write_sound(source: Path, folder: Path, frames: int, progress: Progress) -> float:
+def _write_sound(source: Path, folder: Path, frames: int, bridged: list[str], progress: Progress) -> float:
     """audio.wav, exactly as long as the pictures. Returns how many seconds of sound the source has."""
-    seconds = audio.copy_wav(source, folder / "audio.wav", frames * SAMPLES_PER_FRAME) / SAMPLE_RATE
+    seconds = audio.copy_wav(source, folder / "audio.wav", frames * SAMPLES_PER_FRAME, bridged) / SAMPLE_RATE
     if abs(seconds - frames / FPS) > 0.5:
         change = "cut off" if seconds > frames / FPS else "continued in silence"
         lengths = f"lasts {seconds:.1f} s, the pictures {frames / FPS:.1f} s"
@@ -91,10 +99,12 @@ def _write_sound(source: Path, folder: Path, frames: int, progress: Progress) ->
     return round(seconds, 2)
 
 
-def _looks(source: Path, step: int, changes: list[float], progress: Progress) -> Iterator[np.ndarray]:
+def _looks(
+    source: Path, step: int, changes: list[float], bridged: list[str], progress: Progress
+) -> Iterator[np.ndarray]:
     """Every `step`-th picture; how much each picture of the film differs from the one before goes into `changes`."""
     before = None
-    for k, frame in enumerate(video.read_frames(source, most_lines=_MOST_LINES)):
+    for k, frame in enumerate(video.read_frames(source, most_lines=_MOST_LINES, told=bridged)):
         small = thumbnail(frame)
         if before is not None:
             changes.append(float(np.abs(small - before).mean()))

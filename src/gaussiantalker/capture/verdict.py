@@ -39,6 +39,7 @@ def judge(
         _speech(lip_opening, voiced),
         _step(lag),
         _sound_length(ingest),
+        _bridged(ingest.get("bridged", [])),
         _missing(tracking["missing_frames"], ingest["frames"], ingest.get("cut", [])),
         _hidden(tracking.get("hidden_frames", []), ingest["frames"]),
         _turns(tracking["yaw_pitch_roll_ranges"]),
@@ -98,6 +99,13 @@ def _sound_length(ingest: dict[str, Any]) -> Finding | None:
     if ingest.get("sound") and missing > 1:
         return Finding("limit", f"The sound ends {missing:.1f} s before the pictures; silence was put in its place.")
     return None
+
+
+def _bridged(sentences: list[str]) -> Finding | None:
+    """What the file itself had wrong, and was put right in reading it."""
+    if not sentences:
+        return None
+    return Finding("good", f"Put right in reading the film: {'; '.join(sentences)}.")
 
 
 def _missing(missing: list[int], frames: int, cut: list[list[int]]) -> Finding:

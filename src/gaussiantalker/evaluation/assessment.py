@@ -76,7 +76,7 @@ def evaluate(
     source = _capture_of(loaded, folder, capture, force)
     given = Inputs(
         truth=None if truth is None else read_truth(truth, source),
-        audio=None if audio is None else read_audio(audio)[:LONGEST_AUDIO],
+        audio=None if audio is None else read_audio(audio, whole=True)[:LONGEST_AUDIO],
         audio_phones=None if audio is None else _phones_beside(Path(audio)),
         openface=None if openface is None else OpenFace.read(openface, source),
         syncnet=None if syncnet is None else SyncNet.load(existing_file(syncnet, "SyncNet weights")),

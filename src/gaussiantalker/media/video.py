@@ -4,19 +4,27 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
+from itertools import chain, islice, repeat
 from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
+from av.format import Flags
+from av.stream import Stream
 from av.video.reformatter import Colorspace
 
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.hardware import WORKERS
-from gaussiantalker.media.files import atomic_path, existing_file
+from gaussiantalker.media.files import atomic_path
+from gaussiantalker.media.hdr import LIGHTEST_WHITE, white_of
+from gaussiantalker.media.pictures import Upright, pixel_ratio, progressive, signal, square
+from gaussiantalker.media.sound import Sound, audio_frame, per_frame
+from gaussiantalker.media.tracks import chosen, frames, measured, opened
 from gaussiantalker.timing import FPS, SAMPLE_RATE
 
-_HD_HEIGHT = 720
-_BT709, _UNTAGGED, _LIMITED_RANGE = 1, 2, 1
+_BT709, _LIMITED_RANGE = 1, 1
+_LOOKS, _LOOK_LINES = 40, 180  # pictures, and their lines, by which white is judged
 
 
 @dataclass(frozen=True)
@@ -34,83 +42,93 @@ class VideoInfo:
 
 def probe(path: str | Path) -> VideoInfo:
     """Facts about a video, after one picture was really decoded. Raises GaussianTalkerError when it is no video."""
-    with _opened(path) as (container, stream):
-        first = next(container.decode(stream), None)
-        if first is None:
-            raise GaussianTalkerError(f"{path} holds no picture that can be decoded; export it again as H.264 mp4")
-        rotation = first.rotation % 360
-        width, height = (first.height, first.width) if rotation % 180 else (first.width, first.height)
-        fps = float(stream.average_rate or stream.guessed_rate or FPS)
-        duration = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
-        return VideoInfo(width, height, fps, stream.frames or None, duration, rotation, bool(container.streams.audio))
+    with _opened(path) as (container, track):
+        first = next(_decoded(path, container, track, []))
+        width, height = square(first.width, first.height, pixel_ratio(track), None)
+        if first.rotation % 180:
+            width, height = height, width
+        duration = float(track.duration * track.time_base) if track.duration else (container.duration or 0) / 1e6
+        if not duration or Flags.ts_discont & Flags(container.format.flags):  # such a file cannot know it
+            with _opened(path) as (again, same):
+                duration = measured(again, same, _rate(track))
+        has_audio = chosen(container, "audio") is not None
+        return VideoInfo(width, height, _rate(track), track.frames or None, duration, first.rotation % 360, has_audio)
 
 
-def read_frames(path: str | Path, *, most_lines: int | None = None) -> Iterator[np.ndarray]:  # of [H, W, 3]
+def read_frames(
+    path: str | Path, *, most_lines: int | None = None, told: list[str] | None = None
+) -> Iterator[np.ndarray]:  # of [H, W, 3]
     """Upright pictures at 25 fps: picture k is what the source shows at (k + 1/2) / 25 s after its first picture.
 
     Timestamps decide, not counts, so sources of another or a varying rate keep their sound. A file that breaks off
-    gives the pictures before the break; one that gives none raises GaussianTalkerError. Pictures whose shorter side has
-    more than `most_lines` are made that small on the way, so that none is ever whole in memory as RGB.
+    gives the pictures before the break. Pictures are as a player shows them: whole where the film is interlaced, with
+    square pixels, HDR in BT.709; what was bridged or converted is put into `told`, a sentence each. Pictures whose
+    shorter side has more than `most_lines` are made that small on the way.
+    Raises GaussianTalkerError where there is no picture, where pictures change their shape, and at the end when more
+    than a tenth could not be decoded.
     """
-    k = 0
-    for start, end, frame in _shown(path):
-        image = None
-        while (k + 0.5) / FPS < end:
-            if (k + 0.5) / FPS >= start:
-                image = _upright(frame, most_lines) if image is None else image
-                yield image
-            k += 1
+    told, k = [] if told is None else told, 0
+    with _opened(path) as (container, track):
+        upright = Upright(Path(path), pixel_ratio(track), most_lines, partial(_white, path), told)
+        for start, end, frame in _shown(_decoded(path, container, track, told), 1 / _rate(track)):
+            image = None
+            while (k + 0.5) / FPS < end:
+                if (k + 0.5) / FPS >= start:
+                    image = upright(frame) if image is None else image
+                    yield image
+                k += 1
 
 
-def _shown(path: str | Path) -> Iterator[tuple[float, float, av.VideoFrame]]:
-    """Decoded pictures with the seconds, from the first one's, between which each is shown."""
-    held, begin, zero, last_gap = None, 0.0, None, 1 / FPS
-    with _opened(path) as (container, stream):
-        usual_gap = 1 / float(stream.average_rate or stream.guessed_rate or FPS)
-        try:
-            for frame in container.decode(stream):
-                time = begin + usual_gap if frame.time is None else frame.time
-                zero = time if zero is None else zero
-                if held is not None and time - zero <= begin:
-                    continue
-                if held is not None:
-                    last_gap = time - zero - begin
-                    yield begin, time - zero, held
-                held, begin = frame, time - zero
-        except av.FFmpegError as error:
-            if held is None:
-                raise GaussianTalkerError(f"{path} cannot be decoded ({error.strerror}); export it as H.264") from None
+def _shown(pictures: Iterator[av.VideoFrame], usual_gap: float) -> Iterator[tuple[float, float, av.VideoFrame]]:
+    """Pictures with the seconds, from the first one's, between which each is shown."""
+    held, begin, zero, last_gap = None, 0.0, 0.0, usual_gap
+    for frame in pictures:
         if held is None:
-            raise GaussianTalkerError(f"{path} holds no picture that can be decoded; export it again as H.264 mp4")
-        yield begin, begin + min(last_gap, usual_gap), held
+            held, zero = frame, frame.time or 0.0
+            continue
+        time = begin + usual_gap if frame.time is None else frame.time - zero
+        if time > begin:
+            last_gap = time - begin
+            yield begin, time, held
+            held, begin = frame, time
+    yield begin, begin + min(last_gap, usual_gap), held
 
 
-def _upright(frame: av.VideoFrame, most_lines: int | None = None) -> np.ndarray:
-    """RGB with the source's own colour matrix; untagged sources follow the usual rule, BT.709 from 720 lines up."""
-    matrix = frame.colorspace
-    if matrix == _UNTAGGED:
-        matrix = Colorspace.ITU709 if frame.height >= _HD_HEIGHT else Colorspace.ITU601
-    shrink = min((most_lines or frame.height) / min(frame.width, frame.height), 1)
-    width, height = round(frame.width * shrink), round(frame.height * shrink)
-    options = {"interpolation": "AREA"} if shrink < 1 else {}
-    image = frame.reformat(width, height, "rgb24", src_colorspace=matrix, **options).to_ndarray()
-    return np.ascontiguousarray(np.rot90(image, frame.rotation // 90)) if frame.rotation else image
+def _decoded(path: str | Path, container: InputContainer, track: Stream, told: list[str]) -> Iterator[av.VideoFrame]:
+    """Whole pictures; at least one, else GaussianTalkerError."""
+    first = None
+    whole = (frame for frame in frames(container, track, told, "packets of pictures") if frame)
+    for first in progressive(whole, told):
+        yield first
+    if first is None:
+        raise GaussianTalkerError(f"{path} holds no picture that can be decoded; export it again as H.264 mp4")
+
+
+def _rate(track: Stream) -> float:
+    """Pictures a second; where they have no time stamps, what the codec says."""
+    rates = [track.average_rate, track.guessed_rate]
+    return float(next(filter(None, rates if track.start_time is not None else rates[::-1]), FPS))
+
+
+def _white(path: str | Path) -> float:
+    """Nits of white in an HDR film, judged by its key pictures."""
+    with _opened(path) as (container, track):
+        track.codec_context.skip_frame = "NONKEY"
+        looks = []
+        for frame in islice(filter(None, frames(container, track, [], "")), _LOOKS):
+            small = square(frame.width, frame.height, Fraction(1), _LOOK_LINES)
+            looks.append(signal(frame, *small).to_ndarray().reshape(-1, 3) / 65535)
+            transfer = frame.color_trc
+    return white_of(np.concatenate(looks), transfer) if looks else LIGHTEST_WHITE
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    path = existing_file(path, "video")
-    try:
-        with av.open(str(path), metadata_errors="ignore") as container:
-            if not container.streams.video:
-                raise GaussianTalkerError(f"{path} has no picture track; give a video file")
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            stream.codec_context.thread_count = WORKERS
-            yield container, stream
-    except av.FFmpegError as error:
-        reason = error.strerror
-        raise GaussianTalkerError(f"{path} is not a video that can be read ({reason}); use mp4 or webm") from None
+def _opened(path: str | Path) -> Iterator[tuple[InputContainer, Stream]]:
+    with opened(path, "video") as container:
+        track = chosen(container, "video")
+        if track is None:
+            raise GaussianTalkerError(f"{path} has no picture track; give a video file")
+        yield container, track
 
 
 def encodable(image: np.ndarray) -> av.VideoFrame:
@@ -137,12 +155,13 @@ class VideoWriter:
         *,
         sound: bool = True,
         sample_rate: int = SAMPLE_RATE,
+        layout: str = "mono",
         crf: int = 16,
         comment: str = "",
     ) -> None:
         self._stack = ExitStack()
         self._target, self._size, self._crf = path, (width + width % 2, height + height % 2), crf
-        self._sample_rate = sample_rate if sound else None
+        self._sample_rate, self._layout = sample_rate if sound else None, layout
         self._written, self._comment = 0, comment
 
     def __enter__(self) -> "VideoWriter":
@@ -159,8 +178,9 @@ class VideoWriter:
         context.color_range = _LIMITED_RANGE
         self._audio, self._samples = None, 0
         if self._sample_rate:
-            self._audio = self._container.add_stream("aac", rate=self._sample_rate, layout="mono")
-            self._audio.bit_rate = 128_000 if self._sample_rate > SAMPLE_RATE else 64_000
+            self._audio = self._container.add_stream("aac", rate=self._sample_rate, layout=self._layout)
+            channels = self._audio.codec_context.layout.nb_channels
+            self._audio.bit_rate = channels * (128_000 if self._sample_rate > SAMPLE_RATE else 64_000)
         return self
 
     def write(self, image: np.ndarray) -> None:
@@ -171,13 +191,12 @@ class VideoWriter:
         self._container.mux(self._video.encode(frame))
 
     def write_audio(self, samples: np.ndarray) -> None:
-        """Appends mono sound float32 [S] in [-1, 1] at the writer's sample rate."""
+        """Appends sound float32 [S], or [C, S] of the writer's layout, in [-1, 1] at the writer's sample rate."""
         if not samples.size:
             return
-        clipped = np.clip(samples, -1, 1).astype(np.float32)[None]
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(clipped), format="fltp", layout="mono")
-        frame.sample_rate, frame.pts, frame.time_base = self._sample_rate, self._samples, Fraction(1, self._sample_rate)
-        self._samples += samples.size
+        frame = audio_frame(np.clip(np.atleast_2d(samples), -1, 1), self._sample_rate, self._layout)
+        frame.pts = self._samples
+        self._samples += frame.samples
         self._container.mux(self._audio.encode(frame))
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> bool | None:
@@ -193,7 +212,7 @@ class VideoWriter:
 def write_video(
     path: str | Path,
     frames: Iterable[np.ndarray],
-    audio: np.ndarray | None = None,
+    audio: np.ndarray | Sound | None = None,
     *,
     sample_rate: int = SAMPLE_RATE,
     crf: int = 16,
@@ -201,7 +220,8 @@ def write_video(
 ) -> None:
     """Writes pictures uint8 [H, W, 3] at 25 fps, with float32 [S] sound cut or padded to their length.
 
-    `comment` goes into the file's metadata, where players and search tools show it.
+    A `Sound` is written as it was given, at its own rate and with its own channels. `comment` goes into the file's
+    metadata, where players and search tools show it.
 
     Raises GaussianTalkerError when there are no pictures.
     """
@@ -210,13 +230,11 @@ def write_video(
     if first is None:
         raise GaussianTalkerError(f"there are no frames to write to {path}")
     height, width = first.shape[:2]
-    options = {"sample_rate": sample_rate, "crf": crf, "comment": comment}
-    with VideoWriter(path, width, height, sound=audio is not None, **options) as writer:
-        image, k = first, 0
-        while image is not None:
+    sound = Sound(audio, sample_rate) if isinstance(audio, np.ndarray) else audio
+    options = {"sample_rate": sound.rate, "layout": sound.layout} if sound else {"sound": False}
+    with VideoWriter(path, width, height, **options, crf=crf, comment=comment) as writer:
+        pieces = per_frame(sound) if sound else repeat(None)
+        for image, piece in zip(chain([first], frames), pieces, strict=False):
             writer.write(image)
-            if audio is not None:
-                piece = audio[k * sample_rate // FPS : (k + 1) * sample_rate // FPS]
-                missing = (k + 1) * sample_rate // FPS - k * sample_rate // FPS - piece.size
-                writer.write_audio(np.pad(piece, (0, missing)))
-            image, k = next(frames, None), k + 1
+            if piece is not None:
+                writer.write_audio(piece)

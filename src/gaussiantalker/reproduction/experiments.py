@@ -69,7 +69,7 @@ def reproduce(
     source, plan = Capture.load(capture), find_schedule(PRESETS[preset])
     _check_table(out, table)
     given = Inputs(
-        audio=None if audio is None else read_audio(audio)[:LONGEST_AUDIO],
+        audio=None if audio is None else read_audio(audio, whole=True)[:LONGEST_AUDIO],
         syncnet=None if syncnet is None else SyncNet.load(existing_file(syncnet, "SyncNet weights")),
         fid_frames=FID_FRAMES[preset],
     )

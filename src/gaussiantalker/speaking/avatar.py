@@ -15,7 +15,7 @@ from gaussiantalker import __version__, hardware
 from gaussiantalker.capture import Capture
 from gaussiantalker.errors import Failure, GaussianTalkerError
 from gaussiantalker.geometry import Camera
-from gaussiantalker.media.audio import read_audio
+from gaussiantalker.media.sound import Sound
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.provenance.watermark import Watermark, payload_of
 from gaussiantalker.speaking.baking import bake
@@ -27,6 +27,7 @@ from gaussiantalker.speaking.motion import ARTICULATION_LIMIT, Motion, Steering
 from gaussiantalker.speaking.performance import Performance
 from gaussiantalker.speaking.rendering import BATCH, Renderer
 from gaussiantalker.speaking.situations import Situations, filmed
+from gaussiantalker.speech.samples import checked
 from gaussiantalker.splatting.cpu import prepare
 from gaussiantalker.talker import BakedTalker, Blendshapes, Drive, Footage, Listener, Talker, TorsoField
 
@@ -107,7 +108,8 @@ class Avatar:
         articulation: float | None = None,
         conditions: Mapping[str, ArrayLike] | None = None,
     ) -> Performance:
-        """The avatar saying this: a sound file of any common kind, or 16 kHz mono samples [S].
+        """The avatar saying this: a sound file of any common kind, or 16 kHz mono samples [S], floats in
+        [-1, 1] or int16. Raises GaussianTalkerError when it is no such sound.
 
         `pose`: "recorded" (as the person moved), "still", a file of poses (see `speaking.poses`), or degrees [F, 3] of
         yaw, pitch and roll at 25 a second. `blink`: "recorded", "auto" (at human rates), or a value from 0 (open) to 1.
@@ -115,8 +117,8 @@ class Avatar:
         that was not trained on (docs/training.md). None leaves the avatar's own. `conditions`: values of further tokens
         of the avatar's method by name, such as an emotion.
         """
-        samples = read_audio(audio) if isinstance(audio, str | Path) else np.asarray(audio, np.float32)
-        return Performance(self.directed(pose, blink, articulation, conditions), samples, self.provenance)
+        sound = Sound.of(audio) if isinstance(audio, str | Path) else Sound(checked(audio))
+        return Performance(self.directed(pose, blink, articulation, conditions), sound, self.provenance)
 
     def directed(
         self,

@@ -7,6 +7,7 @@ import numpy as np
 
 from gaussiantalker.speaking.contexts import ContextStream
 from gaussiantalker.speaking.motion import Steering
+from gaussiantalker.speech.samples import checked
 from gaussiantalker.talker import Listener
 from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME
 
@@ -50,8 +51,9 @@ class FrameStream:
         self._next = 0
 
     def push(self, samples: np.ndarray) -> list[AvFrame]:
-        """The frames whose look-ahead these samples [S] complete."""
-        self._samples = np.concatenate([self._samples, np.asarray(samples, np.float32)])
+        """The frames whose look-ahead these samples [S], floats in [-1, 1] or int16, complete."""
+        samples = checked(samples)
+        self._samples = np.concatenate([self._samples, samples])
         return self._emit(self._contexts.push(samples))
 
     def finish(self) -> list[AvFrame]:

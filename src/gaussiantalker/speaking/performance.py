@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gaussiantalker.media.files import atomic_path
+from gaussiantalker.media.sound import Sound
 from gaussiantalker.media.video import write_video
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.provenance.label import label
@@ -20,9 +21,17 @@ SYNTHETIC = "AI-generated: a synthetic talking head made with GaussianTalker"
 class Performance:
     """An avatar and the sound it is to speak. Iterating renders it, one `AvFrame` after another, in bounded memory."""
 
-    def __init__(self, avatar: Speaker, audio: np.ndarray, provenance: dict[str, Any] | None = None):
-        """`provenance` is what a film of it tells of its making; without it a film is not signed."""
-        self.avatar, self.audio, self.provenance = avatar, audio, provenance
+    def __init__(self, avatar: Speaker, sound: Sound | np.ndarray, provenance: dict[str, Any] | None = None):
+        """`sound`: a file's, or 16 kHz mono samples float32 [S]. `provenance` is what a film of it tells of its making;
+        without it a film is not signed.
+        """
+        self.avatar, self.sound = avatar, sound if isinstance(sound, Sound) else Sound(sound)
+        self.provenance = provenance
+
+    @property
+    def audio(self) -> np.ndarray:
+        """What the avatar hears: 16 kHz mono samples float32 [S]."""
+        return self.sound.heard
 
     def __len__(self) -> int:
         return frame_count(len(self.audio))
@@ -42,6 +51,7 @@ class Performance:
         signer: Credentials | None = None,
     ) -> Path:
         """Writes an mp4 with H.264 pictures and AAC sound; the file appears only when it is whole.
+        A file's sound is written at its own rate and with its own channels.
 
         It says that it is AI-generated: in its metadata, in its pictures (`provenance.watermark`), in a signed manifest
         where the library for it is installed (`signer`, or else a certificate made for this user on first use), and if
@@ -60,7 +70,7 @@ class Performance:
                 progress.update(frame.index + 1)
 
         with atomic_path(path) as film:
-            write_video(film, images(), self.audio, comment=SYNTHETIC)
+            write_video(film, images(), self.sound, comment=SYNTHETIC)
             if signed:
                 with atomic_path(film) as whole:
                     sign(film, whole, Path(path).name, self.provenance, signer)

@@ -4,6 +4,7 @@ import numpy as np
 import soxr
 
 from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.media.recording import LOUDEST
 from gaussiantalker.timing import SAMPLE_RATE
 
 
@@ -35,14 +36,23 @@ class Resampler:
 
 
 def checked(pcm: np.ndarray) -> np.ndarray:
-    """Mono samples [S] as float32 in [-1, 1]; 16-bit integers are scaled. GaussianTalkerError for anything else."""
+    """Mono samples [S], [1, S] or [S, 1] as float32 [S] in [-1, 1]; 16-bit integers are scaled.
+
+    Raises GaussianTalkerError for another shape, type or range, and for values that are not numbers.
+    """
     pcm = np.asarray(pcm)
+    if pcm.ndim == 2 and 1 in pcm.shape:
+        pcm = pcm.reshape(-1)
     if pcm.ndim != 1:
-        raise GaussianTalkerError(f"Speech features need mono sound [samples], not an array of shape {pcm.shape}.")
+        raise GaussianTalkerError(f"Sound must be mono [samples], not an array of shape {pcm.shape}: mix its channels.")
     if pcm.dtype == np.int16:
         return pcm.astype(np.float32) / 32768
     if pcm.dtype.kind != "f":
         raise GaussianTalkerError(f"Samples must be floats in [-1, 1] or 16-bit integers, not {pcm.dtype}.")
     if not np.isfinite(pcm).all():
         raise GaussianTalkerError("The sound holds samples that are not numbers (NaN or infinite); repair the file.")
+    if np.abs(pcm).max(initial=0) > LOUDEST:
+        raise GaussianTalkerError(
+            f"The samples are floats as large as {np.abs(pcm).max():,.0f}: divide them, so that they lie in [-1, 1]."
+        )
     return pcm.astype(np.float32, copy=False)
