@@ -39,6 +39,7 @@ class Renderer:
         behind = None if self.torso else behind.to(device)
         return self.draw(drive.to(device), sway.to(device), behind).cpu().numpy()
 
+    @torch.inference_mode()
     def draw(
         self,
         drive: Drive,
