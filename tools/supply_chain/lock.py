@@ -18,6 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "constraints.txt"
+# Beside hatchling: what makes an editable install, and what builds pocketsphinx, which lacks wheels for some Pythons.
+BUILDERS = ("editables", "scikit-build-core", "cython", "cmake", "ninja")
 TORCH = ROOT / "torch-cpu.txt"
 TORCH_HEAD = """\
 # torch without CUDA's libraries (0.2 GB instead of 3), for where pip knows an index that has it: install it first.
@@ -31,7 +33,7 @@ HEAD = """\
 def compiled(folder: Path, options: list[str]) -> str:
     """The lock, as uv resolves it from what `pyproject.toml` needs, to run, to be tested and to be built."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    (folder / "build.in").write_text("\n".join([*project["build-system"]["requires"], "editables"]) + "\n")
+    (folder / "build.in").write_text("\n".join([*project["build-system"]["requires"], *BUILDERS]) + "\n")
     lock = folder / LOCK.name
     lock.write_text(LOCK.read_text(encoding="utf-8"), encoding="utf-8")  # its versions are preferred
     command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
