@@ -154,11 +154,20 @@ def attack(place: str, start: Path, truth: dict[str, str], seconds: float, count
             end = Run(place, folder).ended()
             found = results(place, folder) if end == "ok" else {}
             odd = sorted(name for name in truth.keys() | found.keys() if truth.get(name) != found.get(name))
-            left = [name for below in folder.rglob("*") for name in [below.name] if ".partial" in name or name == ".lock"]
+            left = [
+                name for below in folder.rglob("*") for name in [below.name] if ".partial" in name or name == ".lock"
+            ]
             outcomes[end if end != "ok" else "differs" if odd else "leftovers" if left else "the same"] += 1
             differing.update(odd if end == "ok" else [])
         sys.stderr.write(f"{place} {k + 1}/{count}: {dict(outcomes)} {dict(differing)}\n")
     return {"place": place, "tries": count, "kills": kills, "outcomes": dict(outcomes), "differing": dict(differing)}
+
+
+def make(folder: Path) -> None:
+    """A drawn film, its capture, its avatar and what that speaks, without any interruption."""
+    for place in ("film", *PLACES):
+        if (end := Run(place, folder).ended()) != "ok":
+            raise SystemExit(f"{place} failed without being killed: {end}")
 
 
 def run(places: tuple[str, ...], count: int, seed: int) -> list[dict]:

@@ -456,12 +456,7 @@ async def attack(target: Target, seed: int, only: tuple[str, ...], rounds: int) 
     return rows
 
 
-def run(seed: int, only: tuple[str, ...] = (), rounds: int = 1) -> list[dict]:
+def run(seed: int, rounds: int = 1, only: tuple[str, ...] = ()) -> list[dict]:
+    """A row for each attack; in further rounds the same again with other dice, so that what is not given back shows."""
     with tempfile.TemporaryDirectory() as folder, Target(Path(folder)) as target:
-        rows = asyncio.run(attack(target, seed, only, rounds))
-        (Path(tempfile.gettempdir()) / "attack_server.log").write_text(target.logged())
-    return rows
-
-
-if __name__ == "__main__":
-    run(int(sys.argv[1]), tuple(sys.argv[3:]), int(sys.argv[2]))
+        return asyncio.run(attack(target, seed, only, rounds))

@@ -149,6 +149,7 @@ def test_a_video_without_faces_gives_no_mouth_numbers(
     [
         ({"wrong": np.zeros(3)}, "is not an .npz file with lip_mm"),
         ({"lip_mm": np.zeros(50)}, "shape (50,) for a capture of 220 frames"),
+        ({"lip_mm": np.full(220, np.nan)}, "lip openings that are no numbers"),
         (None, "does not exist"),
     ],
 )

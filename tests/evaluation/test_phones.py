@@ -36,9 +36,11 @@ def test_a_table_of_seconds_becomes_frames(tmp_path: Path) -> None:
     table = tmp_path / "a_phones.csv"
     table.write_text("start,end,phone\n0.0,0.6,pau\n0.6,0.6311,DH\n0.6311,0.76,ih\n")
     assert read_phones(table) == [Phone("pau", 0, 15), Phone("dh", 15, 16), Phone("ih", 16, 19)]
-    table.write_text("from,to\n1,2\n")
-    with pytest.raises(GaussianTalkerError, match="columns start, end and phone"):
-        read_phones(table)
+    head = "start,end,phone\n"
+    for wrong in ("from,to\n1,2\n", f"{head}0.0,0.6\n", f"{head}nan,1,aa\n", f"{head}0,inf,aa\n", f"{head}2,1,aa\n"):
+        table.write_text(wrong)
+        with pytest.raises(GaussianTalkerError, match="columns start, end"):
+            read_phones(table)
 
 
 def test_closure_of_a_mouth_that_shuts_and_of_one_that_does_not() -> None:

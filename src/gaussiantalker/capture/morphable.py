@@ -66,7 +66,7 @@ def load_head(path: Path = PACKED) -> MorphableHead:
         if kinds != "U" and not np.isfinite(found[name]).all():
             raise GaussianTalkerError(f"{path} is no morphable head: {name} holds values that are not finite")
     arrays = {name: found[name] for name in _ARRAYS}
-    step = float(np.ravel(found["step"])[0]) if "step" in found else 1.0
+    step = _step(path, found.get("step", np.float64(1)))
     for name in _LENGTHS:
         exact = np.issubdtype(arrays[name].dtype, np.integer)
         arrays[name] = arrays[name].astype(np.float32) * np.float32(step if exact else 1)
@@ -76,7 +76,14 @@ def load_head(path: Path = PACKED) -> MorphableHead:
     arrays["landmark_shares"] = arrays["landmark_shares"].astype(np.float32)
     arrays["expression_names"] = tuple(str(name) for name in np.ravel(arrays["expression_names"]))
     _check(path, arrays)
-    return _placed(MorphableHead(**arrays))
+    return _placed(path, MorphableHead(**arrays))
+
+
+def _step(path: Path, found: np.ndarray) -> float:
+    """What whole numbers of lengths are multiplied with."""
+    if found.size != 1 or found.dtype.kind not in "fiu" or not 0 < float(found.reshape(-1)[0]) < np.inf:
+        raise GaussianTalkerError(f"{path} is no morphable head: step must be one number above 0")
+    return float(found.reshape(-1)[0])
 
 
 def _check(path: Path, arrays: dict) -> None:
@@ -104,11 +111,14 @@ def _check(path: Path, arrays: dict) -> None:
         raise GaussianTalkerError(f"{path} is no morphable head: landmarks 33 and 263, the eye corners, are missing")
 
 
-def _placed(head: MorphableHead) -> MorphableHead:
+def _placed(path: Path, head: MorphableHead) -> MorphableHead:
     """The same head with the outer eye corners of its mean where the convention wants them."""
     points = dict(zip(head.landmarks.tolist(), head.at_landmarks(head.vertices), strict=True))
     left, right = (points[k] for k in OUTER_EYE_CORNERS)
-    scale = 1 / np.linalg.norm(right - left)
+    apart = float(np.linalg.norm(right - left))
+    if not 0 < apart < np.inf:
+        raise GaussianTalkerError(f"{path} is no morphable head: its eye corners are {apart:g} apart")
+    scale = 1 / apart
     return replace(
         head,
         vertices=(head.vertices - (left + right) / 2) * scale,

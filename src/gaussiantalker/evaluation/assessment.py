@@ -185,6 +185,8 @@ def read_truth(path: str | Path, capture: Capture) -> Truth:
             f"{path} has lip openings of shape {opening.shape} for a capture of {capture.frames} frames; "
             "give the truth of the captured video"
         )
+    if not np.isfinite(opening).all():
+        raise GaussianTalkerError(f"{path} has lip openings that are no numbers; give the truth of the captured video")
     # A captured video can be a frame longer or shorter than its frames were rendered.
     fitted = np.minimum(np.arange(capture.frames), len(opening) - 1)
     return Truth(opening[fitted], None if phone is None else phone[fitted])

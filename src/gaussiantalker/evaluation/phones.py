@@ -21,6 +21,7 @@ CLOSED = frozenset({"b", "m", "p"})
 OPEN = frozenset({"aa", "ae", "ah", "ao", "aw", "ay", "eh"})
 SILENT = frozenset({"pau", "sil", "h#", "#", ""})
 FEWEST = 3  # of a kind, below which their mean says nothing
+_LONGEST = 1e6  # seconds that a recording may last
 SHUT = 0.2  # of the widest: a mouth less open than that is shut
 
 
@@ -62,8 +63,12 @@ def read_phones(path: str | Path) -> list[Phone]:
     try:
         with open(path, newline="", encoding="utf-8") as file:
             rows = [(float(row["start"]), float(row["end"]), row["phone"]) for row in csv.DictReader(file)]
-    except (KeyError, TypeError, ValueError):
-        raise GaussianTalkerError(f"{path} is not a table of phones; give columns start, end and phone") from None
+        if not all(0 <= start <= end < _LONGEST and name is not None for start, end, name in rows):
+            raise ValueError
+    except (KeyError, TypeError, ValueError, csv.Error):
+        raise GaussianTalkerError(
+            f"{path} is not a table of phones; give columns start, end (in seconds, in this order) and phone"
+        ) from None
     return [_phone(name, start, end) for start, end, name in rows]
 
 

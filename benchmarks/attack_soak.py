@@ -1,0 +1,117 @@
+"""A server with a session that is watched and spoken to for hours of its own clock, which runs fast."""
+
+import asyncio
+import gc
+import json
+import multiprocessing
+import os
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+FIXTURES = Path(__file__).resolve().parents[1] / "tests" / "fixtures"
+LOOKS = 12  # rows, at even distances
+
+
+def soak(hours: float, speed: float, pipe: Connection) -> None:
+    sys.path.insert(0, str(FIXTURES))
+    import fast_clock
+
+    pipe.send(fast_clock.run(speed, live(3600 * hours, speed)))
+
+
+async def live(seconds: float, speed: float) -> list[dict]:
+    """Rows over so many seconds of the loop's clock: memory, descriptors, frames, late pictures."""
+    from live import on_loopback, serving
+
+    rows, clock = [], asyncio.get_running_loop().time
+    with on_loopback():
+        async with serving(seconds=1e9) as server:
+            server.http.timeout = None
+            session = await server.begin()
+            found = server.sessions.find(session["id"])
+            work = [asyncio.create_task(does(server, session)) for does in (speak, watch, look)]
+            began = clock()
+            for k in range(LOOKS + 1):
+                await asyncio.sleep(began + k * seconds / LOOKS - clock())
+                gc.collect()
+                gauges, failed = found.stream.gauges, [task for task in work if task.done()]
+                row = {"minutes": round((clock() - began) / 60, 1), "mb": megabytes(), "frames": gauges.frames}
+                row |= {"fds": len(os.listdir("/proc/self/fd")), "late": gauges.late, "tasks": len(asyncio.all_tasks())}
+                rows.append(row)
+                sys.stderr.write(json.dumps(row) + "\n")
+                if failed:
+                    raise SystemExit(f"The soak ended early: {failed}")
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+    return rows
+
+
+def megabytes() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
+
+
+async def speak(server, session: dict) -> None:
+    """Three seconds of sound, and three of silence, again and again; one sentence in ten is interrupted."""
+    from flash_and_beep import beeps
+    from live import pcm16
+
+    async with server.socket(session, ping_interval=None) as socket:
+        hearing = asyncio.create_task(drain(socket))
+        for count in range(10**9):
+            await socket.send(pcm16(beeps(3)))
+            await socket.send('{"type": "segment.end"}')
+            await asyncio.sleep(6 if count % 10 else 1)
+            if not count % 10:
+                await socket.send('{"type": "interrupt"}')
+        await hearing
+
+
+async def drain(socket) -> None:
+    async for _ in socket:
+        pass
+
+
+async def look(server, session: dict) -> None:
+    """A viewer over HTTP."""
+    async with server.http.stream("GET", session["stream"], timeout=None) as answer:
+        async for _ in answer.aiter_raw():
+            pass
+
+
+async def watch(server, session: dict) -> None:
+    """A viewer over WebRTC that counts on its own reports; what it gets it does not decode."""
+    from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    for kind in ("audio", "video"):
+        receiver = peer.addTransceiver(kind, direction="recvonly").receiver
+        receiver._handle_rtp_packet = nothing
+    await peer.setLocalDescription(await peer.createOffer())
+    headers = {"Content-Type": "application/sdp"}
+    answer = await server.http.post(session["whep"], content=peer.localDescription.sdp, headers=headers)
+    await peer.setRemoteDescription(RTCSessionDescription(answer.raise_for_status().text, "answer"))
+    try:
+        while peer.connectionState not in ("failed", "closed"):
+            await asyncio.sleep(1)
+    finally:
+        await peer.close()
+
+
+async def nothing(packet, arrival_time_ms: int) -> None:
+    pass
+
+
+def run(hours: float, speed: float) -> list[dict]:
+    """A row for each twelfth of the time, from a process of its own."""
+    spawn = multiprocessing.get_context("spawn")
+    ours, theirs = spawn.Pipe()
+    process = spawn.Process(target=soak, args=(hours, speed, theirs))
+    process.start()
+    theirs.close()
+    try:
+        return ours.recv()
+    finally:
+        process.join()
