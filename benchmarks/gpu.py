@@ -65,12 +65,12 @@ class Heard:
 def prepare(options: argparse.Namespace) -> None:
     from gaussiantalker import speech
     from gaussiantalker.capture import Capture
-    from gaussiantalker.talker import Listener
+    from gaussiantalker.talker import WindowListener
     from gaussiantalker.timing import SAMPLES_PER_FRAME
 
     capture = Capture.load(options.capture)
     training = capture.audio[: capture.train_frames * SAMPLES_PER_FRAME]
-    rows = Listener.fit(speech.load(options.encoder), training).rows(capture.audio)
+    rows = WindowListener.fit(speech.load(options.encoder), training).rows(capture.audio)
     write_footage(Path(options.out), capture, rows, options.frames or capture.frames)
     sys.stdout.write(f"{options.out}: {Path(options.out).stat().st_size / 2**20:.1f} MiB\n")
 

@@ -33,7 +33,7 @@ from gaussiantalker.speaking.frames import FrameStream
 from gaussiantalker.speaking.rendering import BATCH
 from gaussiantalker.speaking.situations import filmed
 from gaussiantalker.splatting import Gaussians
-from gaussiantalker.talker import AUDIO, EYE, Drive, Listener, Talker, fast_products, find_method, render
+from gaussiantalker.talker import AUDIO, EYE, Drive, Talker, WindowListener, fast_products, find_method, render
 from gaussiantalker.timing import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 from speech import sound
 
@@ -74,7 +74,7 @@ def an_avatar(options: Options, count: int, size: int) -> Avatar:
         "opacity_logits": start["opacities"].logit(),
         "sh": start["colors"],
     }
-    listener = Listener.fit(speech.load(options.encoder), sound(5))
+    listener = WindowListener.fit(speech.load(options.encoder), sound(5))
     talker = Talker(find_method(options.method), Gaussians.from_dict(raw), listener.channels)
     for parameter in talker.offsets.parameters():
         if not parameter.any():  # last layers, which start at zero
@@ -120,18 +120,18 @@ def spoken(avatar: Avatar, audio: np.ndarray, samples: int) -> dict[str, float]:
 
 def parts(avatar: Avatar, audio: np.ndarray) -> dict[str, float]:
     """CPU milliseconds a picture of each part alone, four pictures at a time."""
-    contexts = avatar.listener.contexts(audio)[FPS : FPS + BATCH]
+    heard = avatar.listener.hear(audio)[FPS : FPS + BATCH]
     index = np.arange(BATCH)
     viewmats = torch.from_numpy(avatar.motion.viewmats[index]).float()
     blink = torch.from_numpy(avatar.motion.blink[index]).float()
-    drive = Drive({AUDIO: torch.from_numpy(np.array(contexts)), EYE: blink}, viewmats, torch.from_numpy(index))
+    drive = Drive({AUDIO: torch.from_numpy(np.array(heard)), EYE: blink}, viewmats, torch.from_numpy(index))
     height, width = avatar.camera.height, avatar.camera.width
     K, behind = torch.from_numpy(avatar.camera.K).float(), torch.rand(BATCH, height, width, 3)
     plates, head = torch.zeros(BATCH, height, width, 3, dtype=torch.uint8), avatar.renderer.head
     with torch.inference_mode(), fast_products():
         splats = head.deform(drive)
         return {
-            "speech": cpu_ms(lambda: avatar.listener.rows(audio)) / (len(audio) / SAMPLES_PER_FRAME),
+            "speech": cpu_ms(lambda: avatar.listener.hear(audio)) / (len(audio) / SAMPLES_PER_FRAME),
             "motion": cpu_ms(lambda: head.deform(drive)) / BATCH,
             "splatting": cpu_ms(lambda: render(splats, viewmats, K, behind, head.sh_degree)) / BATCH,
             "pixels": cpu_ms(lambda: (plates.float().div_(255), _bytes(behind))) / BATCH,

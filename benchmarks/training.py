@@ -61,7 +61,7 @@ class Options:
 class NoiseFootage(Footage):
     """Frames of noise under one pose."""
 
-    def __init__(self, size: int):
+    def __init__(self, size: int, code: bool):
         rng = np.random.default_rng(0)
         pictures = rng.integers(0, 256, (FRAMES, size, size, 3), dtype=np.uint8)
         labels = (pictures[..., 0] < 100).astype(np.uint8)
@@ -71,7 +71,8 @@ class NoiseFootage(Footage):
         self.viewmats, self.K = view.repeat(FRAMES, 1, 1), K[0]
         self.viewmats[:, 0, 3] = 0.02 * torch.randn(FRAMES)
         self.blink = torch.rand(FRAMES)
-        self.contexts = rng.normal(size=(FRAMES, 8, 16, CHANNELS)).astype(np.float32)
+        shape = (CHANNELS,) if code else (8, 16, CHANNELS)
+        self.heard = rng.normal(size=(FRAMES, *shape)).astype(np.float32)
         box = np.array([[0.4, 0.6, 0.6, 0.7]]) * size
         self.lips = self.eyes = np.repeat(box.astype(np.int64), FRAMES, axis=0)
 
@@ -94,7 +95,8 @@ def a_trainer(options: Options, size: int, stage: int) -> Trainer:
         "sh": start["colors"],
     }
     talker = Talker(find_method(options.method), Gaussians.from_dict(raw), CHANNELS)
-    trainer = Trainer(talker, NoiseFootage(size), np.arange(FRAMES), schedule, seed=0)
+    footage = NoiseFootage(size, "mouth" in talker.conditions.names)
+    trainer = Trainer(talker, footage, np.arange(FRAMES), schedule, seed=0)
     trainer.stage = stage
     trainer._prepare_stage()
     return trainer

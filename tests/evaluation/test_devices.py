@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from hearing import something_heard
 from one_device import META, OneDevice, rasterize
 
 from gaussiantalker.evaluation import insight
@@ -18,7 +19,7 @@ CAMERA = Camera(focal=120.0, cx=12.0, cy=12.0, width=24, height=24)
 def test_maps_and_planes_are_made_where_the_talker_is(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     gaussians = Gaussians.from_points(np.random.default_rng(0).normal(size=(20, 3)), sh_degree=1)
     talker = Talker(find_method(name), gaussians, speech_channels=4).to(META).eval()
-    conditions = {AUDIO: torch.randn(2, 8, 16, 4), EYE: torch.rand(2)}
+    conditions = {AUDIO: something_heard(name, 2, 4), EYE: torch.rand(2)}
     drive = Drive(conditions, torch.eye(4).repeat(2, 1, 1), torch.arange(2)).to(META)
     monkeypatch.setattr(insight, "rasterize", rasterize)
     with OneDevice():

@@ -18,7 +18,7 @@ from gaussiantalker.media.files import read_json, write_json
 from gaussiantalker.speaking import Avatar, Motion
 from gaussiantalker.speech.logmel import LogMel
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.talker import METHODS, Listener, Talker, find_method
+from gaussiantalker.talker import METHODS, Talker, WindowListener, find_method
 
 SIZE = 48
 
@@ -28,7 +28,7 @@ def avatar() -> Avatar:
     """Coloured dots before a grey plate, whose places depend on the sound."""
     rng = np.random.default_rng(0)
     torch.manual_seed(0)
-    listener = Listener.fit(LogMel(), syllables(500, 48_000), channels=6)
+    listener = WindowListener.fit(LogMel(), syllables(500, 48_000), channels=6)
     gaussians = Gaussians.from_points(rng.normal(size=(80, 3)), rng.random((80, 3)), sh_degree=1)
     talker = Talker(find_method("gaussiantalker-star"), gaussians, listener.channels)
     torch.nn.init.normal_(talker.offsets.last["means"].weight, std=1.0)

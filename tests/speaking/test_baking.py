@@ -15,7 +15,7 @@ from gaussiantalker.speaking.motion import ARTICULATION_LIMIT
 from gaussiantalker.speaking.situations import Situations, filmed
 from gaussiantalker.speech.logmel import LogMel
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.talker import AUDIO, EYE, Drive, Listener, Talker, find_method
+from gaussiantalker.talker import AUDIO, EYE, Drive, Talker, WindowListener, find_method
 
 SIZE = 40
 
@@ -37,7 +37,7 @@ def an_avatar(method: str) -> Avatar:
     """A hundred dots that move with sound, eyes and pose, by untrained networks whose last layers say something."""
     rng = np.random.default_rng(0)
     torch.manual_seed(0)
-    listener = Listener.fit(LogMel(), syllables(48_000), channels=6)
+    listener = WindowListener.fit(LogMel(), syllables(48_000), channels=6)
     gaussians = Gaussians.from_points(rng.normal(size=(100, 3)), rng.random((100, 3)), sh_degree=1, opacity=0.8)
     talker = Talker(find_method(method), gaussians, listener.channels)
     for name, parameter in talker.offsets.named_parameters():
@@ -51,7 +51,7 @@ def an_avatar(method: str) -> Avatar:
 
 def its_frames(avatar: Avatar) -> Drive:
     drive = filmed(Path("nowhere"), {}, avatar.talker, avatar.listener, avatar.motion)
-    return drive.given(**{AUDIO: torch.from_numpy(np.array(avatar.listener.contexts(syllables(32_000))))})
+    return drive.given(**{AUDIO: torch.from_numpy(np.array(avatar.listener.hear(syllables(32_000))))})
 
 
 def pictures(avatar: Avatar, **how: object) -> np.ndarray:

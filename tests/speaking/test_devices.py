@@ -4,13 +4,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hearing import a_listener
 from one_device import META, OneDevice, rasterize
 
 from gaussiantalker.geometry import Camera
 from gaussiantalker.speaking import Avatar, Motion, Steering
-from gaussiantalker.speech.logmel import LogMel
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.talker import METHODS, Listener, Talker, TorsoField, find_method
+from gaussiantalker.talker import METHODS, Talker, TorsoField, find_method
 
 SIZE, FRAMES = 24, 6
 CAMERA = Camera(70.0, SIZE / 2, SIZE / 2, SIZE, SIZE)
@@ -18,8 +18,7 @@ CAMERA = Camera(70.0, SIZE / 2, SIZE / 2, SIZE, SIZE)
 
 def an_avatar(method: str, torso: bool) -> Avatar:
     rng = np.random.default_rng(0)
-    sound = rng.normal(0, 0.1, 16_000).astype(np.float32)
-    listener = Listener.fit(LogMel(), sound, channels=6)
+    listener = a_listener(method)
     talker = Talker(find_method(method), Gaussians.from_points(rng.normal(size=(20, 3)), sh_degree=1), 6)
     poses = np.tile(np.eye(3), (FRAMES, 1, 1)), np.tile([0.0, 0, 8], (FRAMES, 1))
     motion = Motion(*poses, np.linspace(0, 1, FRAMES))
@@ -50,9 +49,9 @@ def test_pictures_are_made_where_the_avatar_is(method: str, torso: bool, monkeyp
         audio=np.zeros(FRAMES * 640, np.float32),
         plates=np.full((FRAMES, SIZE, SIZE, 3), 90, np.uint8),
     )
-    contexts = avatar.listener.contexts(capture.audio)
+    heard = avatar.listener.hear(capture.audio)
     with OneDevice():
-        pictures = [*avatar.perform(contexts, 0), *avatar.perform(contexts, 0, Steering())]
+        pictures = [*avatar.perform(heard, 0), *avatar.perform(heard, 0, Steering())]
         pictures += avatar.render_capture(capture, range(FRAMES))
     assert len(pictures) == 3 * FRAMES and all(picture.shape == (SIZE, SIZE, 3) for picture in pictures)
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.speaking import AvatarStream, AvFrame, FrameStream
-from gaussiantalker.speaking.contexts import ContextStream, lookahead
 from gaussiantalker.speaking.stream import BUFFER, PATIENCE
 from gaussiantalker.timing import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, frame_count
 
@@ -194,13 +193,13 @@ def test_pictures_show_what_is_heard() -> None:
 def test_the_declared_lookahead_is_enough(extra: int, lookahead_ms: float) -> None:
     """A frame that the sound allows to be taken has its context: for an encoder of any delay, and the gate."""
     from gaussiantalker.speech.logmel import LogMel
-    from gaussiantalker.talker import Listener
+    from gaussiantalker.talker import WindowListener
 
-    listener = Listener.fit(LogMel(), noise(32_000), channels=3)
-    stream = ContextStream(listener)
-    samples = lookahead(listener) + extra
+    listener = WindowListener.fit(LogMel(), noise(32_000), channels=3)
+    stream = listener.stream()
+    samples = listener.lookahead + extra
     assert len(stream.push(noise(samples))) >= extra // SAMPLES_PER_FRAME + 1
-    assert lookahead(FlashAndBeep(lookahead_ms=lookahead_ms).listener) >= 16 * lookahead_ms
+    assert FlashAndBeep(lookahead_ms=lookahead_ms).listener.lookahead >= 16 * lookahead_ms
 
 
 @pytest.mark.parametrize(

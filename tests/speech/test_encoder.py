@@ -113,7 +113,7 @@ def test_integers_are_the_same_sound(babble):
 
 
 def test_an_unknown_encoder_is_refused_with_the_choice():
-    with pytest.raises(GaussianTalkerError, match="whisper, logmel"):
+    with pytest.raises(GaussianTalkerError, match="whisper, whisper-early, logmel"):
         speech.load("deepspeak")
 
 

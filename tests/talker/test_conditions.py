@@ -60,7 +60,7 @@ def test_a_condition_of_ones_own_is_one_class(monkeypatch: pytest.MonkeyPatch) -
 
 def test_an_unknown_condition_is_answered_with_those_there_are() -> None:
     method = replace(find_method("gaussiantalker"), conditions=("audio", "mood"))
-    with pytest.raises(GaussianTalkerError, match="no condition 'mood': choose one of audio, eye, camera, null"):
+    with pytest.raises(GaussianTalkerError, match="no condition 'mood': choose one of audio, mouth, eye, camera, null"):
         Conditions(method, 8, 4)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from hearing import something_heard
 
 from gaussiantalker.splatting.gaussians import Gaussians
 from gaussiantalker.talker import AUDIO, EYE, METHODS, Drive, Talker, find_method, render
@@ -14,12 +15,13 @@ def a_talker(method: str = "gaussiantalker", points: int = 60) -> Talker:
     return Talker(find_method(method), gaussians, speech_channels=6)
 
 
-def a_drive(frames: int) -> Drive:
+def a_drive(frames: int, method: str = "gaussiantalker") -> Drive:
     generator = torch.Generator().manual_seed(1)
     viewmats = torch.eye(4).repeat(frames, 1, 1)
     viewmats[:, 2, 3] = 8
-    contexts, blink = torch.randn(frames, 8, 16, 6, generator=generator), torch.rand(frames, generator=generator)
-    return Drive({AUDIO: contexts, EYE: blink}, viewmats, torch.arange(frames))
+    torch.manual_seed(1)
+    heard, blink = something_heard(method, frames, 6), torch.rand(frames, generator=generator)
+    return Drive({AUDIO: heard, EYE: blink}, viewmats, torch.arange(frames))
 
 
 def moved(talker: Talker) -> Talker:
@@ -49,9 +51,7 @@ def test_baking_does_not_change_the_canonical_head() -> None:
 
 def test_articulation_draws_speech_out_from_silence() -> None:
     for method in METHODS:
-        talker, drive = moved(a_talker(method)), a_drive(2)
-        if "audio" not in talker.method.conditions:
-            continue
+        talker, drive = moved(a_talker(method)), a_drive(2, method)
         mute = talker.deform(drive._replace(articulation=0.0)).means
         silent = talker.deform(drive.given(audio=torch.zeros_like(drive.conditions[AUDIO]))).means
         torch.testing.assert_close(mute, silent, rtol=1e-4, atol=1e-5)
@@ -62,7 +62,7 @@ def test_articulation_draws_speech_out_from_silence() -> None:
 
 def test_frames_do_not_influence_each_other() -> None:
     for method in METHODS:
-        talker, drive = moved(a_talker(method)), a_drive(3)
+        talker, drive = moved(a_talker(method)), a_drive(3, method)
         together = talker.deform(drive)
         for frame in range(3):
             alone = talker.deform(drive.at(slice(frame, frame + 1)))
@@ -98,9 +98,8 @@ def test_time_counts_where_a_method_has_a_period() -> None:
 
 
 def test_attention_is_a_share_of_each_token() -> None:
-    drive = a_drive(2)
     for name in METHODS:
-        weights = a_talker(name).attention(drive)
+        weights = a_talker(name).attention(a_drive(2, name))
         if name == "gstalker":
             assert weights is None
             continue

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from hearing import something_heard
 from one_device import META, OneDevice
 
 from gaussiantalker.splatting.gaussians import Gaussians
@@ -26,7 +27,7 @@ def test_a_step_of_training_stays_on_its_device(name: str) -> None:
     talker.conditions.fit(seen)
     talker.to(META)
     viewmats, boxes = torch.eye(4).repeat(2, 1, 1), torch.tensor([[2, 2, 9, 9]] * 2)
-    drive = Drive({AUDIO: torch.randn(2, 8, 16, 4), EYE: torch.rand(2)}, viewmats, torch.arange(2))
+    drive = Drive({AUDIO: something_heard(name, 2, 4), EYE: torch.rand(2)}, viewmats, torch.arange(2))
     shots = Shots(torch.rand(2, 32, 32, 3), torch.rand(2, 32, 32, 3), torch.ones(2, 32, 32), boxes, boxes, drive)
     photometric = PhotometricLoss(find_schedule("demo"), device=META)
     with OneDevice():

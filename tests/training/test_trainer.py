@@ -36,19 +36,21 @@ TINY = replace(
 class Ball:
     """Footage of a disc on a dark wall; a black mouth in it opens as the sound says."""
 
-    def __init__(self) -> None:
+    def __init__(self, code: bool = False) -> None:
         self.K = torch.tensor([[80.0, 0, SIZE / 2], [0, 80.0, SIZE / 2], [0, 0, 1]])
         self.viewmats = torch.eye(4).repeat(FRAMES, 1, 1)
         self.viewmats[:, 2, 3] = 8
         self.blink = torch.zeros(FRAMES)
         self.viewmats[:, 0, 3] = torch.linspace(-0.2, 0.2, FRAMES)
         self.opening = torch.from_numpy(np.random.default_rng(3).random(FRAMES)).float()
-        self.contexts = self.opening.view(-1, 1, 1, 1).expand(-1, 8, 16, CHANNELS).numpy()
+        self.heard = self.opening.view(-1, 1, 1, 1).expand(-1, 8, 16, CHANNELS).numpy()
+        if code:
+            self.heard = self.heard[:, 0, 0]
         tracking = SimpleNamespace(lip_opening=self.opening.numpy(), blendshapes=np.zeros((FRAMES, 52)))
         self.capture = SimpleNamespace(tracking=tracking)
 
     def drive(self, frames: np.ndarray) -> Drive:
-        seen = {AUDIO: torch.from_numpy(self.contexts[frames]), EYE: torch.zeros(len(frames))}
+        seen = {AUDIO: torch.from_numpy(self.heard[frames]), EYE: torch.zeros(len(frames))}
         return Drive(seen, self.viewmats[frames], torch.tensor(frames))
 
     def shots(self, frames: np.ndarray) -> Shots:
@@ -79,11 +81,11 @@ PARTLY = ("gaussiantalker-star/predict-nothing", "gaussiantalker-star/predict-sh
 def a_trainer(
     schedule=TINY, method: str = "gaussiantalker-star", strategy: Strategy | None = None, points: int = 300
 ) -> Trainer:
-    rng, footage = np.random.default_rng(0), Ball()
+    parts = replace(find_method(method), resolutions=(16, 32), hash_table_bits=8, agents=8)
+    rng, footage = np.random.default_rng(0), Ball(code="mouth" in parts.conditions)
     points = rng.normal(size=(points, 3))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     torch.manual_seed(0)
-    parts = replace(find_method(method), resolutions=(16, 32), hash_table_bits=8, agents=8)
     talker = Talker(parts, Gaussians.from_points(points, sh_degree=1), CHANNELS)
     talker.conditions.fit(footage.drive(np.arange(FRAMES)))
     return Trainer(talker, footage, np.arange(FRAMES), schedule, seed=0, strategy=strategy)
@@ -177,8 +179,8 @@ def test_a_strategy_changes_the_sum_that_is_seen_and_not_what_the_triplane_says(
 def damaged(trainer: Trainer, what: str) -> Trainer:
     """With one number in frame 7 that is none."""
     if what == "audio":
-        trainer.footage.contexts = trainer.footage.contexts.copy()
-        trainer.footage.contexts[7, 3, 2, 1] = np.nan
+        trainer.footage.heard = trainer.footage.heard.copy()
+        trainer.footage.heard[7, 3, 2, 1] = np.nan
     elif what == "pose":
         trainer.footage.viewmats[7, 1, 3] = torch.inf
     elif what == "L1":

@@ -19,14 +19,15 @@ class Train:
     """A folder written by `gaussiantalker capture`."""
     out: OptionalFolder = None
     """Folder of the avatar (default: avatars/NAME-OF-THE-CAPTURE)."""
-    method: str = "gaussiantalker-star"
-    """Which paper's model."""
+    method: str = "mouth-code"
+    """`mouth-code` is ours; or a paper's model."""
     schedule: str = "standard"
     """How long: `fast` takes a minute at 128 pixels, `demo` minutes at 256, `standard` as long as the paper."""
     seed: int = 0
     """The same seed on the same machine gives the same avatar."""
-    lookahead: Literal[120, 280] = 280
-    """Milliseconds of speech to come that move the mouth; less makes a live avatar answer sooner, with poorer lips."""
+    lookahead: Literal[80, 120, 140, 280] | None = None
+    """Milliseconds of speech to come that move the mouth: 140 (default) or 80; of a paper's model 280 or 120. Less
+    makes a live avatar answer sooner, with poorer lips."""
     device: Device = "auto"
 
     @property

@@ -168,14 +168,14 @@ class Avatar:
             yield from stream.push(chunk)
         yield from stream.finish()
 
-    def perform(self, contexts: np.ndarray, first: int, steering: Steering | None = None) -> Iterator[np.ndarray]:
-        """Pictures for speech contexts [k, 8, 16, C] of the frames from `first` on, with the avatar's own motion.
+    def perform(self, heard: np.ndarray, first: int, steering: Steering | None = None) -> Iterator[np.ndarray]:
+        """Pictures for what is heard [k, ...] in the frames from `first` on, with the avatar's own motion.
 
         Steering is read anew for every few frames.
         """
         director = Director(self.motion, self.articulation, self.torso is not None, self.conditions)
-        for start in range(0, len(contexts), BATCH):
-            take = director.take(contexts[start : start + BATCH], first + start, steering)
+        for start in range(0, len(heard), BATCH):
+            take = director.take(heard[start : start + BATCH], first + start, steering)
             plates = None if self.plates is None else self.plates[take.index]
             for picture in self.renderer.pictures(take.drive, take.sway, plates):
                 yield self.watermark.mark(picture)

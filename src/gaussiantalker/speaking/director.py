@@ -38,9 +38,9 @@ class Director:
     free: bool
     conditions: Mapping[str, np.ndarray] = field(default_factory=dict)
 
-    def take(self, contexts: np.ndarray, first: int, steering: Steering | None) -> Take:
-        """The frames [first, first + B) of a performance under speech contexts [B, 8, 16, C]."""
-        frames = first + np.arange(len(contexts))
+    def take(self, heard: np.ndarray, first: int, steering: Steering | None) -> Take:
+        """The frames [first, first + B) of a performance in which this is heard [B, ...]."""
+        frames = first + np.arange(len(heard))
         index, blink = self.motion.indices(frames), self.motion.blink_at(frames)
         if steering and steering.still and not self.free:
             index = np.full_like(index, self.motion.rest)  # a recorded torso fits its own pose alone
@@ -49,7 +49,7 @@ class Director:
             viewmats, sway = self._steer(steering, viewmats, sway)
             blink = np.array([steering.lids(own) for own in blink])
         held = {name: np.repeat(value[None], len(frames), axis=0) for name, value in self.conditions.items()}
-        seen = {**held, AUDIO: contexts, EYE: blink}
+        seen = {**held, AUDIO: heard, EYE: blink}
         seen = {name: torch.from_numpy(np.array(value)).float() for name, value in seen.items()}
         further = np.nan_to_num(steering.articulation, nan=1.0) if steering else 1.0
         articulation = float(np.clip(self.articulation * further, 0, ARTICULATION_LIMIT))

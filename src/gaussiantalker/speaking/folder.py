@@ -22,7 +22,16 @@ from gaussiantalker.media.video import read_frames, write_video
 from gaussiantalker.progress import Progress
 from gaussiantalker.speaking.motion import Motion
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.talker import Blendshapes, Listener, Method, Talker, TorsoField, find_method
+from gaussiantalker.talker import (
+    Blendshapes,
+    Listener,
+    Method,
+    MouthListener,
+    Talker,
+    TorsoField,
+    WindowListener,
+    find_method,
+)
 
 FORMAT, BLENDSHAPES_FORMAT = 3, 1
 BLENDSHAPES = "blendshapes.safetensors"
@@ -51,11 +60,7 @@ def read_folder(path: Path, device: torch.device, progress: Progress) -> Parts:
     """
     info = check_folder(path)
     tensors = _tensors(_part(path, "model.safetensors"))
-    listener = Listener.from_arrays(
-        speech.load(info["speech"]["encoder"], progress),
-        {name.removeprefix("listener."): t.numpy() for name, t in tensors.items() if name.startswith("listener.")},
-        info["speech"]["lookahead_ms"],
-    )
+    listener = _listener(info["speech"], tensors, progress)
     talker = _talker(path, info, tensors, listener.channels).to(device)
     arrays = read_arrays(_part(path, "motion.npz"), "rotations", "translations", "blink", "closed")
     motion = Motion(arrays["rotations"], arrays["translations"], arrays["blink"], bool(arrays["closed"]))
@@ -63,6 +68,12 @@ def read_folder(path: Path, device: torch.device, progress: Progress) -> Parts:
     torso = _torso(path, info, camera).to(device) if info["torso"] == "field" else None
     plates = None if torso else np.stack(list(read_frames(_part(path, "plates.mp4"))))
     return Parts(info, talker, listener, camera, motion, plates, torso, blendshapes.to(device) if blendshapes else None)
+
+
+def _listener(facts: dict[str, Any], tensors: dict[str, Tensor], progress: Progress) -> Listener:
+    arrays = {name.removeprefix("listener."): t.numpy() for name, t in tensors.items() if name.startswith("listener.")}
+    kind = MouthListener if "mouth" in facts else WindowListener
+    return kind.from_arrays(speech.load(facts["encoder"], progress), arrays, facts)
 
 
 def write_folder(path: str | Path, parts: Parts) -> None:
@@ -93,18 +104,13 @@ def write_folder(path: str | Path, parts: Parts) -> None:
 
 def facts(parts: Parts) -> dict[str, Any]:
     """What avatar.json tells: `info`, and every value that the avatar is built from beside its tensors."""
-    listener = parts.listener
     return {
         **parts.info,
         "format": FORMAT,
         "written_by": __version__,
         "method": asdict(parts.talker.method),
         "camera": asdict(parts.camera),
-        "speech": {
-            "encoder": listener.encoder.name,
-            "channels": listener.channels,
-            "lookahead_ms": listener.lookahead_ms,
-        },
+        "speech": parts.listener.facts(),
         "gaussians": len(parts.talker.raw["means"]),
         "torso": "field" if parts.torso else "plates",
     }

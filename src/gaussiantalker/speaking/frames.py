@@ -5,7 +5,6 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from gaussiantalker.speaking.contexts import ContextStream
 from gaussiantalker.speaking.motion import Steering
 from gaussiantalker.speech.samples import checked
 from gaussiantalker.talker import Listener
@@ -18,8 +17,8 @@ class Speaker(Protocol):
     @property
     def listener(self) -> Listener: ...
 
-    def perform(self, contexts: np.ndarray, first: int, steering: Steering | None = None) -> Iterator[np.ndarray]:
-        """Pictures uint8 [H, W, 3] for speech contexts [k, 8, 16, C] of the frames from `first` on."""
+    def perform(self, heard: np.ndarray, first: int, steering: Steering | None = None) -> Iterator[np.ndarray]:
+        """Pictures uint8 [H, W, 3] for what is heard [k, ...] of the frames from `first` on."""
         ...
 
 
@@ -46,7 +45,7 @@ class FrameStream:
 
     def __init__(self, avatar: Speaker):
         self._avatar = avatar
-        self._contexts = ContextStream(avatar.listener)
+        self._hearing = avatar.listener.stream()
         self._samples = np.zeros(0, np.float32)
         self._next = 0
 
@@ -54,18 +53,18 @@ class FrameStream:
         """The frames whose look-ahead these samples [S], floats in [-1, 1] or int16, complete."""
         samples = checked(samples)
         self._samples = np.concatenate([self._samples, samples])
-        return self._emit(self._contexts.push(samples))
+        return self._emit(self._hearing.push(samples))
 
     def finish(self) -> list[AvFrame]:
         """The remaining frames; the last one's sound is filled up with silence."""
         self._samples = np.pad(self._samples, (0, -len(self._samples) % SAMPLES_PER_FRAME))
-        return self._emit(self._contexts.finish())
+        return self._emit(self._hearing.finish())
 
-    def _emit(self, contexts: np.ndarray) -> list[AvFrame]:
-        first, self._next = self._next, self._next + len(contexts)
-        spoken = len(contexts) * SAMPLES_PER_FRAME
+    def _emit(self, heard: np.ndarray) -> list[AvFrame]:
+        first, self._next = self._next, self._next + len(heard)
+        spoken = len(heard) * SAMPLES_PER_FRAME
         sound, self._samples = self._samples[:spoken].reshape(-1, SAMPLES_PER_FRAME), self._samples[spoken:]
-        images = self._avatar.perform(contexts, first)
+        images = self._avatar.perform(heard, first)
         return [
             AvFrame(first + k, image, samples) for k, (image, samples) in enumerate(zip(images, sound, strict=True))
         ]

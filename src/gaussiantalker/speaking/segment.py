@@ -7,7 +7,6 @@ from time import monotonic
 import numpy as np
 
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.speaking.contexts import ContextStream, lookahead
 from gaussiantalker.speech.samples import Resampler
 from gaussiantalker.talker import Listener
 from gaussiantalker.timing import SAMPLES_PER_FRAME, frame_count
@@ -46,11 +45,11 @@ class SampleQueue:
 
 
 class Segment:
-    """Sound on its way to be played, and the contexts of its frames.
+    """Sound on its way to be played, and what is heard in its frames.
 
     How much may be played follows from how much has come and the declared look-ahead, never from how fast anything is
     computed: it is the sound that decides, pictures follow. Sound is pushed and taken by one thread; another, the one
-    that renders, asks for contexts.
+    that renders, asks what is heard.
     """
 
     def __init__(self, listener: Listener, number: int) -> None:
@@ -58,13 +57,13 @@ class Segment:
         self.began = monotonic()  # when its first sound came
         self.ended = self.cleared = False  # no more will come; nothing of it may be played any more
         self.taken = self.played = 0  # frames
-        self._lookahead = lookahead(listener)
+        self._lookahead = listener.lookahead
         self._received = 0  # samples at 16 kHz
         self._resampler = Resampler()
         self._sound, self._unheard = SampleQueue(), SampleQueue()
-        self._stream = ContextStream(listener)
-        self._contexts: deque[np.ndarray] = deque()
-        self._first_context, self._all_heard = 0, False
+        self._stream = listener.stream()
+        self._heard: deque[np.ndarray] = deque()
+        self._first_heard, self._all_heard = 0, False
 
     @property
     def waiting(self) -> int:
@@ -106,14 +105,14 @@ class Segment:
         self.taken += 1
         return np.pad(samples, (0, SAMPLES_PER_FRAME - len(samples)))
 
-    def context(self, frame: int) -> np.ndarray:
-        """The context [8, 16, C] of a frame that was taken. Frames must be asked for in order; some may be left out."""
-        while self._first_context + len(self._contexts) <= frame:
-            self._contexts.extend(self._hear())
-        while self._first_context < frame:
-            self._contexts.popleft()
-            self._first_context += 1
-        return self._contexts[0]
+    def heard(self, frame: int) -> np.ndarray:
+        """What is heard [...] in a frame that was taken. Frames must be asked for in order; some may be left out."""
+        while self._first_heard + len(self._heard) <= frame:
+            self._heard.extend(self._hear())
+        while self._first_heard < frame:
+            self._heard.popleft()
+            self._first_heard += 1
+        return self._heard[0]
 
     def _add(self, samples: np.ndarray) -> None:
         self._sound.put(samples)
@@ -121,12 +120,12 @@ class Segment:
         self._received += len(samples)
 
     def _hear(self) -> np.ndarray:
-        """The contexts that the next piece of sound completes."""
+        """What is heard in the frames that the next piece of sound completes."""
         ended = self.ended  # read first: sound may come in between, but none comes after the end
         piece = self._unheard.take(_HEARD_AT_ONCE)
         if len(piece):
             return self._stream.push(piece)
         if not ended or self._all_heard:
-            raise RuntimeError("A context was asked for whose sound has not come.")
+            raise RuntimeError("A frame was asked for whose sound has not come.")
         self._all_heard = True
         return self._stream.finish()

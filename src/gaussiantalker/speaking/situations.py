@@ -10,7 +10,6 @@ from torch import Tensor
 from gaussiantalker.capture import Capture
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.audio import read_audio
-from gaussiantalker.speaking.contexts import silence
 from gaussiantalker.speaking.motion import ARTICULATION_LIMIT, Motion, turned
 from gaussiantalker.talker import AUDIO, EYE, Drive, Footage, Listener, Talker
 
@@ -72,10 +71,10 @@ def filmed(folder: Path, info: dict[str, Any], talker: Talker, listener: Listene
     except (KeyError, GaussianTalkerError):
         frames = np.arange(len(motion))
     if (folder / "preview.mp4").is_file():
-        known = listener.contexts(read_audio(folder / "preview.mp4"))
-        contexts = torch.from_numpy(known[frames % len(known)])
+        known = listener.hear(read_audio(folder / "preview.mp4"))
+        heard = torch.from_numpy(known[frames % len(known)])
     else:
         generator = torch.Generator().manual_seed(0)
-        contexts = _NOISE * torch.randn(len(frames), *silence(listener).shape, generator=generator)
-    seen = {AUDIO: contexts, EYE: torch.from_numpy(motion.blink).float()}
+        heard = _NOISE * torch.randn(len(frames), *listener.silence.shape, generator=generator)
+    seen = {AUDIO: heard, EYE: torch.from_numpy(motion.blink).float()}
     return Drive(seen, torch.from_numpy(motion.viewmats).float(), torch.from_numpy(frames))

@@ -11,7 +11,6 @@ from time import monotonic
 
 import numpy as np
 
-from gaussiantalker.speaking.contexts import fading, lookahead, silence
 from gaussiantalker.speaking.frames import AvFrame, Speaker
 from gaussiantalker.speaking.gauges import Gauges
 from gaussiantalker.speaking.motion import Steering
@@ -37,7 +36,7 @@ class _Slot:
     frame: int = 0  # of the segment
     before: "_Slot | None" = None  # between segments: the frame that the mouth comes from
     cut: bool = False  # speech was broken off just before
-    context: np.ndarray | None = None
+    heard: np.ndarray | None = None  # as the listener gives it
     picture: "Future[np.ndarray | None]" = field(default_factory=Future)
 
 
@@ -67,7 +66,7 @@ class AvatarStream(AsyncIterator[AvFrame]):
         self._avatar, self._realtime = avatar, realtime
         self._lock = threading.RLock()
         self._studio, self._own_studio = studio or Studio(), studio is None
-        self._silence = silence(avatar.listener)
+        self._silence = avatar.listener.silence
         self._segments: deque[Segment] = deque()
         self._segment_count, self._last_sound = 0, 0
         self._slots: deque[_Slot] = deque()
@@ -81,7 +80,7 @@ class AvatarStream(AsyncIterator[AvFrame]):
     @property
     def lookahead(self) -> float:
         """Seconds of sound that must have come before the frame they belong to is shown."""
-        return lookahead(self._avatar.listener) / SAMPLE_RATE
+        return self._avatar.listener.lookahead / SAMPLE_RATE
 
     @property
     def buffered(self) -> float:
@@ -212,29 +211,29 @@ class AvatarStream(AsyncIterator[AvFrame]):
     def _render(self, slot: _Slot) -> np.ndarray | None:
         """The slot's picture, in the rendering thread; None when it would be late and another would not."""
         began = monotonic()
-        slot.context = self._context(slot)
-        heard = monotonic()
-        self.gauges.seconds["hearing"].append(heard - began)
+        slot.heard = self._heard(slot)
+        since = monotonic()
+        self.gauges.seconds["hearing"].append(since - began)
         with self._lock:
             newest = not self._slots or self._slots[-1] is slot
-        late = heard + self._cost > self._due(slot.index)
-        if late and not newest and heard - self._made < _FROZEN:
+        late = since + self._cost > self._due(slot.index)
+        if late and not newest and since - self._made < _FROZEN:
             return None
-        image = next(iter(self._avatar.perform(slot.context[None], slot.index, self.steering)))
+        image = next(iter(self._avatar.perform(slot.heard[None], slot.index, self.steering)))
         self._made = monotonic()
-        took = self._made - heard
+        took = self._made - since
         self.gauges.seconds["rendering"].append(took)
         self._cost += _LEARNING * (took - self._cost)
         return image
 
-    def _context(self, slot: _Slot) -> np.ndarray:
-        """The slot's context [8, 16, C]."""
+    def _heard(self, slot: _Slot) -> np.ndarray:
+        """What is heard [...] in the slot's frame."""
         if slot.segment:
-            return slot.segment.context(slot.frame)
+            return slot.segment.heard(slot.frame)
         before, slot.before = slot.before, None
-        if before is None or before.context is None:
+        if before is None or before.heard is None:
             return self._silence
-        return fading(self._avatar.listener, before.context, slot.cut)
+        return self._avatar.listener.fading(before.heard, slot.cut)
 
     def _given(self, slot: _Slot) -> AvFrame:
         """The frame, with its picture if there is one."""

@@ -7,7 +7,7 @@ from gaussiantalker.speech.projection import Projection
 from gaussiantalker.speech.silence import Gate, voiced
 from gaussiantalker.speech.windows import contexts, contexts_of, windows
 
-ENCODERS = ("whisper", "logmel", "phones", "whisper-multilingual", "hubert", "wav2vec2")
+ENCODERS = ("whisper", "whisper-early", "logmel", "phones", "whisper-multilingual", "hubert", "wav2vec2")
 
 __all__ = [
     "ENCODERS",
@@ -37,6 +37,11 @@ def load(name: str = "whisper", progress: Progress = SILENT) -> Encoder:
         from gaussiantalker.speech.whisper import Whisper
 
         return Whisper.read(pretrained.path("whisper-tiny-en", progress))
+    if name == "whisper-early":
+        from gaussiantalker import pretrained
+        from gaussiantalker.speech.whisper import Whisper
+
+        return Whisper.read_early(pretrained.path("whisper-tiny-en", progress))
     if name == "whisper-multilingual":
         from gaussiantalker import pretrained
         from gaussiantalker.speech.whisper import Whisper

@@ -39,6 +39,11 @@ class Whisper(BlockEncoder):
         return cls(WhisperNet.read(path))
 
     @classmethod
+    def read_early(cls, path: Path) -> "Whisper":
+        """Layers 1 and 2 side by side, which a person's mouth reader is fitted on."""
+        return cls(WhisperNet.read(path), name="whisper-early", layers=(1, 2))
+
+    @classmethod
     def read_multilingual(cls, path: Path) -> "Whisper":
         """The encoder of the ggml file of Whisper tiny that was trained on 99 languages."""
         return cls(WhisperNet.read_ggml(path), name="whisper-multilingual")

@@ -6,9 +6,11 @@ from gaussiantalker.talker.drive import AUDIO, EYE, Drive
 from gaussiantalker.talker.footage import Footage, Shots
 from gaussiantalker.talker.listener import Listener
 from gaussiantalker.talker.method import METHODS, Method, find_method
+from gaussiantalker.talker.mouth_listener import MouthListener
 from gaussiantalker.talker.precision import fast_products
 from gaussiantalker.talker.talker import Splats, Talker, render
 from gaussiantalker.talker.torso import TorsoField
+from gaussiantalker.talker.window_listener import WindowListener
 
 __all__ = [
     "AUDIO",
@@ -21,11 +23,13 @@ __all__ = [
     "Footage",
     "Listener",
     "Method",
+    "MouthListener",
     "Shots",
     "Splats",
     "Talker",
     "Token",
     "TorsoField",
+    "WindowListener",
     "fast_products",
     "find_method",
     "render",

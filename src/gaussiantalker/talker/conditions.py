@@ -102,6 +102,21 @@ class AudioToken(Token):
         return silence + articulation * (heard - silence)
 
 
+class MouthToken(Token):
+    """The mouth code [B, C] that a `MouthListener` reads from speech, drawn out from the mouth at rest, which is 0, or
+    towards it by the drive's articulation. Ours."""
+
+    def __init__(self, name: str, method: Method, width: int, heard: int):
+        super().__init__(name)
+        self.widen = _network(method, heard, width)
+
+    def forward(self, drive: Drive) -> Tensor:
+        articulation = drive.articulation
+        if isinstance(articulation, Tensor):
+            articulation = articulation[:, None]
+        return self.widen(articulation * drive.conditions[AUDIO])
+
+
 class EyeToken(Token):
     """How far the eyes are shut."""
 
@@ -148,6 +163,7 @@ class NullToken(Token):
 
 TOKENS: dict[str, Callable[[str, Method, int, int], Token]] = {
     "audio": AudioToken,
+    "mouth": MouthToken,
     "eye": EyeToken,
     "camera": CameraToken,
     "null": NullToken,
@@ -169,7 +185,7 @@ class Conditions(nn.ModuleDict):
 
     @property
     def speech(self) -> SpeechNet | None:
-        """The network that listens, where sound is a condition."""
+        """The network that listens, where one does."""
         return self["audio"].speech if "audio" in self else None
 
     def seen(self, capture: "Capture") -> dict[str, Tensor]:

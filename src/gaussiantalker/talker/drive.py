@@ -13,8 +13,8 @@ class Drive(NamedTuple):
     """What moves the head in B frames."""
 
     conditions: dict[str, Tensor]
-    """By name: `audio` [B, 8, 16, C], the speech around each frame; `eye` [B], 0 open to 1 shut; others [B, ...] as
-    their tokens take them, and as usual where they are left out."""
+    """By name: `audio` [B, ...], what the listener gives for each frame; `eye` [B], 0 open to 1 shut; others [B, ...]
+    as their tokens take them, and as usual where they are left out."""
     viewmats: Tensor  # [B, 4, 4] head to camera
     frames: Tensor  # [B] numbers in the clip or the performance, which periodic positions count
     articulation: Tensor | float = 1.0  # [B] or one: how far the mouth moves with speech, against what was learnt

@@ -17,6 +17,7 @@ from gaussiantalker.talker.torso import TorsoField, slow_part
 
 if TYPE_CHECKING:
     from gaussiantalker.capture import Capture
+    from gaussiantalker.capture.folder import Tracking
 
 EYE_POINTS = tuple(point for upper, lower, *corners in EYES for point in (*corners, upper[1], lower[1]))
 SEAM = 0.012  # of the picture's side: how far around the head its own torso is behind it in training
@@ -49,15 +50,14 @@ class Footage:
         self.viewmats, self.sway = torch.from_numpy(poses).float(), torch.from_numpy(slow_part(poses)).float()
         self.blink = torch.from_numpy(tracking.blink).float()
         self.K = torch.from_numpy(capture.camera.K).float()
-        self.contexts = listener.contexts(capture.audio)
+        self.heard = listener.hear_film(capture.audio)
         self.seen = seen or {}
         self.lips = lip_boxes(tracking.landmarks[:, OUTER_LIPS], capture.size)
         self.eyes = eye_boxes(tracking.landmarks[:, EYE_POINTS], capture.size)
 
     def usable(self, start: int, stop: int) -> np.ndarray:
         """Frame numbers in [start, stop) with a face whose mouth is seen."""
-        tracking = self.capture.tracking
-        return start + np.flatnonzero((tracking.found & ~tracking.hidden)[start:stop])
+        return usable(self.capture.tracking, start, stop)
 
     def upper_teeth(self) -> Tensor:
         """Points [P, 3] on the teeth that belong to the skull: the upper half of all."""
@@ -68,7 +68,7 @@ class Footage:
     def drive(self, frames: np.ndarray) -> Drive:
         """What moves the head in these frames [B]."""
         index = torch.from_numpy(np.asarray(frames))
-        seen = {AUDIO: torch.from_numpy(self.contexts[frames]), EYE: self.blink[index]}
+        seen = {AUDIO: torch.from_numpy(self.heard[frames]), EYE: self.blink[index]}
         seen |= {name: values[index] for name, values in self.seen.items()}
         return Drive(seen, self.viewmats[index], index)
 
@@ -94,6 +94,11 @@ class Footage:
         image, plate = _unit(self.capture.images[frames]), self._behind(frames)
         lips, eyes = torch.from_numpy(self.lips[frames]), torch.from_numpy(self.eyes[frames])
         return Shots(image, plate, head, lips, eyes, self.drive(frames))
+
+
+def usable(tracking: "Tracking", start: int, stop: int) -> np.ndarray:
+    """Frame numbers in [start, stop) with a face whose mouth is seen."""
+    return start + np.flatnonzero((tracking.found & ~tracking.hidden)[start:stop])
 
 
 def lip_boxes(points: np.ndarray, size: int) -> np.ndarray:

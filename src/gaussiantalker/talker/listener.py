@@ -1,77 +1,132 @@
-"""The talker's ear: sound to the few channels it was trained on, silence being zero."""
+"""The talker's ear: sound to what is heard in each frame, silence being zero."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
 from gaussiantalker import speech
-from gaussiantalker.speech.encoder import ROWS_PER_FRAME
-from gaussiantalker.speech.projection import fit
-from gaussiantalker.speech.windows import PAPERS_LOOKAHEAD_MS
-from gaussiantalker.timing import SAMPLE_RATE
+from gaussiantalker.speech.encoder import ROWS_PER_FRAME, SAMPLES_PER_ROW
+from gaussiantalker.timing import SAMPLE_RATE, SAMPLES_PER_FRAME
+
+_PIECE = 20 * SAMPLE_RATE  # offline sound is heard in pieces of 20 s, so that its rows do not fill the memory
+
+
+class Hearing(Protocol):
+    """One run of sound: what is heard in its frames, as they come; the same however the sound is divided."""
+
+    def push(self, samples: np.ndarray) -> np.ndarray:
+        """What is heard [k, ...] in the frames that these 16 kHz samples [S] complete."""
+
+    def finish(self) -> np.ndarray:
+        """The remaining frames: in all one for every started 40 ms."""
 
 
 @dataclass(frozen=True)
-class Listener:
-    """An encoder, the projection fitted on the training clip, and what silence becomes under it.
+class Listener(ABC):
+    """An encoder, and what is made of its rows for one person: in every frame an array [...], zero in silence.
 
     Rows are counted from silence, and rows in frames that hold no speech are set to it, in training and in speaking
-    alike. So room noise the encoder never met cannot make the mouth mumble, and the zeros that the papers put before
-    and after the sound are silence too.
+    alike. So room noise the encoder never met cannot make the mouth mumble, and the zeros before and after the sound
+    are silence too.
     """
 
     encoder: speech.Encoder
-    projection: speech.Projection
-    silence: np.ndarray  # [channels]
-    lookahead_ms: int = PAPERS_LOOKAHEAD_MS  # of contexts, from the beginning of a frame; the encoder's comes on top
 
     @property
+    @abstractmethod
     def channels(self) -> int:
-        return len(self.silence)
+        """Numbers in the last axis of what is heard."""
 
-    @classmethod
-    def fit(
-        cls,
-        encoder: speech.Encoder,
-        audio: np.ndarray,
-        channels: int = 32,
-        lookahead_ms: int = PAPERS_LOOKAHEAD_MS,
-    ) -> "Listener":
-        """A listener for one speaker, from the 16 kHz sound [S] of the training frames."""
-        projection = fit(encoder.features(audio), min(channels, encoder.channels))
-        quiet = encoder.features(np.zeros(2 * SAMPLE_RATE, np.float32))
-        return cls(encoder, projection, projection.apply(quiet[len(quiet) // 2]), lookahead_ms)
+    @property
+    @abstractmethod
+    def lookahead_ms(self) -> int:
+        """How far beyond the beginning of a frame sound tells on it; the encoder's own look-ahead comes on top."""
 
-    def rows(self, audio: np.ndarray) -> np.ndarray:
-        """float32 [2F, channels] of 16 kHz sound [S]."""
-        stream = self.stream()
-        return np.concatenate([stream.push(audio), stream.finish()])
+    @property
+    @abstractmethod
+    def last_row(self) -> int:
+        """The last row that tells on frame 0, at least the frame's own second."""
 
-    def contexts(self, audio: np.ndarray) -> np.ndarray:
-        """[F, 8, 16, channels] of 16 kHz sound [S], a read-only view (see `speech.contexts_of`)."""
-        return speech.contexts_of(self.rows(audio), self.lookahead_ms)
+    @property
+    @abstractmethod
+    def silence(self) -> np.ndarray:
+        """What is heard [...] in a frame with no speech near it: zeros."""
 
-    def stream(self) -> "ListenerStream":
-        return ListenerStream(self)
+    @abstractmethod
+    def fading(self, heard: np.ndarray, cut: bool = False) -> np.ndarray:
+        """What is heard one frame after this [...] when no speech follows: a mouth that comes to rest.
 
+        After a `cut` what was still to be said is forgotten as well.
+        """
+
+    @abstractmethod
+    def stream(self) -> Hearing:
+        """A fresh run of live sound."""
+
+    @abstractmethod
     def arrays(self) -> dict[str, np.ndarray]:
-        """What a file must hold for `from_arrays`, beside the encoder's name."""
-        projection = self.projection
-        return {"mean": projection.mean, "basis": projection.basis, "scale": projection.scale, "silence": self.silence}
+        """What a file must hold of it, beside the encoder's name."""
 
-    @classmethod
-    def from_arrays(cls, encoder: speech.Encoder, arrays: dict[str, np.ndarray], lookahead_ms: int) -> "Listener":
-        projection = speech.Projection(arrays["mean"], arrays["basis"], arrays["scale"])
-        return cls(encoder, projection, arrays["silence"], lookahead_ms)
+    def hear_film(self, audio: np.ndarray) -> np.ndarray:
+        """What is heard [F, ...] in the frames of the film it was fitted on, from the film's sound [S]."""
+        return self.hear(audio)
+
+    def facts(self) -> dict[str, Any]:
+        """What avatar.json says of it."""
+        return {"encoder": self.encoder.name, "channels": self.channels, "lookahead_ms": self.lookahead_ms}
+
+    @property
+    def lookahead(self) -> int:
+        """Samples after the beginning of a frame by which it is heard: the frame's own 640 and all that follow.
+
+        The last row waits for its encoder, or for the gate if that is later.
+        """
+        encoder = SAMPLES_PER_ROW * self.last_row + round(self.encoder.lookahead_ms * SAMPLE_RATE / 1000)
+        gate = SAMPLES_PER_FRAME * (self.last_row // ROWS_PER_FRAME + 1 + speech.Gate.lookahead_frames)
+        return max(encoder, gate)
+
+    def hear(self, audio: np.ndarray) -> np.ndarray:
+        """What is heard [F, ...] in 16 kHz sound [S]."""
+        return run(self.stream(), audio)
 
 
-class ListenerStream:
-    """Rows of sound that arrives in pieces: `push` any size, then `finish`. The same rows for any division."""
+def delayed(audio: np.ndarray, samples: int) -> np.ndarray:
+    """Sound [S] that many samples later, or earlier where they are negative; silence fills it up."""
+    kept = audio[max(-samples, 0) : len(audio) - max(samples, 0)]
+    return np.pad(kept, (max(samples, 0), max(-samples, 0)))
 
-    def __init__(self, listener: Listener):
-        self._listener = listener
-        self._features, self._gate = listener.encoder.stream(), speech.Gate()
-        self._rows = np.zeros((0, listener.channels), np.float32)
+
+def run(stream: Hearing, audio: np.ndarray) -> np.ndarray:
+    """All that a fresh stream makes of whole sound [S], heard in pieces."""
+    pieces = [stream.push(audio[start : start + _PIECE]) for start in range(0, len(audio), _PIECE)]
+    return np.concatenate([*pieces, stream.finish()])
+
+
+def silent_row(encoder: speech.Encoder) -> np.ndarray:
+    """What the encoder makes of silence, [channels]."""
+    quiet = encoder.features(np.zeros(2 * SAMPLE_RATE, np.float32))
+    return quiet[len(quiet) // 2]
+
+
+class RowStream:
+    """Rows of sound that arrives in pieces, counted from silence and zero in frames that hold no speech: `push` any
+    size, then `finish`. The same rows for any division.
+
+    `silence` [channels] is what silence becomes, `project` what is made of the encoder's rows before it is taken off.
+    """
+
+    def __init__(
+        self,
+        encoder: speech.Encoder,
+        silence: np.ndarray,
+        project: Callable[[np.ndarray], np.ndarray] = np.asarray,
+    ):
+        self._silence, self._project = silence, project
+        self._features, self._gate = encoder.stream(), speech.Gate()
+        self._rows = np.zeros((0, len(silence)), np.float32)
         self._marks = np.zeros(0, bool)
 
     def push(self, samples: np.ndarray) -> np.ndarray:
@@ -82,10 +137,10 @@ class ListenerStream:
         """The remaining rows: two for every started frame in all."""
         return self._join(self._features.finish(), self._gate.finish())
 
-    def _join(self, features: np.ndarray, marks: np.ndarray) -> np.ndarray:
-        self._rows = np.concatenate([self._rows, self._listener.projection.apply(features)])
+    def _join(self, rows: np.ndarray, marks: np.ndarray) -> np.ndarray:
+        self._rows = np.concatenate([self._rows, self._project(rows)])
         self._marks = np.concatenate([self._marks, np.repeat(marks, ROWS_PER_FRAME)])
         ready = min(len(self._rows), len(self._marks))
-        rows = np.where(self._marks[:ready, None], self._rows[:ready] - self._listener.silence, np.float32(0))
+        spoken = np.where(self._marks[:ready, None], self._rows[:ready] - self._silence, np.float32(0))
         self._rows, self._marks = self._rows[ready:], self._marks[ready:]
-        return rows
+        return spoken

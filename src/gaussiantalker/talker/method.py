@@ -60,7 +60,9 @@ class Method:
     deformed: tuple[str, ...] = ("means", "scales", "quats", "opacity", "sh")
     """Attributes the deformation stage offsets (eq. 14)."""
     conditions: tuple[str, ...] = ("audio", "eye", "camera", "null")
-    """Tokens every Gaussian attends to (eq. 10), of `conditions.TOKENS`."""
+    """Tokens every Gaussian attends to (eq. 10), of `conditions.TOKENS`: "audio" is the papers' way from sound to a
+    token, a network on windows of speech that is trained with the rest; "mouth" is ours, a mouth code that a regression
+    reads from the sound."""
     torso: Literal["field", "plates"] = "field"
     """What is behind the head: a torso field as in GSTalker, or the recorded frames as in GaussianTalker."""
     more: dict[str, Any] = field(default_factory=dict)
@@ -94,6 +96,9 @@ def _alike(value: Any, pattern: Any) -> bool:
 METHODS = {
     method.name: method
     for method in (
+        Method(
+            name="mouth-code", title="GaussianTalker* with a mouth code", conditions=("mouth", "eye", "camera", "null")
+        ),
         Method(name="gaussiantalker", title="GaussianTalker", layers=2),
         Method(name="gaussiantalker-star", title="GaussianTalker*"),
         Method(

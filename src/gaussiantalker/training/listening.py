@@ -1,7 +1,8 @@
-"""Learning to listen before learning to move: the speech network is first taught what the tracker saw of the mouth.
+"""Learning to listen before learning to move, where a network does the listening.
 
-The papers train it through the pictures alone, with hundreds of thousands of frames. On a CPU's few thousand, the way
-from a rendered lip back to the sound is too faint to be found in time; the tracked mouth shows it in seconds.
+The speech network is first taught what the tracker saw of the mouth. The papers train it through the pictures alone,
+with hundreds of thousands of frames. On a CPU's few thousand, the way from a rendered lip back to the sound is too
+faint to be found in time; the tracked mouth shows it in seconds.
 """
 
 import numpy as np
@@ -9,22 +10,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gaussiantalker.capture.blendshapes import NAMES
 from gaussiantalker.capture.folder import Tracking
 from gaussiantalker.hardware import one_torch_thread
 from gaussiantalker.talker.audio import SpeechNet
+from gaussiantalker.talker.mouth_code import STILL, tracked_scores
 from gaussiantalker.training.chance import LISTENING, seed_torch
 
 BATCH = 64
 RATE, WEIGHT_DECAY = 2e-3, 0.1
 NOISE, DROPOUT = 0.3, 0.3  # against learning a minute of speech by heart
-STILL = 0.01  # expression scores that vary less than this say nothing
-MOUTH = [number for number, name in enumerate(NAMES) if name.startswith(("jaw", "mouth"))]
 
 
 def mouth_targets(tracking: Tracking) -> Tensor:
     """What is to be heard, standardised, [N, targets]: lip opening and the mouth's expression scores."""
-    seen = np.column_stack([tracking.lip_opening, tracking.blendshapes[:, MOUTH]])
+    seen = tracked_scores(tracking)
     deviation = seen.std(axis=0)
     moving = deviation > STILL
     standard = (seen - seen.mean(axis=0))[:, moving] / deviation[moving]

@@ -20,16 +20,20 @@ from gaussiantalker.speaking import Avatar, Motion, calm_stretch
 from gaussiantalker.speaking.folder import check_folder
 from gaussiantalker.speech.windows import PAPERS_LOOKAHEAD_MS
 from gaussiantalker.splatting.cpu import prepare
-from gaussiantalker.talker import Footage, Listener, Method, Talker, find_method
+from gaussiantalker.talker import Footage, Listener, Method, Talker, WindowListener, find_method
+from gaussiantalker.talker.footage import usable
+from gaussiantalker.talker.mouth_listener import LOOKAHEAD_MS as MOUTH_LOOKAHEAD_MS
 from gaussiantalker.timing import SAMPLES_PER_FRAME
 from gaussiantalker.training.card import model_card
 from gaussiantalker.training.chance import NETWORK, checked_seed, seed_torch
 from gaussiantalker.training.initialise import initial_gaussians
+from gaussiantalker.training.reading import ENCODER as READER_ENCODER
+from gaussiantalker.training.reading import Lessons, learn_to_read
 from gaussiantalker.training.schedule import Schedule, find_schedule
 from gaussiantalker.training.torso import STEPS_SHARE, Torso, kept_torso
 from gaussiantalker.training.trainer import Trainer
 
-ENCODER = "whisper"
+ENCODER = "whisper"  # for windows of speech; a mouth reader has its own
 CHECKPOINT = "checkpoint.safetensors"
 TORSO_CHECKPOINT = "torso-checkpoint.safetensors"
 PREVIEW_FRAMES = 100
@@ -39,12 +43,12 @@ def train(
     capture: str | Path,
     out: str | Path,
     *,
-    method: str | Method = "gaussiantalker-star",
+    method: str | Method = "mouth-code",
     schedule: str | Schedule = "standard",
     seed: int = 0,
     torso: Literal["field", "plates"] | None = None,
     keep: Collection[int] = (),
-    lookahead_ms: int = PAPERS_LOOKAHEAD_MS,
+    lookahead_ms: int | None = None,
     device: str = "auto",
     progress: Progress = SILENT,
 ) -> Path:
@@ -53,8 +57,9 @@ def train(
     An interrupted run goes on from its last checkpoint; a finished one is left as it is. `method` is a paper's by name,
     or any value of your own. `torso` is what is behind the head where it shall not be the method's own. What the avatar
     is after each number of deformation steps in `keep` is kept as well, in `out/after-STEPS`. `lookahead_ms` is how far
-    beyond the beginning of a frame the avatar listens before it moves, one of `speech.windows.LOOKAHEADS_MS`: less is
-    answered sooner live, and costs the lips some truth (docs/live.md). A step takes nearly twice as long in a process
+    beyond the beginning of a frame the avatar listens before it moves: of a mouth code `mouth_listener.LOOKAHEADS_MS`,
+    of the papers' windows `speech.windows.LOOKAHEADS_MS`, by default the longest. Less is answered sooner live, and
+    costs the lips some truth (docs/live.md). A step takes nearly twice as long in a process
     that has not called `keep_memory`, as the command line does.
 
     Raises:
@@ -67,7 +72,7 @@ def train(
     source = Capture.load(capture)
     recipe = {"method": asdict(parts), "schedule": asdict(plan), "seed": seed, "capture": source.fingerprint}
     recipe |= {"torso": torso, "keep": sorted(keep)}
-    recipe = _written(recipe | ({"lookahead_ms": lookahead_ms} if lookahead_ms != PAPERS_LOOKAHEAD_MS else {}))
+    recipe = _written(recipe | {"lookahead_ms": lookahead_ms})
     if _finished(out, recipe):
         return out
     make_folder(out)
@@ -101,23 +106,34 @@ def _prepared(
     method: Method,
     plan: Schedule,
     seed: int,
-    lookahead_ms: int,
+    lookahead_ms: int | None,
     device: torch.device,
     progress: Progress,
 ) -> tuple[Trainer, Listener]:
     """A talker that has learnt nothing yet, with its trainer and its ear."""
     progress.stage("preparing", 1)
-    heard = source.audio[: source.train_frames * SAMPLES_PER_FRAME]
-    listener = Listener.fit(speech.load(ENCODER, progress), heard, lookahead_ms=lookahead_ms)
+    frames = usable(source.tracking, 0, source.train_frames)
+    listener, lessons = _listener(source, frames, method, lookahead_ms, progress)
     seed_torch(seed, NETWORK)
     gaussians = initial_gaussians(source, plan.points, plan.sh_degree, seed, method.start)
     talker = Talker(method, gaussians, listener.channels)
     footage = Footage(source, listener, talker.conditions.seen(source))
-    frames = footage.usable(0, source.train_frames)
     talker.conditions.fit(footage.drive(frames))
-    trainer = Trainer(talker.to(device), footage, frames, plan, seed, progress)
+    trainer = Trainer(talker.to(device), footage, frames, plan, seed, progress, lessons)
     progress.update(1)
     return trainer, listener
+
+
+def _listener(
+    source: Capture, frames: np.ndarray, method: Method, lookahead_ms: int | None, progress: Progress
+) -> tuple[Listener, Lessons | None]:
+    """The ear that the method's tokens need, and what to train the talker on where that is not what the ear hears."""
+    if "mouth" in method.conditions:
+        ahead = MOUTH_LOOKAHEAD_MS if lookahead_ms is None else lookahead_ms
+        return learn_to_read(speech.load(READER_ENCODER, progress), source, frames, ahead)
+    ahead = PAPERS_LOOKAHEAD_MS if lookahead_ms is None else lookahead_ms
+    audio = source.audio[: source.train_frames * SAMPLES_PER_FRAME]
+    return WindowListener.fit(speech.load(ENCODER, progress), audio, lookahead_ms=ahead), None
 
 
 def kept(out: Path, step: int) -> Path:

@@ -13,7 +13,7 @@ from torch.optim import Adam
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import SILENT, Progress
-from gaussiantalker.talker import AUDIO, Footage, Shots, Splats, Talker, fast_products, render
+from gaussiantalker.talker import AUDIO, Drive, Footage, Shots, Splats, Talker, fast_products, render
 from gaussiantalker.talker.talker import RAW_NAMES
 from gaussiantalker.training.chance import checked_seed, seed_torch, shuffled
 from gaussiantalker.training.checkpoint import (
@@ -28,6 +28,7 @@ from gaussiantalker.training.interruption import held_back
 from gaussiantalker.training.listening import learn_to_listen, mouth_targets
 from gaussiantalker.training.losses import Loss, PhotometricLoss, head_psnr
 from gaussiantalker.training.poses import PoseCorrections
+from gaussiantalker.training.reading import Lessons
 from gaussiantalker.training.schedule import Schedule
 from gaussiantalker.training.strategies import STRATEGY, Strategy, find_strategy
 
@@ -48,14 +49,18 @@ class Trainer:
         schedule: Schedule,
         seed: int,
         progress: Progress = SILENT,
+        lessons: Lessons | None = None,
         *,
         loss: Loss | None = None,
         strategy: Strategy | None = None,
         on_step: Callable[["Trainer"], None] | None = None,
     ):
-        """`loss` and `strategy` take the places of `PhotometricLoss` and clone-split-prune; `on_step` is called with
+        """The mouth moves as the lessons say where there are any, else as the footage is heard.
+
+        `loss` and `strategy` take the places of `PhotometricLoss` and clone-split-prune; `on_step` is called with
         the trainer after each step of both stages. Shows to `progress` the licence of a network that the loss fetches.
         """
+        self.lessons = lessons
         self.talker, self.footage, self.frames, self.schedule = talker, footage, frames, schedule
         self.seed = checked_seed(seed)
         self.device = talker.device
@@ -124,7 +129,7 @@ class Trainer:
         progress.stage("listening", 1)
         started = time.perf_counter()
         targets = mouth_targets(self.footage.capture.tracking)[self.frames]
-        contexts, steps = self.footage.contexts[self.frames], self.schedule.listening_steps
+        contexts, steps = self.footage.heard[self.frames], self.schedule.listening_steps
         for what, values in (("the audio", torch.from_numpy(contexts)), ("the tracked mouth", targets)):
             self._check(what, values, self.frames)
         learn_to_listen(speech, contexts, targets, steps, self.seed)
@@ -258,11 +263,16 @@ class Trainer:
             params[name] = raw[name] if params[name] is value else nn.Parameter(own, requires_grad=False)
         raw.update(params)
 
+    def _heard(self, drive: Drive) -> Tensor:
+        """What moves the mouth in this step: never quite what will be heard, against learning a minute by heart."""
+        if self.lessons:
+            return self.lessons.draw(drive.frames.cpu()).to(self.device)
+        heard = drive.conditions[AUDIO]
+        return heard + self.schedule.speech_noise * torch.randn_like(heard)
+
     def _deformation_step(self) -> None:
         shots = self._shots(self.schedule.batch)
-        contexts = shots.drive.conditions[AUDIO]
-        heard = contexts + self.schedule.speech_noise * torch.randn_like(contexts)
-        splats = self.talker.deform(shots.drive.given(audio=heard))
+        splats = self.talker.deform(shots.drive.given(audio=self._heard(shots.drive)))
         image, alpha, _ = render(splats, shots.drive.viewmats, self.K, shots.plate, self.talker.sh_degree)
         self._descend(image, alpha, shots, {})
 

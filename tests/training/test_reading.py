@@ -1,0 +1,90 @@
+"""A person's mouth reader: found where it is known, honest about frames it did not know, and in step."""
+
+import numpy as np
+import pytest
+
+from gaussiantalker.talker.listener import delayed
+from gaussiantalker.talker.mouth_reader import padded, read_windows
+from gaussiantalker.training import reading
+from gaussiantalker.training.lip_lag import LEAD, frames_late
+from gaussiantalker.training.reading import fit_reader
+from gaussiantalker.training.ridge import Ridge
+
+FRAMES, CHANNELS, FUTURE = 600, 12, 6
+
+
+def sound(seed: int = 0, frames: int = FRAMES) -> np.ndarray:
+    """Rows [2F, CHANNELS] that change as slowly as speech does, with a silence."""
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(2 * frames + 6, CHANNELS))
+    rows = sum(rows[k : k + 2 * frames] for k in range(6)) / np.sqrt(6)
+    rows[200:260] = 0
+    return rows.astype(np.float32)
+
+
+def codes_of(rows: np.ndarray) -> np.ndarray:
+    """Two scores that the rows determine, the second squashed as a mouth's are; and one that is chance."""
+    windows = read_windows(padded(rows, FUTURE), FUTURE)
+    first, second = windows[:, 6, 0] + windows[:, 7, 1], np.tanh(2 * windows[:, 4, 2])
+    return np.column_stack([first, second, np.random.default_rng(9).normal(size=len(windows))]).astype(np.float32)
+
+
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def test_it_reads_sound_it_never_heard_with_the_right_range() -> None:
+    rows, other = sound(), sound(1)
+    reader = fit_reader(rows, codes_of(rows), np.arange(FRAMES), FUTURE).reader
+    read, true = reader(read_windows(padded(other, FUTURE), FUTURE)), codes_of(other)
+    assert correlation(read[:, 0], true[:, 0]) > 0.97 and correlation(read[:, 1], true[:, 1]) > 0.85
+    np.testing.assert_allclose(read.std(axis=0), true.std(axis=0), rtol=0.15)
+    silent = np.abs(read[107:127])
+    assert not silent.any(), "a window without speech is the mouth at rest"
+
+
+def test_what_it_says_of_known_frames_is_as_uncertain_as_of_others() -> None:
+    """The third score is chance: a reader that had seen it would follow it, one that had not cannot."""
+    rows = sound()
+    codes = codes_of(rows)
+    fitted = fit_reader(rows, codes, np.arange(FRAMES), FUTURE)
+    seen = fitted.reader(read_windows(padded(rows, FUTURE), FUTURE))
+    assert abs(correlation(fitted.unseen[:, 2], codes[:, 2])) < 0.15 < correlation(seen[:, 2], codes[:, 2])
+
+
+def test_frames_without_a_face_and_long_films_are_read_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST", 150)
+    monkeypatch.setattr(reading, "_PIECE", 7)
+    rows = sound()
+    frames = np.delete(np.arange(FRAMES), np.arange(40, 55))
+    codes = codes_of(rows)[frames]
+    unseen = fit_reader(rows, codes, frames, FUTURE).unseen
+    assert unseen.shape == codes.shape and np.abs(unseen).any(axis=1).mean() > 0.9
+    assert correlation(unseen[:, 0], codes[:, 0]) > 0.8
+
+
+def test_ridge_solves_its_normal_equations() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(30, 8)), rng.normal(size=(30, 2))
+    direct = np.linalg.solve(x.T @ x + 0.3 * np.eye(8), x.T @ y)
+    np.testing.assert_allclose(x.T @ Ridge(x @ x.T, y).dual(0.3), direct, atol=1e-10)
+
+
+@pytest.mark.parametrize("late", [-3, -1, 0, 2, 3])
+def test_lips_that_are_late_or_early_are_found_out(late: int) -> None:
+    rows = sound()
+    opening = np.roll(rows[::2, 0] + rows[1::2, 1], late)
+    opening = opening + np.random.default_rng(0).normal(scale=0.3, size=FRAMES)
+    assert abs(frames_late(rows, opening, np.ones(FRAMES, bool)) - late - LEAD) < 0.25
+
+
+def test_a_lag_that_cannot_be_told_is_none() -> None:
+    rows, chance = sound(), np.random.default_rng(5).normal(size=FRAMES)
+    assert frames_late(rows, chance, np.ones(FRAMES, bool)) == 0
+    few = np.arange(FRAMES) < 150
+    assert frames_late(rows, rows[::2, 0], few) == 0
+
+
+def test_delaying_keeps_the_length() -> None:
+    for samples in (-700, 0, 700):
+        assert len(delayed(np.ones(2_000, np.float32), samples)) == 2_000
