@@ -1,5 +1,6 @@
 """Blendshapes that stand for a talker's network, and the avatar's folder that keeps them."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,11 +21,19 @@ from gaussiantalker.talker import AUDIO, EYE, Drive, Talker, WindowListener, fin
 SIZE = 40
 
 
-@pytest.fixture(autouse=True)
-def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(baking, "SNAPSHOTS", 192)
-    monkeypatch.setattr(baking, "STEPS", 600)
-    monkeypatch.setattr(baking, "VIEWS", 4)
+@pytest.fixture(autouse=True, scope="module")
+def quickly() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(baking, "SNAPSHOTS", 96)
+        patch.setattr(baking, "STEPS", 300)
+        patch.setattr(baking, "VIEWS", 2)
+        yield
+
+
+@pytest.fixture(scope="module")
+def star() -> Avatar:
+    avatar = an_avatar("gaussiantalker-star")
+    return avatar.baked(its_frames(avatar))
 
 
 def syllables(samples: int = 16_000) -> np.ndarray:
@@ -58,7 +67,9 @@ def pictures(avatar: Avatar, **how: object) -> np.ndarray:
     return np.stack([frame.image for frame in avatar.speak(syllables(), **how)]).astype(float)
 
 
-@pytest.mark.parametrize("method", ["gaussiantalker", "gstalker", "egstalker", "gaussiantalker-star/deform-colour"])
+@pytest.mark.parametrize(
+    "method", ["gaussiantalker", "gstalker", "egstalker/public-code", "gaussiantalker-star/deform-colour"]
+)
 def test_blendshapes_show_what_the_network_shows(method: str) -> None:
     exact = an_avatar(method)
     baked = exact.baked(its_frames(exact))
@@ -68,15 +79,14 @@ def test_blendshapes_show_what_the_network_shows(method: str) -> None:
         assert np.square(like - true).mean() < 0.3 * np.square(true - rest).mean() + 0.1, how
 
 
-def test_baking_is_the_same_for_the_same_seed_and_leaves_the_random_numbers_alone() -> None:
-    avatar = an_avatar("gaussiantalker-star")
+def test_baking_is_the_same_for_the_same_seed_and_leaves_the_random_numbers_alone(star: Avatar) -> None:
     torch.manual_seed(3)
     expected = torch.rand(3)
     torch.manual_seed(3)
-    first, second = (avatar.baked(its_frames(avatar)).blendshapes for _ in range(2))
+    again = star.baked(its_frames(star)).blendshapes
     assert torch.equal(torch.rand(3), expected)
-    for name, value in first.state_dict().items():
-        assert torch.equal(second.state_dict()[name], value), name
+    for name, value in star.blendshapes.state_dict().items():
+        assert torch.equal(again.state_dict()[name], value), name
 
 
 def test_gaussians_that_hardly_matter_carry_no_bases() -> None:
@@ -98,17 +108,15 @@ def test_situations_are_all_that_may_be_asked() -> None:
     assert (said.conditions[AUDIO] != said.conditions[AUDIO][0]).any()
 
 
-def test_nothing_flies_off_where_nobody_has_been() -> None:
+def test_nothing_flies_off_where_nobody_has_been(star: Avatar) -> None:
     """Any steering: coefficients stay within those of baking, and so do the Gaussians."""
-    avatar = an_avatar("gaussiantalker-star")
-    baked = avatar.baked(its_frames(avatar))
-    drive = its_frames(avatar)
+    drive = its_frames(star)
     far = drive.given(**{AUDIO: 50 * drive.conditions[AUDIO]})
-    near, beyond = (baked.renderer.head.deform(each).means for each in (drive, far))
+    near, beyond = (star.renderer.head.deform(each).means for each in (drive, far))
     assert (beyond - near).abs().max() < 3 * (near.amax(dim=0) - near.amin(dim=0)).max() + 0.1
     steering = Steering(yaw=90, pitch=-90, blink=1.0, articulation=2.0)
     contexts = far.conditions[AUDIO][:8].numpy()
-    assert len(list(baked.perform(contexts, 0, steering))) == 8
+    assert len(list(star.perform(contexts, 0, steering))) == 8
 
 
 def test_a_folder_is_baked_once_and_again_for_another_model(tmp_path: Path) -> None:
@@ -142,10 +150,8 @@ def test_a_folder_is_baked_once_and_again_for_another_model(tmp_path: Path) -> N
     assert read_json(tmp_path / "avatar.json")["torso"] == "plates"
 
 
-def test_a_baked_avatar_is_saved_with_its_blendshapes(tmp_path: Path) -> None:
-    avatar = an_avatar("gaussiantalker-star")
-    baked = avatar.baked(its_frames(avatar))
-    baked.save(tmp_path)
-    assert torch.equal(Avatar.load(tmp_path).blendshapes.bases, baked.blendshapes.bases)
-    replace(baked, blendshapes=None).save(tmp_path)
+def test_a_baked_avatar_is_saved_with_its_blendshapes(star: Avatar, tmp_path: Path) -> None:
+    star.save(tmp_path)
+    assert torch.equal(Avatar.load(tmp_path).blendshapes.bases, star.blendshapes.bases)
+    replace(star, blendshapes=None).save(tmp_path)
     assert not (tmp_path / BLENDSHAPES).exists()

@@ -18,13 +18,25 @@ class Doctor:
         return "Stopped."
 
     def run(self, progress: Progress) -> str:
-        return "\n".join(f"{what:<18} {found}" for what, found in [*_machine(), *_versions(), *_models()])
+        return "\n".join(f"{what:<18} {found}" for what, found in [*_machine(), *_ways(), *_versions(), *_models()])
 
 
 def _machine() -> list[tuple[str, str]]:
     from gaussiantalker import hardware
 
     return [(name, "unknown" if value is None else str(value)) for name, value in hardware.describe().items()]
+
+
+def _ways() -> list[tuple[str, str]]:
+    """How networks of all Gaussians are computed here, and what else was measured."""
+    from gaussiantalker.talker.fastest import SAID, found
+
+    rows = []
+    for work, speeds in found().speeds.items():
+        first, *others = sorted(speeds, key=speeds.__getitem__, reverse=True)
+        rest = "".join(f", {SAID[way]} {speeds[way]:.0f}" for way in others)
+        rows.append((work, f"{SAID[first]}, {speeds[first]:.0f} GFLOP/s (measured once{rest})"))
+    return rows
 
 
 def _versions() -> list[tuple[str, str]]:

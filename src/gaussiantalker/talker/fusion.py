@@ -31,9 +31,11 @@ class FusionLayer(nn.Module):
     def finish(self, z: Tensor) -> Tensor:
         """What follows the mixing, whatever that was: [B, N, width] to the same."""
         if z.device.type == "cpu" and z.dtype == torch.float32 and isinstance(self.norm_attention, nn.LayerNorm):
+            from gaussiantalker.talker.fastest import BRIEF, TORCH, fastest
             from gaussiantalker.talker.fusion_kernel import finish
 
-            return finish(z, self.norm_attention, self.feedforward, self.norm_feedforward)
+            if (way := fastest()) != TORCH:
+                return finish(z, self.norm_attention, self.feedforward, self.norm_feedforward, brief=way == BRIEF)
         z = self.norm_attention(z)
         return self.norm_feedforward(self.feedforward(z) + z)
 

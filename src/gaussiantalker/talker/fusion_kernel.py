@@ -29,10 +29,9 @@ from gaussiantalker.kernels.columns import (
     standardise,
     stretch,
 )
-from gaussiantalker.kernels.products import HAS_BFLOAT, WIDTH
+from gaussiantalker.kernels.products import WIDTH
 from gaussiantalker.kernels.simd import LANES, load, store
 from gaussiantalker.kernels.threads import compiled, for_each, helper, pool
-from gaussiantalker.talker.precision import may_be_brief
 
 f4 = np.float32
 
@@ -135,9 +134,11 @@ class _Finish(torch.autograd.Function):
         return None, torch.from_numpy(x_grad), *(each.total() for each in sums)
 
 
-def finish(x: Tensor, norm: nn.LayerNorm, feedforward: nn.Sequential, last_norm: nn.LayerNorm) -> Tensor:
-    """LN(FFN(z) + z) of z = LN(x), [..., width] to the same."""
+def finish(
+    x: Tensor, norm: nn.LayerNorm, feedforward: nn.Sequential, last_norm: nn.LayerNorm, *, brief: bool = False
+) -> Tensor:
+    """LN(FFN(z) + z) of z = LN(x), [..., width] to the same; `brief` rounds factors to bfloat16."""
     first, _, last = feedforward
     weights = [p for part in (norm, first, last, last_norm) for p in (part.weight, part.bias)]
-    brief = HAS_BFLOAT and may_be_brief() and first.in_features % 2 == last.in_features % 2 == 0
+    brief = brief and first.in_features % 2 == last.in_features % 2 == 0
     return _Finish.apply(brief, x.flatten(0, -2), *weights).unflatten(0, x.shape[:-1])

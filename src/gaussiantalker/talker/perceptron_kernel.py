@@ -29,9 +29,8 @@ from gaussiantalker.kernels.columns import (
     rectify,
     rows_of,
 )
-from gaussiantalker.kernels.products import HAS_BFLOAT, WIDTH
+from gaussiantalker.kernels.products import WIDTH
 from gaussiantalker.kernels.threads import compiled, for_each, helper, pool
-from gaussiantalker.talker.precision import may_be_brief
 
 f4 = np.float32
 
@@ -129,11 +128,17 @@ class _Perceptrons(torch.autograd.Function):
 
 
 def perceptrons(
-    x: Tensor, first: Tensor, first_bias: Tensor, lasts: list[Tensor], biases: list[Tensor]
+    x: Tensor,
+    first: Tensor,
+    first_bias: Tensor,
+    lasts: list[Tensor],
+    biases: list[Tensor],
+    *,
+    brief: bool = False,
 ) -> list[Tensor]:
-    """See `regressors.perceptrons`."""
+    """See `regressors.perceptrons`; `brief` rounds factors to bfloat16 where their number is even."""
     sizes = [len(last) for last in lasts]
     ends = np.array(list(accumulate(sizes)))
-    brief = HAS_BFLOAT and may_be_brief() and x.shape[-1] % 2 == first.shape[0] // len(lasts) % 2 == 0
+    brief = brief and x.shape[-1] % 2 == first.shape[0] // len(lasts) % 2 == 0
     out = _Perceptrons.apply(x.flatten(0, -2), first, first_bias, torch.cat(lasts), torch.cat(biases), ends, brief)
     return list(out.unflatten(0, x.shape[:-1]).split(sizes, dim=-1))

@@ -35,19 +35,12 @@ def fast_products() -> Iterator[None]:
     """Lets torch take its faster matrix products; the last to leave puts the user's own setting back.
 
     On CPUs this chooses oneDNN: with AVX-512 it halves the network's time at full single precision, and processors
-    with matrix tiles may round factors to bfloat16. Our own kernels round them where nothing is learnt (see
-    `may_be_brief`).
+    with matrix tiles may round factors to bfloat16. Networks of all Gaussians go the way that is the fastest here, and
+    may round them, too, where nothing is learnt (see `fastest`): sums stay in single precision, and pictures differ
+    from exact ones by less than a shade (60 dB and more).
     """
     _users.enter()
     try:
         yield
     finally:
         _users.leave()
-
-
-def may_be_brief() -> bool:
-    """Whether factors may be rounded to bfloat16: inside `fast_products`, and where no gradient is wanted.
-
-    Sums stay in single precision. Pictures then differ from exact ones by less than a shade (60 dB and more).
-    """
-    return not torch.is_grad_enabled() and torch.get_float32_matmul_precision() == "medium"

@@ -59,10 +59,12 @@ def perceptrons(
     `first` [heads * width, inputs] holds the first layers, one below the other; `lasts` are [size, width] each.
     """
     if x.device.type == "cpu" and x.dtype == torch.float32:
+        from gaussiantalker.talker.fastest import BRIEF, TORCH, fastest
         from gaussiantalker.talker.perceptron_kernel import perceptrons as run
-    else:
-        run = perceptrons_reference
-    return run(x, first, first_bias, lasts, biases)
+
+        if (way := fastest()) != TORCH:
+            return run(x, first, first_bias, lasts, biases, brief=way == BRIEF)
+    return perceptrons_reference(x, first, first_bias, lasts, biases)
 
 
 def perceptrons_reference(
