@@ -90,6 +90,7 @@ def test_other_rates_stream_like_the_resampled_whole(rate, babble):
         (np.zeros((10, 2)), "mono"),
         (np.array([0.0, np.nan]), "not numbers"),
         (np.zeros(10, np.int64), "int64"),
+        (np.array([0.0, 12_000.0]), "as large as 12,000"),
     ],
 )
 def test_sound_that_is_none_is_refused_in_a_sentence(pcm, word):
@@ -130,3 +131,13 @@ def test_pieces_are_the_features(encoder, babble):
     pieces = list(encoder.pieces(long))
     assert len(pieces) == 3
     assert np.array_equal(np.concatenate(pieces), encoder.features(long))
+
+
+def test_one_sound_in_many_shapes():
+    from gaussiantalker.speech.samples import checked
+
+    sound = np.linspace(-0.5, 0.5, 50)
+    for form in (sound, sound[None], sound[:, None], np.round(sound * 32768).astype(np.int16)):
+        samples = checked(form)
+        assert samples.dtype == np.float32 and samples.shape == (50,)
+        np.testing.assert_allclose(samples, sound, atol=1e-4)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from gaussiantalker.cli.options import File, OptionalFile, OptionalFolder
+from gaussiantalker.cli.options import File, OptionalFile, OptionalFolder, quoted
 from gaussiantalker.progress import Progress
 
 
@@ -53,4 +53,4 @@ class Capture:
 
         options = {"size": self.size, "consent": self.consent, "head": self.head, "force": self._forced}
         capture(self.video, self.folder, **options, parser=self.parser, progress=progress)
-        return f"Captured: {self.folder}\nNext: gaussiantalker train {self.folder}"
+        return f"Captured: {self.folder}\nNext: gaussiantalker train {quoted(self.folder)}"

@@ -9,6 +9,7 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import Progress
 
 SIZE = 256
+_COPIED = ("comparison.mp4", "report.html")
 CONSENT = "not needed: the speaker is computer-generated and resembles nobody on purpose"
 
 
@@ -41,6 +42,10 @@ class Demo:
         samples = sample_folder()
         captured, trained, spoken = self.folder / "capture", self.folder / "avatar", self.folder / "speaks.mp4"
         driving = samples / "driving.wav"
+        if not (trained / "avatar.json").exists():  # a demo that came so far owns these names
+            for file in (spoken, *(self.folder / name for name in _COPIED)):
+                if file.exists():
+                    raise GaussianTalkerError(f"{file} was not written by a demo: name another folder with --out.")
         capture(samples / "speaker.mp4", captured, size=SIZE, consent=CONSENT, progress=progress)
         train(captured, trained, schedule="demo", device=self.device, progress=progress)
         if not _newer(spoken, trained / "avatar.json"):
@@ -49,7 +54,7 @@ class Demo:
             truth = samples / "speaker_truth.npz"
             options = {"truth": truth, "audio": driving, "quick": True, "device": self.device}
             evaluate(trained, captured, **options, progress=progress)
-        for name in ("comparison.mp4", "report.html"):
+        for name in _COPIED:
             with atomic_path(self.folder / name) as temporary:
                 shutil.copyfile(trained / name, temporary)
         return (

@@ -20,6 +20,7 @@ from gaussiantalker.cli.demo import Demo
 from gaussiantalker.cli.doctor import Doctor
 from gaussiantalker.cli.evaluate import Evaluate
 from gaussiantalker.cli.models import Models
+from gaussiantalker.cli.pipes import unpiped
 from gaussiantalker.cli.reproduce import Reproduce
 from gaussiantalker.cli.serve import Serve
 from gaussiantalker.cli.speak import Speak
@@ -42,9 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     when stopped by Ctrl-C.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in words
+    options = words[: words.index("--")] if "--" in words else words
+    debug = "--debug" in options
     try:
-        return _run([word for word in words if word != "--debug"])
+        return _run([word for word in options if word != "--debug"] + words[len(options) :])
     except Exception as error:
         if debug:
             raise
@@ -63,8 +65,8 @@ def _run(arguments: list[str]) -> int:
     verb = read(arguments or ["--help"])
     keep_memory()
     try:
-        with shown_progress(Console(stderr=True)) as progress:
-            told = verb.run(progress)
+        with unpiped(verb) as unpiped_verb, shown_progress(Console(stderr=True)) as progress:
+            told = unpiped_verb.run(progress)
     except KeyboardInterrupt:
         return _say(verb.when_stopped, 130)
     text, code = told if isinstance(told, tuple) else (told, 0)
@@ -92,7 +94,7 @@ def read(arguments: list[str]) -> Verb:
 
 def _check_options(verb: str, arguments: list[str]) -> None:
     known = ["--help", *("--" + field.name.replace("_", "-") for field in fields(VERBS[verb]))]
-    for word in arguments:
+    for word in itertools.takewhile(lambda word: word != "--", arguments):
         name = word.partition("=")[0]
         if name.startswith("--") and name not in known:
             raise GaussianTalkerError(

@@ -1,5 +1,6 @@
 """How options that several verbs share look in the help."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -20,3 +21,9 @@ Exact = Annotated[
     tyro.conf.arg(help="Run the trained network for every Gaussian, not the blendshapes that stand for it."),
 ]
 Force = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+
+
+def quoted(path: Path) -> str:
+    """The path as a shell takes it for one word, and a verb for no option."""
+    word = f"./{path}" if str(path).startswith("-") else str(path)
+    return shlex.quote(word)

@@ -29,6 +29,8 @@ class Speak:
     """Sign with this certificate chain (PEM) instead of one made for you on first use."""
     key: OptionalFile = None
     """The certificate's private key (PEM, ES256)."""
+    force: Force = False
+    """Replace a file of the film's name that is no film of an avatar."""
     exact: Exact = False
     device: Device = "auto"
 
@@ -41,11 +43,21 @@ class Speak:
         return f"Stopped; {self.file} was not written."
 
     def run(self, progress: Progress) -> str:
+        from gaussiantalker.media.outputs import check_target
         from gaussiantalker.provenance.manifest import credentials
         from gaussiantalker.speaking import Avatar
+        from gaussiantalker.speaking.performance import FILMS
 
+        check_target(
+            self.file,
+            FILMS,
+            inputs=[self.audio, self.pose, *filter(None, (self.certificate, self.key))],
+            force=self.force,
+        )
         signer = credentials(self.certificate, self.key) if self.certificate or self.key else None
         avatar = Avatar.load(self.avatar, progress, self.device, exact=self.exact)
         spoken = avatar.speak(self.audio, pose=self.pose, blink=self.blink, articulation=self.articulation)
-        spoken.save(self.file, progress, labelled=self.label, signer=signer)
+        for sentence in spoken.sound.told:
+            progress.note(f"{self.audio.name}: {sentence}")
+        spoken.save(self.file, progress, labelled=self.label, signer=signer, force=self.force)
         return f"Written: {self.file}"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gaussiantalker.cli.options import File, OptionalFile
+from gaussiantalker.cli.options import File, Force, OptionalFile
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import Progress
 
@@ -26,6 +26,8 @@ class Speech:
     """Any common audio file, or a video with sound."""
     out: OptionalFile = None
     """The picture to write, .png or .jpg (default: NAME-OF-THE-AUDIO.png here)."""
+    force: Force = False
+    """Replace a file of this name that is no such picture."""
 
     @property
     def file(self) -> Path:
@@ -36,23 +38,27 @@ class Speech:
         return f"Stopped; {self.file} was not written."
 
     def run(self, progress: Progress) -> str:
-        if self.file.suffix.lower() not in _PICTURES:
-            raise GaussianTalkerError(f"{self.file} is no name for a picture; let it end in .png or .jpg.")
         from gaussiantalker.kernels.threads import quiet_torch
         from gaussiantalker.media.audio import language, read_audio
         from gaussiantalker.media.image import write_image
+        from gaussiantalker.media.outputs import MARK, check_target
         from gaussiantalker.speech.picture import draw
         from gaussiantalker.speech.silence import voiced
         from gaussiantalker.timing import FPS, SAMPLE_RATE
 
+        check_target(self.file, _PICTURES, inputs=[self.audio], force=self.force)
         quiet_torch()
-        audio = read_audio(self.audio)
+        told: list[str] = []
+        audio = read_audio(self.audio, whole=True, told=told)
+        for sentence in told:
+            progress.note(f"{self.audio.name}: {sentence}")
         spoken, seconds = voiced(audio).sum() / FPS, len(audio) / SAMPLE_RATE
-        write_image(self.file, draw(audio, _phones(audio, progress), _features(audio, progress)))
+        picture = draw(audio, _phones(audio, progress), _features(audio, progress))
+        write_image(self.file, picture, note=f"{MARK}: gaussiantalker speech")
         tongue = language(self.audio)
-        told = [f"Duration: {seconds:.1f} s", *([f"Language: {tongue}"] if tongue else [])]
-        told.append(f"Speech: {min(spoken, seconds):.1f} s, silence: {max(seconds - spoken, 0):.1f} s")
-        return "\n".join([*told, f"Written: {self.file}"])
+        facts = [f"Duration: {seconds:.1f} s", *([f"Language: {tongue}"] if tongue else [])]
+        facts.append(f"Speech: {min(spoken, seconds):.1f} s, silence: {max(seconds - spoken, 0):.1f} s")
+        return "\n".join([*facts, f"Written: {self.file}"])
 
 
 def _phones(audio: "np.ndarray", progress: Progress) -> list:

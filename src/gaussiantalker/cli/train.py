@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gaussiantalker.cli.options import Device, Folder, OptionalFolder
+from gaussiantalker.cli.options import Device, Folder, OptionalFolder, quoted
 from gaussiantalker.progress import Progress
 
 
@@ -43,4 +43,4 @@ class Train:
 
         options = {"method": self.method, "schedule": self.schedule, "seed": self.seed, "device": self.device}
         train(self.capture, self.folder, **options, lookahead_ms=self.lookahead, progress=progress)
-        return f"Trained: {self.folder}\nNext: gaussiantalker speak {self.folder} AUDIO --out speaks.mp4"
+        return f"Trained: {self.folder}\nNext: gaussiantalker speak {quoted(self.folder)} AUDIO --out speaks.mp4"

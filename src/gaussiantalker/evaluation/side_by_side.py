@@ -1,5 +1,6 @@
 """Several evaluated avatars in one page."""
 
+import shlex
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -54,7 +55,9 @@ def _check_page(path: Path, force: bool) -> None:
 
 def _evaluation(folder: Path) -> dict[str, Any]:
     if not (folder / "evaluation.json").is_file():
-        raise GaussianTalkerError(f"{folder} was not evaluated yet: run gaussiantalker evaluate {folder} first.")
+        raise GaussianTalkerError(
+            f"{folder} was not evaluated yet: run gaussiantalker evaluate {shlex.quote(str(folder))} first."
+        )
     return read_json(folder / "evaluation.json")
 
 

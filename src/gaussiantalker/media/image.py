@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import atomic_path, existing_file
@@ -15,14 +16,20 @@ def read_image(path: str | Path) -> np.ndarray:  # [H, W, 3]
     try:
         with Image.open(path) as image:
             return np.array(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError):
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         raise GaussianTalkerError(f"{path} is not a picture that can be read; use PNG or JPEG") from None
 
 
-def write_image(path: str | Path, image: np.ndarray) -> None:
-    """Writes uint8 [H, W], [H, W, 3] or [H, W, 4] in the format of the path's ending (PNG keeps every bit)."""
+def write_image(path: str | Path, image: np.ndarray, note: str = "") -> None:
+    """Writes uint8 [H, W], [H, W, 3] or [H, W, 4] in the format of the path's ending (PNG keeps every bit).
+
+    A `note` is kept within, as a PNG's text or a JPEG's comment.
+    """
+    text = PngInfo()
+    if note:
+        text.add_text("Comment", note)
     with atomic_path(path) as temporary:
-        Image.fromarray(np.ascontiguousarray(image)).save(temporary, quality=95)
+        Image.fromarray(np.ascontiguousarray(image)).save(temporary, quality=95, pnginfo=text, comment=note or None)
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:  # [h, w(, C)]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gaussiantalker.media.files import atomic_path
+from gaussiantalker.media.outputs import MARK, check_target
 from gaussiantalker.media.sound import Sound
 from gaussiantalker.media.video import write_video
 from gaussiantalker.progress import SILENT, Progress
@@ -15,7 +16,10 @@ from gaussiantalker.provenance.manifest import INSTALL, Credentials, available, 
 from gaussiantalker.speaking.frames import AvFrame, FrameStream, Speaker
 from gaussiantalker.timing import SAMPLE_RATE, frame_count
 
-SYNTHETIC = "AI-generated: a synthetic talking head made with GaussianTalker"
+SYNTHETIC = f"AI-generated: a synthetic talking head {MARK}"
+
+
+FILMS = (".mp4",)
 
 
 class Performance:
@@ -49,6 +53,7 @@ class Performance:
         *,
         labelled: bool = False,
         signer: Credentials | None = None,
+        force: bool = False,
     ) -> Path:
         """Writes an mp4 with H.264 pictures and AAC sound; the file appears only when it is whole.
         A file's sound is written at its own rate and with its own channels.
@@ -56,7 +61,11 @@ class Performance:
         It says that it is AI-generated: in its metadata, in its pictures (`provenance.watermark`), in a signed manifest
         where the library for it is installed (`signer`, or else a certificate made for this user on first use), and if
         it shall be `labelled`, in letters.
+
+        Raises GaussianTalkerError, before anything is rendered, when the name does not end in .mp4, its folder is not
+        there, or a film of that name was not written by this method, unless `force` lets it be replaced.
         """
+        check_target(path, FILMS, inputs=[self.sound.file] if self.sound.file else [], force=force)
         signed = self.provenance is not None and available()
         if signed:
             signer = signer or credentials()
