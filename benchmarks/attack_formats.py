@@ -45,7 +45,7 @@ def readers() -> dict[str, tuple[str, Reader]]:
     from gaussiantalker.splatting.ply import read_ply
 
     def one_picture(folder: Path) -> object:
-        return next(iter(Avatar.load(folder).speak(np.zeros(1280, np.float32), pose="still")), None)
+        return next(iter(Avatar.load(folder, exact=True).speak(np.zeros(1280, np.float32), pose="still")), None)
 
     kept = {}
 
