@@ -146,3 +146,11 @@ def test_tables_and_poses_that_come_along_are_checked(tmp_path: Path) -> None:
     (tmp_path / "track_params.pt").write_bytes(os.urandom(99))
     with pytest.raises(GaussianTalkerError, match="plain tensors"):
         adnerf.read_poses(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["head_units", "head_vertices", "identity", "residual", "usual_expression"])
+@pytest.mark.parametrize("kind", ["text", "not a number", "an axis more"])
+def test_nor_is_the_head_that_was_fitted(copy: Path, name: str, kind: str) -> None:
+    rewrite(copy, name, CHANGES[kind])
+    with pytest.raises(GaussianTalkerError, match=name):
+        Capture.load(copy)

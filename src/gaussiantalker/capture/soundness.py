@@ -44,13 +44,25 @@ RULES = {
     "gaze": Rule(("N", 2)),
     "hidden": Rule(("N",), "b"),
 }
+# Of the head that was fitted; older captures lack some of them.
+HEAD_RULES = {
+    "head_vertices": Rule(("V", 3)),
+    "head_triangles": Rule(("T", 3), "iu", 0),
+    "head_regions": Rule(("V",), "iu", 0, len(REGIONS) - 1),
+    "head_units": Rule(("U", "V", 3)),
+    "identity": Rule(("K",)),
+    "usual_expression": Rule(("E",)),
+    "residual": Rule(("N",)),
+}
 
 
 def check_arrays(path: Path, arrays: dict[str, np.ndarray], frames: int) -> None:
     """Raises GaussianTalkerError naming the first of these arrays of `frames` frames that breaks its rule."""
     lengths = {"N": frames}
-    for name, rule in RULES.items():
+    for name, rule in (RULES | HEAD_RULES).items():
         array = arrays.get(name)
+        if array is None and name in HEAD_RULES:
+            continue
         if array is None:
             raise GaussianTalkerError(f"{path} lacks {name}; {REMEDY}")
         wanted = tuple(lengths.setdefault(n, m) if isinstance(n, str) else n for n, m in _named(rule, array))
