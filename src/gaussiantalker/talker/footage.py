@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from scipy.ndimage import binary_dilation
 from torch import Tensor
+from torch.nn import functional as F
 
 from gaussiantalker.capture.face_mesh import EYES, OUTER_LIPS
 from gaussiantalker.capture.labels import HEAD
@@ -40,6 +40,9 @@ class Shots(NamedTuple):
 
 class Footage:
     """The frames of a capture in which a face was found, and the speech around each."""
+
+    device = torch.device("cpu")
+    """Where `shots` puts its pictures."""
 
     def __init__(self, capture: "Capture", listener: Listener, seen: dict[str, Tensor] | None = None):
         """`seen` are further conditions of all frames by name, as `Conditions.seen` finds them."""
@@ -79,21 +82,34 @@ class Footage:
 
         So the head learns the seam it will be seen with, and is not bothered by what the field misses elsewhere.
         """
-        plates = _unit(self.capture.plates[frames])
+        plates = self._unit(self.capture.plates[frames])
         if self.torso is None:
             return plates
         reach = max(2, round(SEAM * plates.shape[1]))
-        near = [binary_dilation(labels == HEAD, iterations=reach) for labels in self.capture.labels[frames]]
         where = self.torso.background.device
+        near = grown(torch.from_numpy(self.capture.labels[frames] == HEAD).to(where), reach)
         field = self.torso(self.viewmats[frames].to(where), self.sway[frames].to(where))
-        return torch.where(torch.from_numpy(np.stack(near)).to(where)[..., None], field, plates.to(where))
+        return torch.where(near[..., None], field, plates.to(where))
 
     def shots(self, frames: np.ndarray) -> Shots:
         """Everything about these frames [B]."""
-        head = torch.from_numpy((self.capture.labels[frames] == HEAD).astype(np.float32))
-        image, plate = _unit(self.capture.images[frames]), self._behind(frames)
+        head = torch.from_numpy(self.capture.labels[frames] == HEAD).to(self.device).float()
+        image, plate = self._unit(self.capture.images[frames]), self._behind(frames)
         lips, eyes = torch.from_numpy(self.lips[frames]), torch.from_numpy(self.eyes[frames])
         return Shots(image, plate, head, lips, eyes, self.drive(frames))
+
+    def _unit(self, pictures: np.ndarray) -> Tensor:
+        """Bytes go to the device, where they become floats in [0, 1]."""
+        return torch.from_numpy(np.asarray(pictures)).to(self.device).float() / 255
+
+
+def grown(masks: Tensor, pixels: int) -> Tensor:
+    """Masks bool [B, H, W], so many steps to all four sides larger."""
+    for _ in range(pixels):
+        wide = F.pad(masks, (1, 1, 1, 1))
+        beside = wide[:, 1:-1, :-2] | wide[:, 1:-1, 2:]
+        masks = masks | beside | wide[:, :-2, 1:-1] | wide[:, 2:, 1:-1]
+    return masks
 
 
 def usable(tracking: "Tracking", start: int, stop: int) -> np.ndarray:
@@ -114,7 +130,3 @@ def eye_boxes(points: np.ndarray, size: int) -> np.ndarray:
     low, high = points.min(axis=1), points.max(axis=1)
     margin = 0.1 * (high - low)[:, :1] + 1
     return np.concatenate([np.floor(low - margin), np.ceil(high + margin)], axis=1).clip(0, size).astype(np.int64)
-
-
-def _unit(pictures: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.asarray(pictures)).float() / 255

@@ -63,7 +63,7 @@ class Trainer:
         self.lessons = lessons
         self.talker, self.footage, self.frames, self.schedule = talker, footage, frames, schedule
         self.seed = checked_seed(seed)
-        self.device = talker.device
+        self.device = footage.device = talker.device
         self.K = footage.K.to(self.device)
         self.poses = PoseCorrections(len(footage.viewmats)).to(self.device)
         self.steps = (schedule.canonical_steps, schedule.deformation_steps)
