@@ -35,7 +35,7 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 def test_it_reads_sound_it_never_heard_with_the_right_range() -> None:
     rows, other = sound(), sound(1)
-    reader = fit_reader(rows, codes_of(rows), np.arange(FRAMES), FUTURE).reader
+    reader = fit_reader(rows, codes_of(rows), np.arange(FRAMES), FUTURE)
     read, true = reader(read_windows(padded(other, FUTURE), FUTURE)), codes_of(other)
     assert correlation(read[:, 0], true[:, 0]) > 0.97 and correlation(read[:, 1], true[:, 1]) > 0.85
     np.testing.assert_allclose(read.std(axis=0), true.std(axis=0), rtol=0.15)
@@ -43,24 +43,21 @@ def test_it_reads_sound_it_never_heard_with_the_right_range() -> None:
     assert not silent.any(), "a window without speech is the mouth at rest"
 
 
-def test_what_it_says_of_known_frames_is_as_uncertain_as_of_others() -> None:
-    """The third score is chance: a reader that had seen it would follow it, one that had not cannot."""
+def test_its_range_is_measured_where_it_knew_nothing() -> None:
+    """The third score is chance. Matched on frames it had learnt by heart it would read much less of it elsewhere."""
     rows = sound()
     codes = codes_of(rows)
-    fitted = fit_reader(rows, codes, np.arange(FRAMES), FUTURE)
-    seen = fitted.reader(read_windows(padded(rows, FUTURE), FUTURE))
-    assert abs(correlation(fitted.unseen[:, 2], codes[:, 2])) < 0.15 < correlation(seen[:, 2], codes[:, 2])
+    reader = fit_reader(rows, codes, np.arange(FRAMES), FUTURE)
+    elsewhere = reader(read_windows(padded(sound(1), FUTURE), FUTURE))
+    assert 0.6 < elsewhere[:, 2].std() / codes[:, 2].std() < 1.4
 
 
-def test_frames_without_a_face_and_long_films_are_read_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "MOST", 150)
-    monkeypatch.setattr(reading, "_PIECE", 7)
-    rows = sound()
+def test_frames_without_a_face_and_long_films(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST", 300)
+    rows, other = sound(), sound(1)
     frames = np.delete(np.arange(FRAMES), np.arange(40, 55))
-    codes = codes_of(rows)[frames]
-    unseen = fit_reader(rows, codes, frames, FUTURE).unseen
-    assert unseen.shape == codes.shape and np.abs(unseen).any(axis=1).mean() > 0.9
-    assert correlation(unseen[:, 0], codes[:, 0]) > 0.8
+    read = fit_reader(rows, codes_of(rows)[frames], frames, FUTURE)(read_windows(padded(other, FUTURE), FUTURE))
+    assert correlation(read[:, 0], codes_of(other)[:, 0]) > 0.9
 
 
 def test_ridge_solves_its_normal_equations() -> None:

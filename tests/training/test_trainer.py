@@ -328,3 +328,14 @@ def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
         a_trainer().run(tmp_path / "checkpoint", {"seed": 0}, StopAt(3))
     with pytest.raises(GaussianTalkerError, match="another training"):
         a_trainer().run(tmp_path / "checkpoint", {"seed": 1}, SILENT)
+
+
+def test_codes_move_the_mouth_where_they_are_given_and_extremes_are_shown_more_often() -> None:
+    trainer = a_trainer(method="mouth-code")
+    trainer.codes, trainer.stage = torch.arange(FRAMES)[:, None].repeat(1, CHANNELS).float(), 1
+    drive = trainer.footage.drive(np.array([3, 8]))
+    given = trainer._heard(drive)
+    assert (given - trainer.codes[[3, 8]]).abs().max() < 1
+    playlist, opening = trainer._playlist(), trainer.footage.opening.numpy()
+    times = np.bincount(playlist, minlength=FRAMES)
+    assert times[opening.argmin()] == times[opening.argmax()] == 2 and np.median(times) == 1

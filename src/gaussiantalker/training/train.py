@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from gaussiantalker import hardware, speech
 from gaussiantalker.capture import Capture
@@ -28,7 +29,7 @@ from gaussiantalker.training.card import model_card
 from gaussiantalker.training.chance import NETWORK, checked_seed, seed_torch
 from gaussiantalker.training.initialise import initial_gaussians
 from gaussiantalker.training.reading import ENCODER as READER_ENCODER
-from gaussiantalker.training.reading import Lessons, learn_to_read
+from gaussiantalker.training.reading import learn_to_read
 from gaussiantalker.training.schedule import Schedule, find_schedule
 from gaussiantalker.training.torso import STEPS_SHARE, Torso, kept_torso
 from gaussiantalker.training.trainer import Trainer
@@ -113,21 +114,21 @@ def _prepared(
     """A talker that has learnt nothing yet, with its trainer and its ear."""
     progress.stage("preparing", 1)
     frames = usable(source.tracking, 0, source.train_frames)
-    listener, lessons = _listener(source, frames, method, lookahead_ms, progress)
+    listener, codes = _listener(source, frames, method, lookahead_ms, progress)
     seed_torch(seed, NETWORK)
     gaussians = initial_gaussians(source, plan.points, plan.sh_degree, seed, method.start)
     talker = Talker(method, gaussians, listener.channels)
     footage = Footage(source, listener, talker.conditions.seen(source))
     talker.conditions.fit(footage.drive(frames))
-    trainer = Trainer(talker.to(device), footage, frames, plan, seed, progress, lessons)
+    trainer = Trainer(talker.to(device), footage, frames, plan, seed, progress, codes)
     progress.update(1)
     return trainer, listener
 
 
 def _listener(
     source: Capture, frames: np.ndarray, method: Method, lookahead_ms: int | None, progress: Progress
-) -> tuple[Listener, Lessons | None]:
-    """The ear that the method's tokens need, and what to train the talker on where that is not what the ear hears."""
+) -> tuple[Listener, Tensor | None]:
+    """The ear that the method's tokens need, and the mouth codes that the talker is trained on, where it is by such."""
     if "mouth" in method.conditions:
         ahead = MOUTH_LOOKAHEAD_MS if lookahead_ms is None else lookahead_ms
         return learn_to_read(speech.load(READER_ENCODER, progress), source, frames, ahead)

@@ -28,11 +28,12 @@ from gaussiantalker.training.interruption import held_back
 from gaussiantalker.training.listening import learn_to_listen, mouth_targets
 from gaussiantalker.training.losses import Loss, PhotometricLoss, head_psnr
 from gaussiantalker.training.poses import PoseCorrections
-from gaussiantalker.training.reading import Lessons
 from gaussiantalker.training.schedule import Schedule
 from gaussiantalker.training.strategies import STRATEGY, Strategy, find_strategy
 
 SHUT, SHUT_REPEATS = 0.3, 2  # blinks are a frame in twenty, too rare to be learnt from in a short training
+EXTREME, EXTREME_REPEATS = 0.1, 1  # of the frames, the most closed and the most open mouths: they are what lips show
+CODE_NOISE = 0.1  # deviations
 LISTENER_SHARE = 0.1  # of the network's learning rate
 STAGES = ("canonical head", "deformation")
 
@@ -49,18 +50,18 @@ class Trainer:
         schedule: Schedule,
         seed: int,
         progress: Progress = SILENT,
-        lessons: Lessons | None = None,
+        codes: Tensor | None = None,
         *,
         loss: Loss | None = None,
         strategy: Strategy | None = None,
         on_step: Callable[["Trainer"], None] | None = None,
     ):
-        """The mouth moves as the lessons say where there are any, else as the footage is heard.
+        """The mouth moves by the codes [F, C] of the footage where they are given, else as the footage is heard.
 
         `loss` and `strategy` take the places of `PhotometricLoss` and clone-split-prune; `on_step` is called with
         the trainer after each step of both stages. Shows to `progress` the licence of a network that the loss fetches.
         """
-        self.lessons = lessons
+        self.codes = codes
         self.talker, self.footage, self.frames, self.schedule = talker, footage, frames, schedule
         self.seed = checked_seed(seed)
         self.device = footage.device = talker.device
@@ -208,11 +209,15 @@ class Trainer:
         return np.array(picked)
 
     def _playlist(self) -> np.ndarray:
-        """Every frame once and, where eyes are learnt, those with shut eyes more often."""
+        """Every frame once; where eyes and mouth are learnt, those with shut eyes and those whose mouth is shut or wide
+        more often."""
         if self.stage == 0:
             return self.frames
         shut = self.frames[self.footage.blink[self.frames].numpy() > SHUT]
-        return np.concatenate([self.frames, np.tile(shut, SHUT_REPEATS)])
+        opening = self.footage.capture.tracking.lip_opening[self.frames]
+        least, most = np.quantile(opening, [EXTREME, 1 - EXTREME])
+        extreme = self.frames[(opening <= least) | (opening >= most)]
+        return np.concatenate([self.frames, np.tile(shut, SHUT_REPEATS), np.tile(extreme, EXTREME_REPEATS)])
 
     def _shots(self, count: int) -> Shots:
         shots = self.footage.shots(self._pick(count))
@@ -264,11 +269,12 @@ class Trainer:
         raw.update(params)
 
     def _heard(self, drive: Drive) -> Tensor:
-        """What moves the mouth in this step: never quite what will be heard, against learning a minute by heart."""
-        if self.lessons:
-            return self.lessons.draw(drive.frames.cpu()).to(self.device)
-        heard = drive.conditions[AUDIO]
-        return heard + self.schedule.speech_noise * torch.randn_like(heard)
+        """What moves the mouth in this step, with a little noise against learning a minute by heart."""
+        if self.codes is not None:
+            heard, noise = self.codes[drive.frames.cpu()].to(self.device), CODE_NOISE
+        else:
+            heard, noise = drive.conditions[AUDIO], self.schedule.speech_noise
+        return heard + noise * torch.randn_like(heard)
 
     def _deformation_step(self) -> None:
         shots = self._shots(self.schedule.batch)
