@@ -90,6 +90,8 @@ def _speaking() -> dict[Way, float]:
         return _speeds(ways, 1)
 
 
+@torch.inference_mode(False)  # whoever asks may be in it
+@torch.enable_grad()
 def _training() -> dict[Way, float]:
     x, first, *rest = _network()
     network = (x.requires_grad_(), first.requires_grad_(), *rest)
@@ -101,7 +103,7 @@ def _training() -> dict[Way, float]:
         KERNELS: lambda: learn(perceptron_kernel.perceptrons),
         TORCH: lambda: learn(regressors.perceptrons_reference),
     }
-    with torch.inference_mode(False), torch.enable_grad(), fast_products():
+    with fast_products():
         return _speeds(ways, 3)
 
 
