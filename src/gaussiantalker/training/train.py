@@ -185,7 +185,7 @@ def _avatar(
     info = {
         "training": {"seconds": round(seconds, 1), "steps": trainer.steps_done, "curve": trainer.curve},
         "recipe": recipe,
-        "capture": os.path.relpath(capture.path, folder),
+        "capture": os.path.relpath(capture.path.resolve(), folder.resolve()),
         "synthetic": "Everything this avatar shows and says is generated.",
     }
     return Avatar(
