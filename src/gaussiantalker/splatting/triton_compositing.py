@@ -151,7 +151,8 @@ def splat_gradient(
     first = tl.load(ends + g, mask=inside, other=0) - count
     d = tl.zeros([BLOCK], tl.float32)
     du, dv, uu, uv, vv, red, green, blue = d, d, d, d, d, d, d, d
-    for k in range(tl.max(count, 0)):
+    k, most = 0, tl.max(count, 0)
+    while k < most:
         more = (k < count) & (first + k < capacity)
         at = sums + (first + k) * _SUMS
         d += tl.load(at, mask=more, other=0.0)
@@ -163,6 +164,7 @@ def splat_gradient(
         red += tl.load(at + 6, mask=more, other=0.0)
         green += tl.load(at + 7, mask=more, other=0.0)
         blue += tl.load(at + 8, mask=more, other=0.0)
+        k += 1
     p = tl.load(table + 2 * total + g, mask=inside, other=0.0)
     q = tl.load(table + 3 * total + g, mask=inside, other=0.0)
     r = tl.load(table + 4 * total + g, mask=inside, other=0.0)
