@@ -28,6 +28,11 @@ class Train:
     lookahead: Literal[80, 120, 140, 280] | None = None
     """Milliseconds of speech to come that move the mouth: 140 (default) or 80; of a paper's model 280 or 120. Less
     makes a live avatar answer sooner, with poorer lips."""
+    encoder: str | None = None
+    """Who listens: whisper, whisper-early, whisper-multilingual, logmel, phones, hubert or wav2vec2 (default: what suits
+    the method)."""
+    strategy: str = "clone-split-prune"
+    """How Gaussians become more and fewer: `clone-split-prune` or `markov-chain`."""
     device: Device = "auto"
 
     @property
@@ -42,5 +47,6 @@ class Train:
         from gaussiantalker.training import train
 
         options = {"method": self.method, "schedule": self.schedule, "seed": self.seed, "device": self.device}
-        train(self.capture, self.folder, **options, lookahead_ms=self.lookahead, progress=progress)
+        options |= {"encoder": self.encoder, "strategy": self.strategy, "lookahead_ms": self.lookahead}
+        train(self.capture, self.folder, **options, progress=progress)
         return f"Trained: {self.folder}\nNext: gaussiantalker speak {quoted(self.folder)} AUDIO --out speaks.mp4"

@@ -1,6 +1,7 @@
 """How the number of Gaussians changes while the canonical head is learnt, chosen by name or given as a value."""
 
 from collections.abc import Callable
+from dataclasses import asdict, is_dataclass
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -52,6 +53,13 @@ STRATEGIES: dict[str, Callable[[Schedule], Strategy]] = {
     STRATEGY: _clone_split_prune,
     "markov-chain": _markov_chain,
 }
+
+
+def described(strategy: str | Strategy) -> dict[str, Any] | str:
+    """What a recipe tells of a strategy: the name, or the class and its numbers."""
+    if isinstance(strategy, str):
+        return strategy
+    return {"class": type(strategy).__qualname__, **(asdict(strategy) if is_dataclass(strategy) else {})}
 
 
 def find_strategy(name: str, schedule: Schedule) -> Strategy:

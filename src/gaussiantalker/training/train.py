@@ -3,7 +3,7 @@
 import copy
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,8 @@ from torch import Tensor
 from gaussiantalker import hardware, speech
 from gaussiantalker.capture import Capture
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.media.files import atomic_path, make_folder
+from gaussiantalker.media.files import atomic_path
+from gaussiantalker.media.lock import locked
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.speaking import Avatar, Motion, calm_stretch
 from gaussiantalker.speaking.folder import check_folder
@@ -28,9 +29,11 @@ from gaussiantalker.timing import SAMPLES_PER_FRAME
 from gaussiantalker.training.card import model_card
 from gaussiantalker.training.chance import NETWORK, checked_seed, seed_torch
 from gaussiantalker.training.initialise import initial_gaussians
+from gaussiantalker.training.losses import Loss
 from gaussiantalker.training.reading import ENCODER as READER_ENCODER
 from gaussiantalker.training.reading import learn_to_read
 from gaussiantalker.training.schedule import Schedule, find_schedule
+from gaussiantalker.training.strategies import STRATEGY, Strategy, described, find_strategy
 from gaussiantalker.training.torso import STEPS_SHARE, Torso, kept_torso
 from gaussiantalker.training.trainer import Trainer
 
@@ -47,6 +50,10 @@ def train(
     method: str | Method = "mouth-code",
     schedule: str | Schedule = "standard",
     seed: int = 0,
+    encoder: str | None = None,
+    loss: Loss | None = None,
+    strategy: str | Strategy = STRATEGY,
+    on_step: Callable[[Trainer], None] | None = None,
     torso: Literal["field", "plates"] | None = None,
     keep: Collection[int] = (),
     lookahead_ms: int | None = None,
@@ -55,86 +62,109 @@ def train(
 ) -> Path:
     """Trains an avatar on a capture's folder and writes its folder `out`, which is returned.
 
-    An interrupted run goes on from its last checkpoint; a finished one is left as it is. `method` is a paper's by name,
-    or any value of your own. `torso` is what is behind the head where it shall not be the method's own. What the avatar
-    is after each number of deformation steps in `keep` is kept as well, in `out/after-STEPS`. `lookahead_ms` is how far
-    beyond the beginning of a frame the avatar listens before it moves: of a mouth code `mouth_listener.LOOKAHEADS_MS`,
-    of the papers' windows `speech.windows.LOOKAHEADS_MS`, by default the longest. Less is answered sooner live, and
-    costs the lips some truth (docs/live.md). A step takes nearly twice as long in a process
-    that has not called `keep_memory`, as the command line does.
+    An interrupted run goes on from its last checkpoint; a finished one is left as it is. `method` is one of ours or a
+    paper's by name, or any value of your own. `encoder` is one of `speech.ENCODERS`, by default what suits the method.
+    `loss` takes the place of `losses.PhotometricLoss`, and `strategy`, a name of `strategies.STRATEGIES` or a value,
+    that of clone-split-prune; `on_step` is called after every step. Of a loss of your own the recipe knows no more than
+    the class. `torso` is what is behind the head where it shall not be the method's own. What the avatar is after each
+    number of deformation steps in `keep` is kept as well, in `out/after-STEPS`. `lookahead_ms` is how far beyond the
+    beginning of a frame the avatar listens before it moves: of a mouth code `mouth_listener.LOOKAHEADS_MS`, of the
+    papers' windows `speech.windows.LOOKAHEADS_MS`, by default the longest. Less is answered sooner live, and costs the
+    lips some truth (docs/live.md). A step takes nearly twice as long in a process that has not called `keep_memory`, as
+    the command line does.
 
     Raises:
-        GaussianTalkerError: an unknown method, schedule, look-ahead or device, no capture, a capture without sound, or
-            a folder `out` that holds an avatar trained otherwise.
+        GaussianTalkerError: an unknown name, seed, look-ahead or device, no capture, a capture without sound, or a
+            folder `out` that holds an avatar trained otherwise or in which somebody else trains.
+        Failure: a number that is not finite.
     """
     where, seed = hardware.device(device), checked_seed(seed)
     plan = schedule if isinstance(schedule, Schedule) else find_schedule(schedule)
     parts, out = method if isinstance(method, Method) else find_method(method), Path(out)
+    chosen = find_strategy(strategy, plan) if isinstance(strategy, str) else strategy
     source = Capture.load(capture)
     recipe = {"method": asdict(parts), "schedule": asdict(plan), "seed": seed, "capture": source.fingerprint}
-    recipe |= {"torso": torso, "keep": sorted(keep)}
-    recipe = _written(recipe | {"lookahead_ms": lookahead_ms})
-    if _finished(out, recipe):
-        return out
-    make_folder(out)
-    prepare(progress)  # on a GPU, too: the torso is fitted beside it
-    trainer, listener = _prepared(source, parts, plan, seed, lookahead_ms, where, progress)
-    talker, frames = trainer.talker, trainer.frames
-    body = None
-    if (torso or parts.torso) == "field":
-        steps = round(STEPS_SHARE * plan.deformation_steps)
-        body = kept_torso(out / TORSO_CHECKPOINT, source, frames, steps, recipe, progress)
-        trainer.footage.torso = body.field.to(where)
+    recipe |= {"encoder": encoder, "loss": loss and type(loss).__qualname__}
+    recipe |= {"strategy": None if strategy == STRATEGY else described(strategy)}
+    recipe = _written(recipe | {"torso": torso, "keep": sorted(keep), "lookahead_ms": lookahead_ms})
+    if not _finished(out, recipe):
+        prepare(progress)  # on a GPU, too: the torso is fitted beside it
+        with locked(out, "train"):
+            listener, codes = _listener(source, parts, encoder, lookahead_ms, progress)
+            given = {"loss": loss, "strategy": chosen, "on_step": on_step, "codes": codes}
+            trainer = _trainer(source, listener, parts, plan, seed, where, progress, **given)
+            _train(out, trainer, source, listener, (torso or parts.torso) == "field", keep, recipe, progress)
+    return out
+
+
+def _listener(
+    source: Capture, method: Method, encoder: str | None, lookahead_ms: int | None, progress: Progress
+) -> tuple[Listener, Tensor | None]:
+    """The ear that the method's tokens need, and the mouth codes that the talker is trained on, where it is by such."""
+    progress.stage("preparing", 2)
+    if "mouth" in method.conditions:
+        ahead = MOUTH_LOOKAHEAD_MS if lookahead_ms is None else lookahead_ms
+        frames = usable(source.tracking, 0, source.train_frames)
+        return learn_to_read(speech.load(encoder or READER_ENCODER, progress), source, frames, ahead)
+    ahead = PAPERS_LOOKAHEAD_MS if lookahead_ms is None else lookahead_ms
+    audio = source.audio[: source.train_frames * SAMPLES_PER_FRAME]
+    return WindowListener.fit(speech.load(encoder or ENCODER, progress), audio, lookahead_ms=ahead), None
+
+
+def _trainer(
+    source: Capture,
+    listener: Listener,
+    method: Method,
+    plan: Schedule,
+    seed: int,
+    device: torch.device,
+    progress: Progress,
+    **given: Any,
+) -> Trainer:
+    """With a talker that has learnt nothing yet."""
+    progress.update(1)
+    seed_torch(seed, NETWORK)
+    gaussians = initial_gaussians(source, plan.points, plan.sh_degree, seed, method.start)
+    talker = Talker(method, gaussians, listener.channels)
+    footage = Footage(source, listener, talker.conditions.seen(source))
+    frames = footage.usable(0, source.train_frames)
+    talker.conditions.fit(footage.drive(frames))
+    trainer = Trainer(talker.to(device), footage, frames, plan, seed, progress, **given)
+    progress.update(2)
+    return trainer
+
+
+def _train(
+    out: Path,
+    trainer: Trainer,
+    source: Capture,
+    listener: Listener,
+    field: bool,
+    keep: Collection[int],
+    recipe: dict[str, Any],
+    progress: Progress,
+) -> None:
+    """All steps, of torso and head, and what is written of them."""
+    body, then = None, trainer.on_step
+    if field:
+        steps = round(STEPS_SHARE * trainer.schedule.deformation_steps)
+        body = kept_torso(out / TORSO_CHECKPOINT, source, trainer.frames, steps, recipe, progress)
+        trainer.footage.torso = body.field.to(trainer.device)
 
     def keep_some(trainer: Trainer) -> None:
         if trainer.stage == 1 and trainer.step in keep:
             folder = kept(out, trainer.step)
-            _avatar(folder, trainer, copy.deepcopy(talker), body, source, listener, recipe).save(folder)
+            _avatar(folder, trainer, copy.deepcopy(trainer.talker), body, source, listener, recipe).save(folder)
+        then(trainer)
 
     trainer.on_step = keep_some
     trainer.run(out / CHECKPOINT, recipe, progress)
-    avatar = _avatar(out, trainer, talker, body, source, listener, recipe)
+    avatar = _avatar(out, trainer, trainer.talker, body, source, listener, recipe)
     avatar = avatar.baked(trainer.footage.drive(trainer.frames), progress)
     _present(avatar, out, source, progress)
     avatar.save(out)
     (out / CHECKPOINT).unlink()
     (out / TORSO_CHECKPOINT).unlink(missing_ok=True)
-    return out
-
-
-def _prepared(
-    source: Capture,
-    method: Method,
-    plan: Schedule,
-    seed: int,
-    lookahead_ms: int | None,
-    device: torch.device,
-    progress: Progress,
-) -> tuple[Trainer, Listener]:
-    """A talker that has learnt nothing yet, with its trainer and its ear."""
-    progress.stage("preparing", 1)
-    frames = usable(source.tracking, 0, source.train_frames)
-    listener, codes = _listener(source, frames, method, lookahead_ms, progress)
-    seed_torch(seed, NETWORK)
-    gaussians = initial_gaussians(source, plan.points, plan.sh_degree, seed, method.start)
-    talker = Talker(method, gaussians, listener.channels)
-    footage = Footage(source, listener, talker.conditions.seen(source))
-    talker.conditions.fit(footage.drive(frames))
-    trainer = Trainer(talker.to(device), footage, frames, plan, seed, progress, codes)
-    progress.update(1)
-    return trainer, listener
-
-
-def _listener(
-    source: Capture, frames: np.ndarray, method: Method, lookahead_ms: int | None, progress: Progress
-) -> tuple[Listener, Tensor | None]:
-    """The ear that the method's tokens need, and the mouth codes that the talker is trained on, where it is by such."""
-    if "mouth" in method.conditions:
-        ahead = MOUTH_LOOKAHEAD_MS if lookahead_ms is None else lookahead_ms
-        return learn_to_read(speech.load(READER_ENCODER, progress), source, frames, ahead)
-    ahead = PAPERS_LOOKAHEAD_MS if lookahead_ms is None else lookahead_ms
-    audio = source.audio[: source.train_frames * SAMPLES_PER_FRAME]
-    return WindowListener.fit(speech.load(ENCODER, progress), audio, lookahead_ms=ahead), None
 
 
 def kept(out: Path, step: int) -> Path:
