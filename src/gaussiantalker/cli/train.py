@@ -29,8 +29,8 @@ class Train:
     """Milliseconds of speech to come that move the mouth: 140 (default) or 80; of a paper's model 280 or 120. Less
     makes a live avatar answer sooner, with poorer lips."""
     encoder: str | None = None
-    """Who listens: whisper, whisper-early, whisper-multilingual, logmel, phones, hubert or wav2vec2 (default: what suits
-    the method)."""
+    """Who listens: `whisper`, `whisper-early`, `whisper-multilingual`, `logmel`, `phones`, `hubert` or `wav2vec2`
+    (default: what suits the method)."""
     strategy: str = "clone-split-prune"
     """How Gaussians become more and fewer: `clone-split-prune` or `markov-chain`."""
     device: Device = "auto"

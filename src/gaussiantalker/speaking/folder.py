@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 
 from gaussiantalker import __version__, speech
+from gaussiantalker.capture.soundness import checked_camera
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import Camera
 from gaussiantalker.media.files import atomic_path, make_folder, read_arrays, read_json, write_json
@@ -39,6 +40,10 @@ NAMED_METHODS = 2  # the format in which a method was its name alone
 PLATES_CRF = 10  # plates lie behind every frame, so they are kept near-lossless
 
 
+# What reading a folder's files may raise where they are not what they were written as.
+_BROKEN = (SafetensorError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError)
+
+
 class Parts(NamedTuple):
     """All that a folder holds, in the order of `Avatar`'s fields."""
 
@@ -56,16 +61,27 @@ def read_folder(path: Path, device: torch.device, progress: Progress) -> Parts:
     """What an avatar's folder holds, networks on the device.
 
     Raises:
-        GaussianTalkerError: it is no avatar, a file is missing, or a newer version wrote it.
+        GaussianTalkerError: it is no avatar, a file is missing or damaged, or a newer version wrote it.
     """
     info = check_folder(path)
+    try:
+        return _read(path, info, device, progress)
+    except _BROKEN as error:
+        raise GaussianTalkerError(
+            f"{path} is damaged, or another version's: GaussianTalker {info.get('written_by', 'of another version')} "
+            f"wrote it in format {info['format']}, and this is {__version__}; use that version, copy the folder anew, "
+            "or train again."
+        ) from error
+
+
+def _read(path: Path, info: dict[str, Any], device: torch.device, progress: Progress) -> Parts:
     tensors = _tensors(_part(path, "model.safetensors"))
     listener = _listener(info["speech"], tensors, progress)
-    talker = _talker(path, info, tensors, listener.channels).to(device)
+    talker = _talker(info, tensors, listener.channels).to(device)
     arrays = read_arrays(_part(path, "motion.npz"), "rotations", "translations", "blink", "closed")
     motion = Motion(arrays["rotations"], arrays["translations"], arrays["blink"], bool(arrays["closed"]))
-    camera, blendshapes = Camera(**info["camera"]), _blendshapes(path)
-    torso = _torso(path, info, camera).to(device) if info["torso"] == "field" else None
+    camera, blendshapes = checked_camera(path / "avatar.json", info), _blendshapes(path)
+    torso = _torso(path, camera).to(device) if info["torso"] == "field" else None
     plates = None if torso else np.stack(list(read_frames(_part(path, "plates.mp4"))))
     return Parts(info, talker, listener, camera, motion, plates, torso, blendshapes.to(device) if blendshapes else None)
 
@@ -128,10 +144,9 @@ def _blendshapes(path: Path) -> Blendshapes | None:
         return None
     with safe_open(path / BLENDSHAPES, framework="pt") as file:
         about = file.metadata() or {}
-        tensors = {name: file.get_tensor(name) for name in file.keys()}
     if about.get("format") != str(BLENDSHAPES_FORMAT) or about.get("model") != _fingerprint(path):
         return None
-    return Blendshapes.from_tensors(tensors, tuple(about["moved"].split()))
+    return Blendshapes.from_tensors(_tensors(path / BLENDSHAPES), tuple(about["moved"].split()))
 
 
 def _fingerprint(path: Path) -> str:
@@ -139,8 +154,13 @@ def _fingerprint(path: Path) -> str:
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
+    """Those of a file. Raises ValueError where a number is not finite."""
     with safe_open(path, framework="pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"{name} is not finite")
+    return tensors
 
 
 def _write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, str] | None = None) -> None:
@@ -156,28 +176,26 @@ def check_folder(path: Path) -> dict[str, Any]:
     if not (path / "avatar.json").is_file():
         raise GaussianTalkerError(f"{path} is not an avatar (it has no avatar.json): give a folder written by 'train'.")
     info = read_json(path / "avatar.json")
-    if info.get("format") not in (NAMED_METHODS, FORMAT):
-        raise _other_version(path, info)
+    known = isinstance(info, dict) and info.get("format") in (NAMED_METHODS, FORMAT)
+    if not known or not isinstance(info.get("recipe", {}), dict):
+        raise _other_version(path, info if isinstance(info, dict) else {})
     if info["format"] == NAMED_METHODS:
-        info["method"] = asdict(find_method(info["method"]))
+        info["method"] = asdict(find_method(str(info.get("method"))))
         if "recipe" in info:
             info["recipe"]["method"] = json.loads(json.dumps(info["method"]))
     return info
 
 
-def _talker(path: Path, info: dict[str, Any], tensors: dict[str, Tensor], speech_channels: int) -> Talker:
+def _talker(info: dict[str, Any], tensors: dict[str, Tensor], speech_channels: int) -> Talker:
     method = Method.read(info["method"])
     state = {_renamed(name): t.clone() for name, t in tensors.items() if name.startswith("talker.")}
     if "camera" not in method.conditions:  # it was kept even so
         state = {name: t for name, t in state.items() if not name.startswith("conditions.camera.")}
-    try:
-        gaussians = Gaussians.from_dict({name.removeprefix("raw."): t for name, t in state.items()})
-        with torch.device("meta"):  # no memory is taken for sizes that the file does not bear out
-            talker = Talker(method, gaussians, speech_channels)
-        talker.free = state["free"]
-        talker.load_state_dict(state, assign=True)
-    except (KeyError, RuntimeError):
-        raise _other_version(path, info) from None
+    gaussians = Gaussians.from_dict({name.removeprefix("raw."): t for name, t in state.items()})
+    with torch.device("meta"):  # no memory is taken for sizes that the file does not bear out
+        talker = Talker(method, gaussians, speech_channels)
+    talker.free = state["free"]
+    talker.load_state_dict(state, assign=True)
     return talker.eval().requires_grad_(False)
 
 
@@ -198,17 +216,14 @@ def _renamed(name: str) -> str:
     return name
 
 
-def _torso(path: Path, info: dict[str, Any], camera: Camera) -> TorsoField:
+def _torso(path: Path, camera: Camera) -> TorsoField:
     state = _tensors(_part(path, "torso.safetensors"))
     background = read_image(_part(path, "background.png"))
     if background.shape[:2] != (camera.height, camera.width):
         raise GaussianTalkerError(
             f"{path / 'background.png'} must have {camera.width} x {camera.height} pixels like the avatar: resize it."
         )
-    try:
-        return TorsoField.from_state(state, camera, background)
-    except (KeyError, RuntimeError):
-        raise _other_version(path, info) from None
+    return TorsoField.from_state(state, camera, background)
 
 
 def _other_version(path: Path, info: dict[str, Any]) -> GaussianTalkerError:
