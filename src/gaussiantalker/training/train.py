@@ -17,6 +17,7 @@ from gaussiantalker.capture import Capture
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import atomic_path
 from gaussiantalker.media.lock import locked
+from gaussiantalker.media.outputs import is_ours
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.speaking import Avatar, Motion, calm_stretch
 from gaussiantalker.speaking.folder import check_folder
@@ -40,7 +41,7 @@ from gaussiantalker.training.trainer import Trainer
 ENCODER = "whisper"  # for windows of speech; a mouth reader has its own
 CHECKPOINT = "checkpoint.safetensors"
 TORSO_CHECKPOINT = "torso-checkpoint.safetensors"
-PREVIEW_FRAMES = 100
+PREVIEW, PREVIEW_FRAMES = "preview.mp4", 100
 
 
 def train(
@@ -88,6 +89,8 @@ def train(
     recipe |= {"strategy": None if strategy == STRATEGY else described(strategy)}
     recipe = _written(recipe | {"torso": torso, "keep": sorted(keep), "lookahead_ms": lookahead_ms})
     if not _finished(out, recipe):
+        if (out / PREVIEW).exists() and not is_ours(out / PREVIEW):
+            raise GaussianTalkerError(f"{out / PREVIEW} was not written by training: move it, or choose another --out.")
         prepare(progress)  # on a GPU, too: the torso is fitted beside it
         with locked(out, "train"):
             listener, codes = _listener(source, parts, encoder, lookahead_ms, progress)
@@ -234,4 +237,4 @@ def _present(avatar: Avatar, out: Path, capture: Capture, progress: Progress) ->
     with atomic_path(out / "README.md") as temporary:
         temporary.write_text(model_card(avatar.facts), encoding="utf-8")
     held_out = capture.audio[capture.train_frames * SAMPLES_PER_FRAME :][: PREVIEW_FRAMES * SAMPLES_PER_FRAME]
-    avatar.speak(held_out).save(out / "preview.mp4", progress)
+    avatar.speak(held_out).save(out / PREVIEW, progress)
