@@ -110,7 +110,7 @@ def test_record_says_what_was_done(captured: Capture) -> None:
     assert (record["format"], record["fps"]) == (2, 25)
     assert (record["size"], record["frames"]) == (captured.size, captured.frames)
     assert record["source"] == "speaker.mp4" and "Apache" in record["models"]["face-landmarker"]
-    assert list(record["stages"]) == ["ingest", "tracking", "head", "labels", "plates", "points", "report"]
+    assert list(record["stages"]) == ["ingest", "tracking", "sync", "head", "labels", "plates", "points", "report"]
 
 
 def test_report_stands_alone_and_judges(captured: Capture) -> None:

@@ -34,11 +34,11 @@ def test_scores_glide_from_any_frame_on(count: int) -> None:
         shown = [segmentation._labels(parse, stretch, first, 32, corners=True) for stretch in stretches]
         return np.concatenate(shown) if shown else np.zeros((0, 32, 32), np.uint8)
 
-    whole = labels([*_stretches(parse, count, 0, workers=1)], 0)
+    whole = labels([*_stretches(parse, key_frames(count), 0, workers=1)], 0)
     assert len(whole) == count and len(np.unique(whole, axis=0)) == count
     for first in range(count + 1):
         parsed.clear()
-        stretches = [*_stretches(parse, count, first, workers=1)]
+        stretches = [*_stretches(parse, key_frames(count), first, workers=1)]
         scores = [segmentation._gliding(parse, stretch)[:, 0, 0, 0] for stretch in stretches]
         expected = torch.arange(stretches[0][0][0] + 1, count) if stretches else torch.zeros(0)
         assert torch.allclose(torch.cat(scores or [torch.zeros(0)]), expected.float())
@@ -55,7 +55,7 @@ def test_a_head_that_moves_much_is_parsed_more_often() -> None:
 
     for speed, times in ((0, 3), (1, 4)):
         parsed = []
-        stretches = _stretches(parse, 2 * STEP + 1, 0, workers=1)
+        stretches = _stretches(parse, key_frames(2 * STEP + 1), 0, workers=1)
         assert sum(len(segmentation._gliding(parse, stretch)) for stretch in stretches) == 2 * STEP + 1
         assert len(parsed) >= times if speed else len(parsed) == times
 

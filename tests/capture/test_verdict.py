@@ -67,16 +67,49 @@ def test_without_speech_it_is_hardly_usable(lips: np.ndarray, voiced: float | No
 @pytest.mark.parametrize(
     ("lag", "level", "words"),
     [
-        (Lag(-0.4, 0.7), "good", "The lips lead the sound by 0.4 frames (16 ms): in step"),
-        (Lag(3.1, 0.7), "limit", "The sound leads the lips by 3.1 frames (124 ms). Shift"),
-        (Lag(-4.0, 0.7), "limit", "The lips lead the sound by 4.0 frames (160 ms). Shift"),
-        (Lag(0.0, 0.05), "limit", "does not follow the lips"),
+        (Lag(-0.4, 0.7, True), "good", "The lips lead the sound by 0.4 frames (16 ms): in step"),
+        (Lag(3.1, 0.7, True), "limit", "The sound leads the lips by 3.1 frames (124 ms). Capture it without"),
+        (Lag(-4.0, 0.7, False), "limit", "The lips lead the sound by 4.0 frames (160 ms), but that is not sure"),
+        (Lag(0.0, 0.05, False), "limit", "does not follow the lips"),
     ],
 )
 def test_lips_and_sound_are_compared(lag: Lag, level: str, words: str) -> None:
     _, findings = judge(GOOD, LIPS, 0.8, lag)
     told = [f for f in findings if words in f.text]
     assert len(told) == 1 and told[0].level == level
+
+
+@pytest.mark.parametrize(
+    ("camera", "level", "words"),
+    [
+        ({}, "good", "moves by up to 30.2 pixels, zooms 1.40 times and was steadied to 0.20"),
+        ({"worst_blocks_px": 9.0}, "limit", "parts of the background move by 9.0 pixels of their own"),
+        ({"state": "lost", "lost": 0.4}, "problem", "in 40% of the pictures it could not be told"),
+        ({"state": "still", "worst_blocks_px": 12.0}, "limit", "The camera stands still, but"),
+    ],
+)
+def test_a_camera_that_moves_is_told(camera: dict, level: str, words: str) -> None:
+    facts = copy.deepcopy(GOOD)
+    usual = {"state": "steadied", "moves_px": 30.2, "zoom": [0.8, 1.12], "residual_px": 0.2, "worst_blocks_px": 0.5}
+    facts["ingest"]["camera"] = usual | camera
+    _, findings = judge(facts, LIPS, 0.8)
+    told = [f for f in findings if words in f.text]
+    assert len(told) == 1 and told[0].level == level
+
+
+def test_parts_turns_and_shifts_are_told() -> None:
+    facts = copy.deepcopy(GOOD)
+    facts["ingest"] |= {"kept": ["0:00.00 to 0:04.00"], "left_out": ["0:04.00 to 0:07.00 (another person)"]}
+    facts["ingest"] |= {"turned_degrees": [270], "face_pixels": 100.0, "crop": [0, 0, 300]}
+    facts["sync"] = {"shifted_frames": [3.0]}
+    told = " ".join(finding.text for finding in judge(facts, LIPS, 0.8, Lag(-0.5, 0.7, True))[1])
+    for words in (
+        "Joined from 1 parts: 0:00.00 to 0:04.00. Left out: 0:04.00 to 0:07.00 (another person).",
+        "turned upright",
+        "The face is 100 pixels high in the film and 171 in the capture: it was enlarged",
+        "The sound was put 120 ms later, into step with the lips.",
+    ):
+        assert words in told
 
 
 def test_stretches_without_a_face_and_without_sound_are_named() -> None:

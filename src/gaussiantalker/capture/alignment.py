@@ -6,6 +6,7 @@ with every frame (Lucas and Kanade 1981, on band-passed pictures, so that light 
 poses sharpen each other in turn.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,11 +33,13 @@ _MOST_TURN, _MOST_SHIFT = 0.15, 0.15  # further from the landmarks' pose, the pi
 _COARSER = 4  # the lower end of the band is so smooth that every fourth pixel says it
 
 
-def align_motion(frames: ArrayReader, found: np.ndarray, motion: Motion, mesh: FaceMesh) -> tuple[Motion, dict]:
+def align_motion(
+    frames: ArrayReader, found: np.ndarray, motion: Motion, mesh: FaceMesh, joins: Sequence[int] = ()
+) -> tuple[Motion, dict]:
     """The motion with its poses refined on the pictures, and how much steadier the face's texture became.
 
     Frames without a face keep what the motion around them says; where a picture disagrees wildly with the landmarks,
-    as behind a hand, the landmarks are kept.
+    as behind a hand, the landmarks are kept. At `joins`, the first frames of joined parts, the head may jump.
     """
     aligner = _Aligner(frames, motion, mesh)
     seen = np.flatnonzero(found)
@@ -55,7 +58,7 @@ def align_motion(frames: ArrayReader, found: np.ndarray, motion: Motion, mesh: F
     normal[wild] = np.diag([0.02**-2] * 5 + [0.1**-2])
     prior = Prior()
     stiffness = 1 / np.array([prior.turn] * 3 + [prior.shift] * 2 + [prior.depth]) ** 2
-    aligned += smooth_solve(normal, right, aligned, stiffness)
+    aligned += smooth_solve(normal, right, aligned, stiffness, joins)
     rotations = Rotation.from_rotvec(aligned[:, :3]).as_matrix()
     turned = np.degrees(np.abs(aligned[:, :3] - pose[:, :3])).mean()
     facts = {

@@ -5,7 +5,7 @@ import numpy as np
 from gaussiantalker.timing import FPS
 
 _CELLS = 24
-_LEAST = 16.0  # grey levels by which a cut changes the mean cell of the picture
+LEAST_CHANGE = 16.0  # grey levels by which a cut changes the mean cell of the picture
 _TIMES_USUAL = 5.0  # and how much more than its neighbours
 _NEIGHBOURS = 6
 
@@ -27,7 +27,7 @@ def clock(seconds: float) -> str:
 def find_cuts(changes: np.ndarray) -> list[float]:
     """Seconds of the cuts, from the mean change [N - 1] of the thumbnail from each picture to the next."""
     cuts = []
-    for k in np.flatnonzero(changes > _LEAST):
+    for k in np.flatnonzero(changes > LEAST_CHANGE):
         around = np.delete(changes[max(k - _NEIGHBOURS, 0) : k + _NEIGHBOURS + 1], min(k, _NEIGHBOURS))
         if not around.size or changes[k] > _TIMES_USUAL * np.median(around) and changes[k] >= around.max():
             cuts.append(float((k + 1) / FPS))

@@ -14,6 +14,7 @@ from gaussiantalker.capture.faces import find_faces, gaps
 from gaussiantalker.capture.folder import Capture
 from gaussiantalker.capture.labels import BACKGROUND, HEAD
 from gaussiantalker.capture.pose import Motion, place_shape
+from gaussiantalker.capture.sync import FILM_SOUND
 from gaussiantalker.capture.tracking import save_tracking
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media import audio
@@ -60,7 +61,7 @@ def ingest_dataset(source: Path, folder: Path, size: int, progress: Progress) ->
         raise GaussianTalkerError(f"a face is seen in only {np.mean(found):.0%} of {source}; is it a portrait dataset?")
     sound = next((source / name for name in _SOUNDS if (source / name).exists()), None)
     if sound is not None:
-        audio.copy_wav(sound, folder / "audio.wav", len(files) * SAMPLES_PER_FRAME)
+        audio.copy_wav(sound, folder / FILM_SOUND, len(files) * SAMPLES_PER_FRAME)
     windows = next((source / name for name in _WINDOWS if (source / name).exists()), None)
     if windows is not None:
         kept = read_windows(windows)

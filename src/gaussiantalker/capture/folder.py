@@ -81,7 +81,9 @@ class Capture:
     @property
     def fingerprint(self) -> str:
         """Changes when anything in the capture does."""
-        contents = [self.record["stages"][stage]["content"] for stage in STAGES]
+        stages = self.record["stages"]
+        # Captures from before sound and lips were brought into step have no such stage.
+        contents = [stages[stage]["content"] for stage in (*STAGES, "sync") if stage in stages]
         return hashlib.sha256("".join(contents).encode()).hexdigest()[:16]
 
     @property

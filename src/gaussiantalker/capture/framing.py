@@ -1,12 +1,12 @@
 """Where in the picture the speaker is: one square around head and shoulders for the whole clip."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from gaussiantalker.capture.landmarker import Landmarker
 from gaussiantalker.errors import GaussianTalkerError
 
 _SIDE = 2.4  # side of the square in face heights (forehead to chin)
@@ -30,62 +30,81 @@ class Crop:
         return image[self.top : self.top + self.side, self.left : self.left + self.side]
 
 
+class Seen(Protocol):
+    """A picture in which faces were looked for."""
+
+    frame: int
+    faces: list[np.ndarray]  # [478, 2] landmarks of each, in pixels
+
+
 @dataclass(frozen=True)
-class Framing:
-    """The speaker's crop, and how many other people are in the picture for long."""
+class FaceBox:
+    """A face in one picture."""
 
-    crop: Crop
-    others: int
+    frame: int
+    points: np.ndarray  # [478, 2] pixels
+
+    @property
+    def height(self) -> float:
+        """From forehead to chin, in pixels."""
+        return float(np.linalg.norm(self.points[_CHIN] - self.points[_FOREHEAD]))
+
+    @property
+    def middle(self) -> np.ndarray:  # [2]
+        return (self.points[_CHIN] + self.points[_FOREHEAD]) / 2
+
+    def same(self, other: "FaceBox") -> bool:
+        """Whether two, some time apart, are one person: not further than a face, and of like size."""
+        near = np.linalg.norm(self.middle - other.middle) < max(self.height, other.height)
+        return bool(near) and 0.6 < self.height / max(other.height, 1e-6) < 1.7
 
 
-def choose_crop(frames: Iterable[np.ndarray], source: Path, landmarker: Landmarker) -> Framing:
-    """The square around the face that is largest and longest in sampled pictures [H, W, 3], with hair and shoulders.
+@dataclass(frozen=True)
+class Person:
+    """Somebody who is seen in several pictures."""
 
-    Raises GaussianTalkerError when there is no face, or none large enough to learn from.
-    """
-    people: list[list[np.ndarray]] = []
-    shape, looked = None, 0
-    for image in frames:
-        looked, shape = looked + 1, image.shape
-        for face in landmarker.detect_all(image):
-            box = _box(face.points[:, :2])
-            known = next((person for person in people if _same(person[-1], box)), None)
-            people.append([box]) if known is None else known.append(box)
-    if not people:
-        raise GaussianTalkerError(
-            f"no face was found in {source} ({looked} pictures looked at); "
-            "use a video in which one face is upright, well lit and at least a tenth of the picture high"
-        )
-    people.sort(key=lambda person: -sum(box[4] for box in person))
-    boxes = np.array(people[0])
-    height = float(np.median(boxes[:, 4]))
+    boxes: list[FaceBox] = field(default_factory=list)
+
+    @property
+    def weight(self) -> float:
+        """How large and how long somebody is in view."""
+        return sum(box.height for box in self.boxes)
+
+    def stays(self, looked: int) -> bool:
+        """Whether somebody is more than an error among so many pictures."""
+        return len(self.boxes) > _PERSISTENT * looked
+
+
+def people(looks: Iterable[Seen]) -> list[Person]:
+    """Who is seen in pictures of one shot, largest and longest first."""
+    known: list[Person] = []
+    for look in looks:
+        for points in look.faces:
+            box = FaceBox(look.frame, points)
+            person = next((person for person in known if person.boxes[-1].same(box)), None)
+            known.append(Person([box])) if person is None else person.boxes.append(box)
+    return sorted(known, key=lambda person: -person.weight)
+
+
+def refuse_small(boxes: Sequence[FaceBox], source: Path) -> None:
+    """Raises GaussianTalkerError when a face is too small to learn from."""
+    height = float(np.median([box.height for box in boxes]))
     if height < _MIN_FACE_PIXELS:
         raise GaussianTalkerError(
             f"the face in {source} is only {height:.0f} pixels high; at least {_MIN_FACE_PIXELS} are needed, better 200"
         )
-    others = sum(len(person) > _PERSISTENT * looked for person in people[1:])
-    return Framing(_square(boxes, height, shape[1], shape[0]), others)
 
 
-def _box(points: np.ndarray) -> np.ndarray:  # [7]
-    """Left, top, right, bottom, face height, and the face's middle x and y of landmarks [478, 2]."""
-    height = np.linalg.norm(points[_CHIN] - points[_FOREHEAD])
-    return np.array([*points.min(0), *points.max(0), height, *(points[_CHIN] + points[_FOREHEAD]) / 2])
-
-
-def _same(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two boxes, some time apart, are one person: not further than a face, and of like size."""
-    return bool(np.linalg.norm(a[5:] - b[5:]) < max(a[4], b[4]) and 0.6 < a[4] / max(b[4], 1e-6) < 1.7)
-
-
-def _square(boxes: np.ndarray, height: float, width: int, tall: int) -> Crop:
-    """Boxes [K, 7] as `_box` gives them."""
+def square(boxes: Sequence[FaceBox], width: int, tall: int) -> Crop:
+    """Head and shoulders of somebody, wherever they go in pictures of `width` times `tall` pixels."""
+    points = np.stack([box.points for box in boxes])
+    height = float(np.median([box.height for box in boxes]))
     # The inner 98 % of the boxes: one wrong detection must not decide the frame of a whole clip.
-    low, high = np.percentile(boxes[:, :2], 1, axis=0), np.percentile(boxes[:, 2:4], 99, axis=0)
+    low, high = np.percentile(points.min(1), 1, axis=0), np.percentile(points.max(1), 99, axis=0)
     side = max(_SIDE * height, *(high - low + 2 * _ROOM * height))
     largest = min(width, tall)
     side = largest if side > _KEEP_WHOLE * largest else side
-    middle_x, middle_y = np.median(boxes[:, 5]), np.median(boxes[:, 6])
+    middle_x, middle_y = np.median([box.middle for box in boxes], axis=0)
     left = np.clip(middle_x - side / 2, high[0] + _ROOM * height - side, low[0] - _ROOM * height)
     top = min(middle_y - _FACE_AT * side, low[1] - _ROOM * height)
     side = int(side)

@@ -1,117 +1,164 @@
 """From a video file to square pictures at 25 fps, the face in each, and the sound beside them."""
 
+import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import asdict
-from itertools import islice
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from gaussiantalker.capture.cuts import clock, find_cuts, thumbnail
+from gaussiantalker.capture.cuts import clock
 from gaussiantalker.capture.faces import find_faces, gaps
-from gaussiantalker.capture.framing import Crop, Framing, choose_crop
 from gaussiantalker.capture.landmarker import Landmarker
+from gaussiantalker.capture.plan import Plan, make_plan
+from gaussiantalker.capture.reel import Reel, look_through
+from gaussiantalker.capture.scout import Choice, choose
+from gaussiantalker.capture.segmentation import Parser
+from gaussiantalker.capture.silhouette import silhouette
+from gaussiantalker.capture.sync import FILM_SOUND
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media import audio, video
-from gaussiantalker.media.files import read_json, write_json
 from gaussiantalker.progress import Progress
 from gaussiantalker.timing import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 
-FRAMING = "framing.part.json"
+PLAN = "plan.part.npz"
+MakeParser = Callable[[], Parser]  # makes it when first asked, and gives the same one from then on
 _MIN_SECONDS = 2
-_LOOKS, _LEAST_APART = 60, FPS // 3  # and frames between two of them
 _MIN_FOUND, _ENOUGH_SECONDS = 0.5, 30  # a face is needed in half the film, or for half a minute
-_MOST_LINES = 2160  # larger films are made smaller while they are decoded
 _BYTES_PER_PIXEL = 7.1  # picture, plate and label
+_GREY = 256**2  # bytes of a small picture, while it is decided what becomes of the films
 _BROKEN_OFF = 1.0  # seconds, and
 _BROKEN_SHARE = 0.02  # of the film, by which a whole file may be shorter than it says
 
 
-def ingest(source: Path, folder: Path, size: int, progress: Progress) -> dict:
-    """Writes frames.npy, landmarks.npy, faces.npz and, when there is sound, audio.wav. Returns facts about the source.
+def ingest(sources: Sequence[Path], folder: Path, size: int, parser: MakeParser, progress: Progress) -> dict:
+    """Writes frames.npy, landmarks.npy, faces.npz and, when there is sound, film.wav. Returns facts about the sources.
 
     Raises GaussianTalkerError for files that are no video, break off, are too short, or show no face most of the time.
     """
-    info = video.probe(source)
-    expected = max(int(info.duration * FPS), 1)
-    if 0 < info.duration < _MIN_SECONDS:
-        raise GaussianTalkerError(
-            f"{source} lasts {info.duration:.1f} s; at least {_MIN_SECONDS} s are needed, better 180"
-        )
-    _refuse_full_disk(folder, expected * size**2 * _BYTES_PER_PIXEL)
-    framing, frames, bridged = _framing(source, folder, expected, progress)
-    crop = framing.crop
-    _refuse_broken(source, info, frames)
-    sound = _write_sound(source, folder, frames, bridged, progress) if info.has_audio else 0.0
-    for sentence in bridged:
-        progress.note(f"{source.name}: {sentence}")
+    infos = [video.probe(source) for source in sources]
+    for source, info in zip(sources, infos, strict=True):
+        if 0 < info.duration < _MIN_SECONDS:
+            raise GaussianTalkerError(
+                f"{source} lasts {info.duration:.1f} s; at least {_MIN_SECONDS} s are needed, better 180"
+            )
+    expected = [max(int(info.duration * FPS), 1) for info in infos]
+    _refuse_full_disk(folder, sum(expected) * (size**2 * _BYTES_PER_PIXEL + _GREY))
+    plan, reels = _planned(sources, infos, folder, expected, parser, progress)
+    crop = plan.crop
     if crop.side < size:
-        progress.note(f"the head and shoulders are {crop.side} pixels wide in {source.name} and are enlarged to {size}")
-    progress.stage("landmarks", expected)
-
-    def squares(first: int) -> Iterator[np.ndarray]:
-        return (crop.of(frame) for frame in islice(video.read_frames(source, most_lines=_MOST_LINES), first, None))
-
-    found = find_faces(folder, squares, crop.side, size, progress)
-    _refuse_faceless(source, found)
-    shrink = min(_MOST_LINES / min(info.width, info.height), 1)
-    return {
+        progress.note(
+            f"the head and shoulders are {crop.side} pixels wide in {_names(sources)} and are enlarged to {size}"
+        )
+    bridged = list(plan.facts["bridged"])
+    sound = any(info.has_audio for info in infos)
+    seconds = _write_sound(sources, infos, folder, plan, bridged, progress) if sound else 0.0
+    for sentence in bridged:
+        progress.note(sentence)
+    progress.stage("landmarks", plan.frames)
+    found = find_faces(folder, lambda first: plan.squares(reels, first), crop.side, size, progress)
+    _refuse_faceless(sources, found)
+    return plan.facts | {
         "frames": len(found),
-        "sound": info.has_audio,
-        "sound_seconds": sound,
+        "sound": sound,
+        "sound_seconds": seconds,
         "bridged": bridged,
-        "source_size": [round(info.width * shrink), round(info.height * shrink)],
-        "source_fps": round(info.fps, 4),
+        "source_fps": round(infos[plan.parts[0].film].fps, 4),
         "crop": [crop.left, crop.top, crop.side],
-        "other_people": framing.others,
-        "cut": gaps(found),
+        "cut": _cuts(found, plan),
+        "films": plan.films,
     }
 
 
-def _framing(source: Path, folder: Path, expected: int, progress: Progress) -> tuple[Framing, int, list[str]]:
-    """Where the speaker is, how many pictures there are, and what was bridged or converted in them.
+def _planned(
+    sources: Sequence[Path],
+    infos: Sequence[video.VideoInfo],
+    folder: Path,
+    expected: Sequence[int],
+    parser: MakeParser,
+    progress: Progress,
+) -> tuple[Plan, list[Reel]]:
+    """What becomes of the films, decided once: a run that was killed later on remembers it."""
+    if (folder / PLAN).exists():
+        plan = Plan.load(folder / PLAN)
+        return plan, [Reel.known(path, plan.turns.get(k, 0)) for k, path in enumerate(sources)]
+    progress.stage("find the speaker", sum(expected))
+    landmarker = Landmarker(progress=progress)
+    # Names as of files that are not finished: whoever comes after a killed run removes them.
+    greys = [folder / f".greys-{k}.{os.getpid()}.partial.npy" for k in range(len(sources))]
+    try:
+        reels = [
+            look_through(source, grey, count, landmarker, progress)
+            for source, grey, count in zip(sources, greys, expected, strict=True)
+        ]
+        for source, info, reel in zip(sources, infos, reels, strict=True):
+            _refuse_broken(source, info, reel.frames)
+            if reel.turns:
+                progress.note(f"{source.name} lies on its side, or its head down, and was turned upright")
+        choice = choose(reels, lambda picture, points: silhouette(picture, points, parser()), progress)
+        plan = make_plan(reels, choice)
+        _tell(sources, choice, plan, progress)
+        plan.save(folder / PLAN)
+    finally:
+        for grey in greys:
+            grey.unlink(missing_ok=True)
+    return plan, reels
 
-    It is looked for once: a run that was killed later on remembers it.
-    """
-    kept = read_json(folder / FRAMING) if (folder / FRAMING).exists() else {}
-    if "frames" in kept:
-        return Framing(Crop(**kept["crop"]), kept["others"]), kept["frames"], kept["bridged"]
-    progress.stage("find the speaker", expected)
-    changes: list[float] = []
-    bridged: list[str] = []
-    looks = _looks(source, max(expected // _LOOKS, _LEAST_APART), changes, bridged, progress)
-    framing = choose_crop(looks, source, Landmarker(progress=progress))
-    if framing.others:
-        progress.note(f"{framing.others + 1} people are seen in {source.name}; the one largest and longest is followed")
-    _refuse_cuts(source, find_cuts(np.array(changes)))
-    write_json(folder / FRAMING, asdict(framing) | {"frames": len(changes) + 1, "bridged": bridged})
-    return framing, len(changes) + 1, bridged
+
+def _names(sources: Sequence[Path]) -> str:
+    return " + ".join(source.name for source in sources)
 
 
-def _write_sound(source: Path, folder: Path, frames: int, bridged: list[str], progress: Progress) -> float:
-    """audio.wav, exactly as long as the pictures. Returns how many seconds of sound the source has."""
-    seconds = audio.copy_wav(source, folder / "audio.wav", frames * SAMPLES_PER_FRAME, bridged) / SAMPLE_RATE
+def _tell(sources: Sequence[Path], choice: Choice, plan: Plan, progress: Progress) -> None:
+    """Says what was decided."""
+    if choice.others:
+        progress.note(
+            f"{choice.others + 1} people are seen in {_names(sources)}; the one largest and longest is followed"
+        )
+    if plan.facts["left_out"]:
+        progress.note(f"kept: {', '.join(plan.facts['kept'])}; left out: {', '.join(plan.facts['left_out'])}")
+    camera = plan.facts["camera"]
+    if camera["state"] == "steadied":
+        progress.note(f"the camera moves by up to {camera['moves_px']:.0f} pixels; the film is steadied")
+
+
+def _cuts(found: np.ndarray, plan: Plan) -> list[tuple[int, int]]:
+    """Stretches without a face, and the joins of parts as cuts of no length."""
+    joins = np.cumsum([part.stop - part.start for part in plan.parts])[:-1].tolist()
+    long = gaps(found)
+    inside = {join for join in joins for a, b in long if a <= join <= b}
+    return sorted(long + [(join, join) for join in joins if join not in inside])
+
+
+def _write_sound(
+    sources: Sequence[Path],
+    infos: Sequence[video.VideoInfo],
+    folder: Path,
+    plan: Plan,
+    bridged: list[str],
+    progress: Progress,
+) -> float:
+    """film.wav, exactly as long as the pictures. Returns how many seconds of it the sources have; what was bridged in
+    them is added to `bridged`."""
+    if len(sources) == len(plan.parts) == 1 and plan.parts[0].start == 0:
+        return _whole_sound(sources[0], folder, plan.frames, bridged, progress)
+    pieces, films = [], {part.film for part in plan.parts if infos[part.film].has_audio}
+    heard = {film: audio.read_audio(sources[film], told=bridged) for film in films}
+    for part in plan.parts:
+        first, stop = part.start * SAMPLES_PER_FRAME, part.stop * SAMPLES_PER_FRAME
+        samples = heard.get(part.film, np.zeros(0, np.float32))[first:stop]
+        pieces.append(np.pad(samples, (0, stop - first - len(samples))))
+    audio.write_wav(folder / FILM_SOUND, np.concatenate(pieces))
+    return round(sum(len(samples) for samples in heard.values()) / SAMPLE_RATE, 2)
+
+
+def _whole_sound(source: Path, folder: Path, frames: int, bridged: list[str], progress: Progress) -> float:
+    seconds = audio.copy_wav(source, folder / FILM_SOUND, frames * SAMPLES_PER_FRAME, bridged) / SAMPLE_RATE
     if abs(seconds - frames / FPS) > 0.5:
         change = "cut off" if seconds > frames / FPS else "continued in silence"
         lengths = f"lasts {seconds:.1f} s, the pictures {frames / FPS:.1f} s"
         progress.note(f"the sound of {source.name} {lengths}; it is {change}")
     return round(seconds, 2)
-
-
-def _looks(
-    source: Path, step: int, changes: list[float], bridged: list[str], progress: Progress
-) -> Iterator[np.ndarray]:
-    """Every `step`-th picture; how much each picture of the film differs from the one before goes into `changes`."""
-    before = None
-    for k, frame in enumerate(video.read_frames(source, most_lines=_MOST_LINES, told=bridged)):
-        small = thumbnail(frame)
-        if before is not None:
-            changes.append(float(np.abs(small - before).mean()))
-        before = small
-        if k % step == 0:
-            progress.update(k)
-            yield frame
 
 
 def _refuse_full_disk(folder: Path, needed: float) -> None:
@@ -120,14 +167,6 @@ def _refuse_full_disk(folder: Path, needed: float) -> None:
         raise GaussianTalkerError(
             f"the capture needs about {needed / 1e9:.1f} GB in {folder}, where {free / 1e9:.1f} GB are free; "
             "make room, choose another folder, or a smaller --size"
-        )
-
-
-def _refuse_cuts(source: Path, cuts: list[float]) -> None:
-    if cuts:
-        times = ", ".join(map(clock, cuts[:4])) + (", ..." if len(cuts) > 4 else "")
-        raise GaussianTalkerError(
-            f"{source} jumps to another picture at {times}; give one uncut shot, such as the longest between the cuts"
         )
 
 
@@ -145,7 +184,8 @@ def _refuse_broken(source: Path, info: video.VideoInfo, frames: int) -> None:
         )
 
 
-def _refuse_faceless(source: Path, found: np.ndarray) -> None:
+def _refuse_faceless(sources: Sequence[Path], found: np.ndarray) -> None:
+    source = " + ".join(map(str, sources))
     if found.mean() >= _MIN_FOUND or found.sum() >= _ENOUGH_SECONDS * FPS:
         return
     first, last = np.flatnonzero(found)[[0, -1]] / FPS if found.any() else (0.0, 0.0)

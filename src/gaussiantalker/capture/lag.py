@@ -8,9 +8,17 @@ from scipy import ndimage
 from gaussiantalker.speech.mel import BANDS, HOP, WINDOW, log_mel
 from gaussiantalker.timing import SAMPLES_PER_FRAME
 
-_MOST = 12  # frames to either side that are tried
+IN_STEP = -0.5  # frames: where clips lie whose sound and lips are in step
+_MOST = 25  # frames to either side that are tried
 _SLOW = 25  # frames: what changes more slowly than this is posture or loudness of the room, not speech
 _TOGETHER = 1500  # frames whose sound is looked at in one go, so that an hour of it is not copied
+_PIECES = 8  # into which a clip is cut to see whether all of it says the same
+_ALIKE = 1.0  # frames by which the answer may change when one of them is left out
+_LEAST_AGREEMENT = 0.3
+_CLEARER = 0.08  # correlation by which the best shift must beat those that are not beside it
+_BESIDE = 4  # frames
+_LEAST_SURE = 3.5  # standard deviations of the correlation of what has nothing to do with each other
+_FRAMES_TOGETHER = 4  # frames that say about the same
 _QUIETEST = 20  # percentile of the mel spectrum below which there is only noise
 
 
@@ -20,6 +28,7 @@ class Lag:
 
     frames: float  # by which the sound leads the lips; negative where the lips lead
     agreement: float  # correlation of the two where they agree best
+    sure: bool  # whether every part of the clip says so, and clearly
 
 
 def lip_lag(lip_opening: np.ndarray, sound: np.ndarray) -> Lag | None:
@@ -29,19 +38,40 @@ def lip_lag(lip_opening: np.ndarray, sound: np.ndarray) -> Lag | None:
     Clips known to be in step give -0.9 to -0.2 frames: lips open a little before they are heard.
     """
     count = len(lip_opening)
+    most = min(_MOST, count // 8)
     energy = _energy(sound, count)
     lips, energy = (values - ndimage.gaussian_filter1d(values, _SLOW) for values in (lip_opening.astype(float), energy))
-    if count < 4 * _MOST or lips.std() < 1e-6 or energy.std() < 1e-6:
+    if count < 48 or lips.std() < 1e-6 or energy.std() < 1e-6:
         return None
-    shifts = np.arange(-_MOST, _MOST + 1)
-    pairs = ((lips[max(k, 0) : count + min(k, 0)], energy[max(-k, 0) : count - max(k, 0)]) for k in shifts)
-    curve = np.array([_correlation(*pair) for pair in pairs])
+    curves = _products(lips / lips.std(), energy / energy.std(), most)
+    curve = curves.mean(0)
+    best = _peak(curve)
+    without = [_peak((curves.sum(0) - one) / (_PIECES - 1)) for one in curves]
+    apart = np.abs(np.arange(len(curve)) - best) > _BESIDE
+    agreement = float(curve[round(best)])
+    sure = (
+        max(abs(other - best) for other in without) <= _ALIKE
+        and agreement > max(_LEAST_AGREEMENT, float(curve[apart].max()) + _CLEARER)
+        and agreement * np.sqrt(count / _FRAMES_TOGETHER) > _LEAST_SURE
+    )
+    return Lag(best - most, agreement, bool(sure))
+
+
+def _products(lips: np.ndarray, energy: np.ndarray, most: int) -> np.ndarray:  # [pieces, 2 most + 1]
+    """Mean product of lips and energy in each piece of a clip, for every shift of the sound against the lips."""
+    count = len(lips)
+    padded = np.pad(energy, most)
+    shifted = np.stack([lips * padded[most - k : most - k + count] for k in range(-most, most + 1)])
+    return np.stack([part.mean(1) for part in np.array_split(shifted, _PIECES, axis=1)])
+
+
+def _peak(curve: np.ndarray) -> float:
+    """Where a curve is highest, between its points."""
     best = int(curve.argmax())
-    bend = 0.0
-    if 0 < best < len(curve) - 1:
-        before, here, after = curve[best - 1 : best + 2]
-        bend = (before - after) / (2 * min(before - 2 * here + after, -1e-9))
-    return Lag(float(shifts[best] + bend), float(curve[best]))
+    if not 0 < best < len(curve) - 1:
+        return float(best)
+    before, here, after = curve[best - 1 : best + 2]
+    return best + float((before - after) / (2 * min(before - 2 * here + after, -1e-9)))
 
 
 def _energy(sound: np.ndarray, count: int) -> np.ndarray:  # [count]
@@ -56,8 +86,3 @@ def _energy(sound: np.ndarray, count: int) -> np.ndarray:  # [count]
         part[:] = log_mel(np.pad(piece, (before, stop - start - before - len(piece)))).reshape(part.shape)
     np.maximum(spectrum, np.percentile(spectrum, _QUIETEST), out=spectrum)
     return spectrum.mean((1, 2)).astype(float)
-
-
-def _correlation(a: np.ndarray, b: np.ndarray) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    return float((a * b).mean() / max(a.std() * b.std(), 1e-9))

@@ -7,7 +7,7 @@ from typing import Any
 
 from gaussiantalker import pretrained
 from gaussiantalker.capture.folder import FORMAT, RECORD, Capture
-from gaussiantalker.capture.sources import PARSERS, Source, open_source
+from gaussiantalker.capture.sources import PARSERS, Film, Source, open_source
 from gaussiantalker.capture.stages import Stage, Stages, digest_file, is_done
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import is_partial, read_json
@@ -16,6 +16,7 @@ from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.timing import FPS
 
 MIN_SIZE, MAX_SIZE = 128, 1024
+SYNCS = ("auto", "keep")
 NO_CONSENT = "not recorded"
 
 
@@ -28,6 +29,7 @@ class Job:
     size: int
     head: Path
     parser: str
+    sync: str
     record: dict[str, Any]
     progress: Progress
 
@@ -45,6 +47,15 @@ def _head(job: Job) -> dict[str, Any]:
     from gaussiantalker.capture.head_fit import make_head
 
     return make_head(job.out, job.head, job.camera, job.progress)
+
+
+def _sync(job: Job) -> dict[str, Any]:
+    from gaussiantalker.capture.sync import synchronise
+
+    # What a dataset has prepared belongs to its sound as it is.
+    keep = job.sync == "keep" or not isinstance(job.source, Film)
+    ingested = job.facts("ingest")
+    return synchronise(job.out, ingested.get("films", [[0, ingested["frames"]]]), keep, job.progress)
 
 
 def _plates(job: Job) -> dict[str, Any]:
@@ -70,11 +81,11 @@ def _report(job: Job) -> dict[str, Any]:
 STAGES = (
     Stage(
         "ingest",
-        5,
+        6,
         reads=(),
-        writes=("frames.npy", "landmarks.npy", "faces.npz", "audio.wav", "deepspeech.npy"),
-        parts=("faces.part.npy", "framing.part.json"),
-        work=lambda job: job.source.ingest(job.out, job.size, job.progress),
+        writes=("frames.npy", "landmarks.npy", "faces.npz", "film.wav", "deepspeech.npy"),
+        parts=("faces.part.npy", "plan.part.npz"),
+        work=lambda job: job.source.ingest(job.out, job.size, job.parser, job.progress),
         settings=lambda job: job.source.identity() | {"size": job.size},
     ),
     Stage(
@@ -84,6 +95,14 @@ STAGES = (
         writes=("tracking.npz",),
         work=lambda job: job.source.track(job.out, job.size, job.facts("ingest"), job.progress),
         settings=lambda job: job.source.annotations(),
+    ),
+    Stage(
+        "sync",
+        1,
+        reads=("ingest", "tracking"),
+        writes=("audio.wav",),
+        work=_sync,
+        settings=lambda job: {"sync": job.sync, "own": isinstance(job.source, Film)},
     ),
     Stage(
         "head",
@@ -106,7 +125,7 @@ STAGES = (
     Stage(
         "report",
         4,
-        reads=("ingest", "tracking", "head", "labels", "plates"),
+        reads=("ingest", "tracking", "sync", "head", "labels", "plates"),
         writes=("report.html",),
         work=_report,
         settings=lambda job: {key: job.record[key] for key in ("source", "consent")},
@@ -116,7 +135,7 @@ NAMES = tuple(stage.name for stage in STAGES)
 
 
 def capture(
-    video: str | Path,
+    video: str | Path | Sequence[str | Path],
     out: str | Path,
     *,
     size: int = 512,
@@ -124,16 +143,21 @@ def capture(
     force: Sequence[str] | bool = (),
     head: str | Path | None = None,
     parser: str = "bisenet",
+    sync: str = "auto",
     progress: Progress = SILENT,
 ) -> Capture:
     """Turns a portrait video into the folder `out` of square pictures of `size` pixels with all that is known of them.
 
+    Several videos of one person before one scene are joined; of a video with cuts, all stretches are kept that show the
+    person who is seen most before the scene that is seen most. A camera that moves is steadied.
     A folder in AD-NeRF's dataset layout may stand in place of the video; its poses and masks are then used.
     What was done before with the same video and settings is kept, but for the stages in `force` (their names, or True
     for all of them) and what depends on them. `consent` says who agreed to be captured, and how; it belongs to the
     film. A folder that holds the capture of another film is left alone, unless everything or "ingest" is forced.
     `parser` names the network that makes the masks: "bisenet", whose training pictures are for research, or "selfie",
     which is licensed for any use and may take dark clothes for background.
+    `sync` says what happens where sound and lips are out of step: "auto" shifts the sound where the measure is sure,
+    "keep" leaves it.
     `head` is a file with another morphable head than the one that comes with the package, see `capture.morphable`.
     Raises GaussianTalkerError when the video cannot be used, with the reason.
     """
@@ -145,6 +169,8 @@ def capture(
     force = _forced(force)
     if parser not in PARSERS:
         raise GaussianTalkerError(f"there is no parser {parser!r}; choose from {', '.join(PARSERS)}")
+    if sync not in SYNCS:
+        raise GaussianTalkerError(f"there is no sync {sync!r}; choose from {', '.join(SYNCS)}")
     from gaussiantalker.capture.morphable import PACKED, PACKED_LICENCE, load_head
 
     model = PACKED if head is None else Path(head)
@@ -156,7 +182,7 @@ def capture(
         record |= {"size": size, "fps": FPS, "models": _licences(parser)}
         record["models"]["morphable-head"] = PACKED_LICENCE if head is None else f"{model.name}, brought by the user"
         stages = Stages(out / RECORD, record, force)
-        job = Job(source, out, size, model, parser, record, progress)
+        job = Job(source, out, size, model, parser, sync, record, progress)
         for stage in STAGES:
             stages.run(stage, job)
         record["frames"] = job.facts("ingest")["frames"]

@@ -6,7 +6,7 @@ frames), in turn with the shape; what the landmarks of a single frame leave open
 Robust weights (Geman and McClure 1987) and a variance per point keep expression out of the pose.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,10 +47,18 @@ class Prior:
     shape: float = 0.02  # of a point of the face against the canonical one, head units
 
 
-def fit_motion(landmarks: np.ndarray, found: np.ndarray, mesh: FaceMesh, size: int, prior: Prior = Prior()) -> Motion:
+def fit_motion(
+    landmarks: np.ndarray,
+    found: np.ndarray,
+    mesh: FaceMesh,
+    size: int,
+    prior: Prior = Prior(),
+    joins: Sequence[int] = (),
+) -> Motion:
     """Fits landmarks [N, >=468, 2] of square pictures of `size` pixels; frames not `found` [N] count for nothing.
 
-    Frames without a face get the pose that continues the motion around them.
+    Frames without a face get the pose that continues the motion around them. `joins` are the first frames of parts
+    that were joined: there the head may jump.
     """
     seen = np.flatnonzero(found)
     few = seen[np.unique(np.linspace(0, len(seen) - 1, min(len(seen), _FOCAL_FRAMES)).astype(int))]
@@ -62,6 +70,7 @@ def fit_motion(landmarks: np.ndarray, found: np.ndarray, mesh: FaceMesh, size: i
         costs.append(trial.cost())
     focal = _focal_from(np.array(costs)) * size
     solver = _Solver(landmarks, found, mesh, size, focal, prior)
+    solver.joins = joins
     solver.solve(rounds=6)
     solver.complete()
     return solver.motion()
@@ -111,6 +120,7 @@ class _Solver:
         eyes = self.observed[:, OUTER_EYE_CORNERS[1]] - self.observed[:, OUTER_EYE_CORNERS[0]]
         self.unit = float(np.percentile(np.linalg.norm(eyes[found], axis=-1), 75))
         self.sigma = prior.noise * self.unit
+        self.joins: Sequence[int] = ()
         self.shape = mesh.vertices.copy()
         self.point_weight = mesh.rigid.copy()
         self._start()
@@ -183,7 +193,7 @@ class _Solver:
             flat = (len(residual), -1, _PARAMETERS)
             normal[frames] = np.swapaxes(weighted.reshape(flat), 1, 2) @ jacobian.reshape(flat)
             right[frames] = -np.einsum("npki,npk->ni", weighted, residual)
-        self.pose += smooth_solve(normal, right, self.pose, self._stiffness())
+        self.pose += smooth_solve(normal, right, self.pose, self._stiffness(), self.joins)
 
     def _stiffness(self) -> np.ndarray:  # [6]
         p = self.prior
@@ -251,8 +261,11 @@ def left_jacobian(r: np.ndarray) -> np.ndarray:  # [N, 3] -> [N, 3, 3]
     return np.eye(3) + (1 - np.cos(angle)) / angle**2 * cross + (angle - np.sin(angle)) / angle**3 * cross @ cross
 
 
-def smooth_solve(normal: np.ndarray, right: np.ndarray, pose: np.ndarray, stiffness: np.ndarray) -> np.ndarray:
-    """Steps [N, 6] that solve normal equations [N, 6, 6] with second differences of pose + step held small."""
+def smooth_solve(
+    normal: np.ndarray, right: np.ndarray, pose: np.ndarray, stiffness: np.ndarray, joins: Sequence[int] = ()
+) -> np.ndarray:
+    """Steps [N, 6] that solve normal equations [N, 6, 6] with second differences of pose + step held small, but for
+    those over `joins`, the first frames of joined parts."""
     count = len(pose)
     band = np.zeros((2 * _PARAMETERS + 1, count, _PARAMETERS))  # the k-th diagonal below the main one, by column
     for k in range(_PARAMETERS):
@@ -262,10 +275,13 @@ def smooth_solve(normal: np.ndarray, right: np.ndarray, pose: np.ndarray, stiffn
     if count >= 3:
         bend = pose[:-2] - 2 * pose[1:-1] + pose[2:]
         weights = (1.0, -2.0, 1.0)
+        held = np.tile(stiffness, (count - 2, 1))
+        for join in joins:
+            held[max(join - 2, 0) : join] = 0
         for a in range(3):
-            right[a : count - 2 + a] -= weights[a] * stiffness * bend
+            right[a : count - 2 + a] -= weights[a] * held * bend
             for b in range(a + 1):
-                band[(a - b) * _PARAMETERS, b : count - 2 + b] += weights[a] * weights[b] * stiffness
+                band[(a - b) * _PARAMETERS, b : count - 2 + b] += weights[a] * weights[b] * held
     band[0] += 1e-9 * (1 + band[0].max())
     solution = solveh_banded(band.reshape(len(band), -1), right.ravel(), lower=True)
     return solution.reshape(count, _PARAMETERS)

@@ -181,6 +181,8 @@ def _details(record: dict[str, Any], facts: dict[str, dict[str, Any]]) -> str:
         "consent": record.get("consent", "not recorded"),
         "frames": f"{ingest['frames']} at {FPS} a second, from {ingest['source_fps']:g} a second",
         "picture": f"{record['size']} pixels, from a square of {side} at ({left}, {top}) of {ingest['source_size']}",
+        "face": f"{ingest.get('face_pixels', '?')} pixels high in the film",
+        "camera": ", ".join(f"{k} {v}" for k, v in ingest.get("camera", {"state": "not looked at"}).items()),
         "focal length": f"{tracking['camera']['focal']:.0f} pixels",
         "landmarks against the rigid face": f"{tracking['reprojection_px']} pixels (root mean square)",
         "landmarks against the moving head": f"{facts['head']['reprojection_px']} pixels (root mean square)",

@@ -6,7 +6,7 @@ BiSeNet the head's masks agree to 0.993 (intersection over union) and change les
 Islands too small to be a part of the person go to the class that comes next.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -45,20 +45,22 @@ class Parser(Protocol):
         """Log scores [4, h, w] of background, head, neck and torso in uint8 [H, W, 3]."""
 
 
-def segment(frames: Path, target: Path, parser: Parser, progress: Progress) -> dict:
-    """Writes labels [N, H, W] uint8 for frames.npy. Returns the mean share of each class."""
+def segment(frames: Path, target: Path, parser: Parser, progress: Progress, joins: Sequence[int] = ()) -> dict:
+    """Writes labels [N, H, W] uint8 for frames.npy, whose parts begin at `joins`. Returns the classes' mean shares."""
     pictures = ArrayReader(frames)
     progress.stage("head, neck and torso masks", len(pictures))
     # One frame per thread: threads that share a frame wait for each other at every layer, and between two frames their
     # waiting takes the time of those that work.
     with one_torch_thread() as threads:
-        _write_labels(pictures, target, parser, min(threads, WORKERS), progress)
+        _write_labels(pictures, target, parser, min(threads, WORKERS), joins, progress)
     some = ArrayReader(target).sampled(_SHARES)
     shares = {name: float((some == k).mean()) for k, name in enumerate(("background", "head", "neck", "torso"))}
     return {"mean_shares": {name: round(share, 4) for name, share in shares.items()}}
 
 
-def _write_labels(pictures: ArrayReader, target: Path, parser: Parser, workers: int, progress: Progress) -> None:
+def _write_labels(
+    pictures: ArrayReader, target: Path, parser: Parser, workers: int, joins: Sequence[int], progress: Progress
+) -> None:
     size = pictures.shape[1]
     with ArrayWriter(target, (size, size), resume=True) as writer:
 
@@ -69,22 +71,23 @@ def _write_labels(pictures: ArrayReader, target: Path, parser: Parser, workers: 
             return _labels(parse, stretch, first, size, parser.corners)
 
         first = writer.rows
-        stretches = _stretches(parse, len(pictures), first, workers)
+        stretches = _stretches(parse, key_frames(len(pictures), joins), first, workers)
         for labels in in_order(finish, stretches, workers, _ONE_THREAD):
             writer.append(labels)
             progress.update(writer.rows)
 
 
-def key_frames(count: int) -> list[int]:
-    """The frames the parser sees in any case: every sixth, and the last."""
-    return sorted({*range(0, count, STEP), count - 1})
+def key_frames(count: int, joins: Sequence[int] = ()) -> list[int]:
+    """The frames the parser sees in any case: every sixth, the last, and those on both sides of a join."""
+    return sorted({*range(0, count, STEP), count - 1, *joins, *(join - 1 for join in joins)})
 
 
-def _stretches(parse: Callable[[int], Tensor], count: int, first: int, workers: int) -> Iterator[tuple[Parsed, Parsed]]:
+def _stretches(
+    parse: Callable[[int], Tensor], keys: list[int], first: int, workers: int
+) -> Iterator[tuple[Parsed, Parsed]]:
     """The parsed frames on both sides of every stretch of a film, from the one on in which the frame `first` lies."""
-    if first >= count:
+    if first > keys[-1]:
         return
-    keys = key_frames(count)
     keys = keys[max(int(np.searchsorted(keys, first)) - 1, 0) :]
     before = None
     for after in zip(keys, in_order(parse, keys, workers, _ONE_THREAD), strict=True):

@@ -1,10 +1,11 @@
 """The two things a capture is made from: a video, or a dataset that somebody has preprocessed already."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gaussiantalker import pretrained
 from gaussiantalker.capture.stages import digest_file
@@ -13,13 +14,14 @@ from gaussiantalker.media.files import existing_file
 from gaussiantalker.media.video import probe
 from gaussiantalker.progress import Progress
 
+if TYPE_CHECKING:
+    from gaussiantalker.capture.segmentation import Parser
+
 PARSERS = {"bisenet": "face-parser", "selfie": "selfie-multiclass"}  # what makes masks, and its pretrained model
 
 
 class Source(Protocol):
     """Fills a capture's folder with frames, tracking and labels. What a method needs is imported when it runs."""
-
-    path: Path
 
     @property
     def name(self) -> str:
@@ -34,7 +36,7 @@ class Source(Protocol):
     def annotations(self) -> dict[str, Any]:
         """The same, of poses and masks that come along."""
 
-    def ingest(self, out: Path, size: int, progress: Progress) -> dict[str, Any]:
+    def ingest(self, out: Path, size: int, parser: str, progress: Progress) -> dict[str, Any]:
         """Writes frames.npy, landmarks.npy, faces.npz and, if there is sound, audio.wav."""
 
     def track(self, out: Path, size: int, ingested: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -44,31 +46,39 @@ class Source(Protocol):
         """Writes labels.npy, with one of `PARSERS` where the source brings no masks."""
 
 
-def open_source(path: str | Path) -> Source:
-    """Raises GaussianTalkerError when there is neither a video nor a dataset at `path`."""
-    path = Path(path)
-    if path.is_dir():
-        if not (path / "ori_imgs").is_dir():
-            raise GaussianTalkerError(f"{path} is a folder without ori_imgs; give a video, or a dataset with pictures")
-        return Dataset(path)
-    path = existing_file(path, "video")
-    probe(path)
-    return Film(path)
+def open_source(paths: str | Path | Sequence[str | Path]) -> Source:
+    """Raises GaussianTalkerError when there is neither a video nor a dataset at one of `paths`."""
+    several = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    if not several:
+        raise GaussianTalkerError("there is nothing to capture; give a video")
+    folder = next((path for path in several if path.is_dir()), None)
+    if folder is not None:
+        if len(several) > 1:
+            raise GaussianTalkerError(f"{folder} is a folder; a dataset is captured by itself, not beside films")
+        if not (folder / "ori_imgs").is_dir():
+            raise GaussianTalkerError(
+                f"{folder} is a folder without ori_imgs; give a video, or a dataset with pictures"
+            )
+        return Dataset(folder)
+    for path in several:
+        probe(existing_file(path, "video"))
+    return Film(tuple(several))
 
 
 @dataclass(frozen=True)
 class Film:
-    """A video file."""
+    """Video files of one person, joined in the order in which they are given."""
 
-    path: Path
+    paths: tuple[Path, ...]
 
     @property
     def name(self) -> str:
-        return self.path.name
+        return " + ".join(path.name for path in self.paths)
 
     @cached_property
     def _digest(self) -> str:
-        return digest_file(self.path)
+        digests = [digest_file(path) for path in self.paths]
+        return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
     def content(self) -> str:
         return self._digest
@@ -79,18 +89,25 @@ class Film:
     def annotations(self) -> dict[str, Any]:
         return {}
 
-    def ingest(self, out: Path, size: int, progress: Progress) -> dict[str, Any]:
+    def ingest(self, out: Path, size: int, parser: str, progress: Progress) -> dict[str, Any]:
+        from gaussiantalker.capture.camera import one_thread
         from gaussiantalker.capture.ingest import ingest
 
-        return ingest(self.path, out, size, progress)
+        with one_thread():
+            return ingest(self.paths, out, size, cache(lambda: load_parser(parser, progress)), progress)
 
     def track(self, out: Path, size: int, ingested: dict[str, Any], progress: Progress) -> dict[str, Any]:
         from gaussiantalker.capture.tracking import track
 
-        return track(out, size, progress)
+        return track(out, size, _joins(ingested), progress)
 
     def label(self, out: Path, ingested: dict[str, Any], parser: str, progress: Progress) -> dict[str, Any]:
-        return _segment(out, parser, progress)
+        return _segment(out, parser, progress, _joins(ingested))
+
+
+def _joins(ingested: dict[str, Any]) -> list[int]:
+    """First frames of joined parts: cuts of no length."""
+    return [first for first, stop in ingested["cut"] if first == stop]
 
 
 @dataclass(frozen=True)
@@ -118,7 +135,7 @@ class Dataset:
                 content.update(f"{file.relative_to(self.path)} {state.st_size} {state.st_mtime_ns}".encode())
         return {"dataset": content.hexdigest()}
 
-    def ingest(self, out: Path, size: int, progress: Progress) -> dict[str, Any]:
+    def ingest(self, out: Path, size: int, parser: str, progress: Progress) -> dict[str, Any]:
         from gaussiantalker.capture.dataset import ingest_dataset
 
         return ingest_dataset(self.path, out, size, progress)
@@ -136,11 +153,16 @@ class Dataset:
         return _segment(out, parser, progress)
 
 
-def _segment(out: Path, parser: str, progress: Progress) -> dict[str, Any]:
+def load_parser(name: str, progress: Progress) -> "Parser":
+    """One of `PARSERS`, fetched where it is not there."""
     from gaussiantalker.capture.bisenet import BiSeNetParser
-    from gaussiantalker.capture.segmentation import segment
     from gaussiantalker.capture.selfie import SelfieParser
 
     kinds = {"bisenet": BiSeNetParser, "selfie": SelfieParser}
-    network = kinds[parser](pretrained.path(PARSERS[parser], progress))
-    return segment(out / "frames.npy", out / "labels.npy", network, progress)
+    return kinds[name](pretrained.path(PARSERS[name], progress))
+
+
+def _segment(out: Path, parser: str, progress: Progress, joins: Sequence[int] = ()) -> dict[str, Any]:
+    from gaussiantalker.capture.segmentation import segment
+
+    return segment(out / "frames.npy", out / "labels.npy", load_parser(parser, progress), progress, joins)

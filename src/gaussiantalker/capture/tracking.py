@@ -1,5 +1,6 @@
 """Signals per frame from raw landmarks: smoothed points, blink, lip opening, head pose."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,16 +23,17 @@ _PORTION = 4000
 _THIRD_DIFFERENCE = np.array([-1, 3, -3, 1])
 
 
-def track(folder: Path, size: int, progress: Progress) -> dict:
-    """Reads what `ingest` wrote, writes tracking.npz (see `Tracking`). Returns the camera and how steady it is."""
+def track(folder: Path, size: int, joins: Sequence[int], progress: Progress) -> dict:
+    """Reads what `ingest` wrote, of parts that begin at `joins`; writes tracking.npz. Returns camera and steadiness."""
     progress.stage("head pose", 3)
     found = read_arrays(folder / "faces.npz", "found")["found"]
-    landmarks = steady(bridge(read_array(folder / "landmarks.npy"), found))
+    bridged = bridge(read_array(folder / "landmarks.npy"), found)
+    landmarks = np.concatenate([steady(part) for part in np.split(bridged, joins)])
     progress.update(1)
     mesh = load_face_mesh(pretrained.path("face-landmarker"))
-    motion = fit_motion(landmarks, found, mesh, size)
+    motion = fit_motion(landmarks, found, mesh, size, joins=joins)
     progress.update(2)
-    motion, alignment = align_motion(ArrayReader(folder / "frames.npy"), found, motion, mesh)
+    motion, alignment = align_motion(ArrayReader(folder / "frames.npy"), found, motion, mesh, joins)
     facts = save_tracking(folder, motion, mesh, size, landmarks)
     progress.update(3)
     return facts | {"alignment": alignment}

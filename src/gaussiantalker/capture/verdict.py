@@ -13,6 +13,9 @@ from gaussiantalker.timing import FPS
 Level = Literal["good", "limit", "problem"]
 _SHORT, _ENOUGH = 30, 120  # seconds
 _IN_STEP = 2.0  # frames by which sound and lips may be apart: 80 ms, which few people notice
+_FACES_IN_SQUARE = 2.4  # heights of a face, as captures were framed that do not tell
+_LEAST_SOURCE = 0.9  # pixels of the film for one of the capture
+_MOST_LOOSE = 0.006  # of the square's side: how far parts of a scene may be off after it was steadied
 _MOST_HIDDEN = 0.3  # of the frames
 _AGREE = 0.2  # correlation of sound and lips below which nothing can be told
 
@@ -37,7 +40,7 @@ def judge(
     findings = [
         _length(ingest["frames"] / FPS),
         _speech(lip_opening, voiced),
-        _step(lag),
+        _step(lag, facts.get("sync", {}).get("shifted_frames", [])),
         _sound_length(ingest),
         _bridged(ingest.get("bridged", [])),
         _missing(tracking["missing_frames"], ingest["frames"], ingest.get("cut", [])),
@@ -46,6 +49,9 @@ def judge(
         _steadiness(tracking, ingest["frames"]),
         _eyes(tracking),
         _resolution(ingest, tracking["camera"]["width"]),
+        _camera(ingest.get("camera", {}), ingest["crop"][2]),
+        _turned(ingest.get("turned_degrees", [])),
+        _kept(ingest),
         _framing(facts["labels"]["mean_shares"]),
         _company(ingest.get("other_people", 0)),
     ]
@@ -81,7 +87,7 @@ def _speech(lip_opening: np.ndarray, voiced: float | None) -> Finding:
     return Finding("good" if voiced > 0.4 else "limit", text)
 
 
-def _step(lag: Lag | None) -> Finding | None:
+def _step(lag: Lag | None, shifted: list[float]) -> Finding | None:
     if lag is None:
         return None
     if lag.agreement < _AGREE:
@@ -89,9 +95,14 @@ def _step(lag: Lag | None) -> Finding | None:
     leader, follower = ("sound", "lips") if lag.frames > 0 else ("lips", "sound")
     verb = "leads" if leader == "sound" else "lead"
     text = f"The {leader} {verb} the {follower} by {abs(lag.frames):.1f} frames ({abs(lag.frames) * 1000 / FPS:.0f} ms)"
-    if abs(lag.frames) > _IN_STEP:
-        return Finding("limit", f"{text}. Shift the sound of the film by that much and capture it again.")
-    return Finding("good", f"{text}: in step.")
+    moved = [f"{abs(shift) * 1000 / FPS:.0f} ms {'later' if shift > 0 else 'earlier'}" for shift in shifted if shift]
+    if moved:
+        text = f"The sound was put {', '.join(moved)}, into step with the lips. {text}"
+    if abs(lag.frames) <= _IN_STEP:
+        return Finding("good", f"{text}: in step.")
+    if not lag.sure:
+        return Finding("limit", f"{text}, but that is not sure. Look whether they are in step.")
+    return Finding("limit", f"{text}. Capture it without --sync keep, or shift the sound of the film by that much.")
 
 
 def _sound_length(ingest: dict[str, Any]) -> Finding | None:
@@ -113,6 +124,7 @@ def _missing(missing: list[int], frames: int, cut: list[list[int]]) -> Finding:
         return Finding("good", "The face was found in every frame.")
     longest = max(stop - start for start, stop in _runs(missing)) / FPS
     text = f"No face in {len(missing)} frames ({len(missing) / frames:.1%}), at most {longest:.1f} s in one go"
+    cut = [pair for pair in cut if pair[1] > pair[0]]  # the others are joins of parts
     if cut:
         return Finding("limit", f"{text}. Left out: {_times(cut)}; shorter gaps are bridged.")
     if len(missing) > 0.05 * frames:
@@ -173,9 +185,55 @@ def _eyes(tracking: dict[str, Any]) -> Finding:
 
 def _resolution(ingest: dict[str, Any], size: int) -> Finding | None:
     side = ingest["crop"][2]
-    if side < 0.75 * size:
-        return Finding("limit", f"Head and shoulders have only {side} pixels and were enlarged to {size}. Film closer.")
+    face = ingest.get("face_pixels", side / _FACES_IN_SQUARE)
+    wanted = face * size / side
+    text = f"The face is {face:.0f} pixels high in the film and {wanted:.0f} in the capture"
+    if side < _LEAST_SOURCE * size:
+        return Finding("limit", f"{text}: it was enlarged, and nothing finer can be learned. Film closer.")
+    return Finding("good", f"{text}.")
+
+
+def _camera(camera: dict[str, Any], side: int) -> Finding | None:
+    """Whether the scene stands still now; lengths are told in pixels of the film."""
+    state = camera.get("state")
+    if state is None:
+        return None
+    if state == "unknown":
+        return Finding("good", "There is nothing behind the person by which a camera's motion could be told.")
+    off, blocks = camera["residual_px"], camera["worst_blocks_px"]
+    text = f"The camera moves by up to {camera['moves_px']:.1f} pixels"
+    if camera["zoom"][1] > 1.01 * camera["zoom"][0]:
+        text += f", zooms {camera['zoom'][1] / camera['zoom'][0]:.2f} times"
+    if state == "lost":
+        return Finding(
+            "problem",
+            f"{text}, or the background does: in {camera['lost']:.0%} of the pictures it could not be told which, and "
+            "the film was left as it is. Put the camera on a stand, before a background that stands still.",
+        )
+    loose = blocks > (2.5 if state == "still" else 1) * _MOST_LOOSE * side
+    why = f"parts of the background move by {blocks:.1f} pixels of their own. Film before one that stands still"
+    if state == "still":
+        return Finding("limit", f"The camera stands still, but {why}.") if loose else None
+    text += f" and was steadied to {off:.2f}"
+    if loose:
+        return Finding("limit", f"{text}, but {why}, from one place, and give the avatar another background.")
+    return Finding("good", f"{text}.")
+
+
+def _turned(degrees: list[int]) -> Finding | None:
+    if any(degrees):
+        return Finding("good", "The film lay on its side, or its head down, and was turned upright.")
     return None
+
+
+def _kept(ingest: dict[str, Any]) -> Finding | None:
+    kept, left = ingest.get("kept", []), ingest.get("left_out", [])
+    if not left and len(kept) < 2:
+        return None
+    text = f"Joined from {len(kept)} parts: {', '.join(kept[:6])}" + (", ..." if kept[6:] else "")
+    if left:
+        text += f". Left out: {', '.join(left[:6])}" + (", ..." if left[6:] else "")
+    return Finding("good", f"{text}.")
 
 
 def _framing(shares: dict[str, float]) -> Finding | None:

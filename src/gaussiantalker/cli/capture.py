@@ -9,16 +9,23 @@ import tyro
 from gaussiantalker.cli.options import File, OptionalFile, OptionalFolder, quoted
 from gaussiantalker.progress import Progress
 
+MoreFiles = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE ...", help_behavior_hint="")]
+
 
 @dataclass(frozen=True)
 class Capture:
     """Track a portrait video: head pose, landmarks, blinks, masks, background and sound, in one folder.
 
-    The camera should stand still and one face should fill a good part of the picture; a few minutes are best.
+    One face should fill a good part of the picture, before a background that stands still; a few minutes are best.
+    A camera that moves is steadied, and of films with cuts all is kept that shows one person before one scene.
     """
 
     video: File
     """The video, with sound."""
+    more: Annotated[
+        tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE ...", help_behavior_hint="")
+    ] = ()
+    """More videos of this person before this scene, to be joined to it."""
     out: OptionalFolder = None
     """Folder to write (default: captures/NAME-OF-THE-VIDEO)."""
     size: int = 512
@@ -32,9 +39,11 @@ class Capture:
     parser: Literal["bisenet", "selfie"] = "bisenet"
     """What makes the masks: BiSeNet, trained on pictures for research, or a selfie segmenter, licensed for any use."""
 
+    sync: Literal["auto", "keep"] = "auto"
+    """Whether the sound is shifted where it is sure that it is out of step with the lips, or kept as it is."""
     force: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="STAGE ...", help_behavior_hint="")] = None
-    """Stages to run again though nothing has changed: ingest, tracking, head, labels, plates, points, report. Without a
-    name all of them, also for another film than the folder holds."""
+    """Stages to run again though nothing has changed: ingest, tracking, sync, head, labels, plates, points,
+    report. Without a name all of them, also for another film than the folder holds."""
 
     @property
     def folder(self) -> Path:
@@ -52,5 +61,6 @@ class Capture:
         from gaussiantalker.capture import capture
 
         options = {"size": self.size, "consent": self.consent, "head": self.head, "force": self._forced}
-        capture(self.video, self.folder, **options, parser=self.parser, progress=progress)
+        options |= {"parser": self.parser, "sync": self.sync}
+        capture((self.video, *self.more), self.folder, **options, progress=progress)
         return f"Captured: {self.folder}\nNext: gaussiantalker train {quoted(self.folder)}"

@@ -6,10 +6,10 @@ from gaussiantalker.capture.arrays import spread
 from gaussiantalker.evaluation.faces import Track
 from gaussiantalker.evaluation.fid import FEATURES, Inception, frechet_distance
 from gaussiantalker.evaluation.held_out import Reference, Rendering, network, shared
-from gaussiantalker.evaluation.identity import Identity
 from gaussiantalker.evaluation.metric import Metric
 from gaussiantalker.evaluation.pictures import FACE_BOX, head_box
 from gaussiantalker.evaluation.record import NotMeasured, Score
+from gaussiantalker.perception.identity import Identity
 
 
 def _csim(rendering: Rendering) -> Score:

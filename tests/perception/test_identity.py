@@ -11,8 +11,8 @@ from skimage.data import astronaut
 
 from gaussiantalker.capture.landmarker import Landmarker
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.evaluation.identity import Identity, aligned, similarity
-from gaussiantalker.evaluation.onnx import Chain
+from gaussiantalker.perception.identity import Identity, aligned, similarity
+from gaussiantalker.perception.onnx import Chain
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(-3, 3), st.floats(0.1, 10), st.floats(-50, 50))

@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 
 from gaussiantalker import pretrained
-from gaussiantalker.evaluation.onnx import Chain
+from gaussiantalker.perception.onnx import Chain
 from gaussiantalker.progress import SILENT, Progress
 
 SIDE = 112
