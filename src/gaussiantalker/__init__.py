@@ -8,19 +8,28 @@ Names are loaded when they are first used, so that importing the package costs n
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from gaussiantalker.errors import GaussianTalkerError
+
+if TYPE_CHECKING:  # what an editor completes
+    from gaussiantalker.capture import Capture, capture
+    from gaussiantalker.evaluation import evaluate
+    from gaussiantalker.memory import keep_memory
+    from gaussiantalker.speaking import Avatar
+    from gaussiantalker.training import train
 
 __version__ = "0.1.0"
 _HOMES = {
     "Avatar": "gaussiantalker.speaking",
     "Capture": "gaussiantalker.capture",
+    "capture": "gaussiantalker.capture",
     "evaluate": "gaussiantalker.evaluation",
     "keep_memory": "gaussiantalker.memory",
     "train": "gaussiantalker.training",
 }
 
-__all__ = ["Avatar", "Capture", "GaussianTalkerError", "evaluate", "keep_memory", "train"]
+__all__ = ["Avatar", "Capture", "GaussianTalkerError", "capture", "evaluate", "keep_memory", "train"]
 
 
 def __getattr__(name: str) -> object:

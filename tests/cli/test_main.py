@@ -31,6 +31,21 @@ def test_nothing_heavy_is_imported_before_a_verb_runs(code: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory")],
+)
+def test_too_little_memory_is_one_sentence(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(self: object, progress: object) -> str:
+        raise error
+
+    monkeypatch.setattr(VERBS["doctor"], "run", fail)
+    assert main(["doctor"]) == 1
+    assert "There is not enough memory for this: close other programs" in capsys.readouterr().err
+
+
 def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(["--help"])

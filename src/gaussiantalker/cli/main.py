@@ -28,6 +28,7 @@ from gaussiantalker.cli.speech import Speech
 from gaussiantalker.cli.train import Train
 from gaussiantalker.cli.verify import Verify
 from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.hardware import out_of_memory
 from gaussiantalker.memory import keep_memory
 from gaussiantalker.progress import printable
 
@@ -52,6 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         if isinstance(error, GaussianTalkerError):
             return _say(str(error), error.exit_code)
+        if out_of_memory(error):
+            return _say(
+                "There is not enough memory for this: close other programs, or do less at once, with smaller pictures, "
+                "a shorter video or sound, or a shorter schedule.",
+                1,
+            )
         return _say(
             f"This should not have happened ({type(error).__name__}: {error}): run it again with --debug, and report "
             "what that shows together with the output of gaussiantalker doctor.",

@@ -27,3 +27,6 @@ def quoted(path: Path) -> str:
     """The path as a shell takes it for one word, and a verb for no option."""
     word = f"./{path}" if str(path).startswith("-") else str(path)
     return shlex.quote(word)
+
+
+OptionalName = Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gaussiantalker.cli.options import Device, Folder, OptionalFolder, quoted
+from gaussiantalker.cli.options import Device, Folder, OptionalFolder, OptionalName, quoted
 from gaussiantalker.progress import Progress
 
 
@@ -28,7 +28,7 @@ class Train:
     lookahead: Literal[80, 120, 140, 280] | None = None
     """Milliseconds of speech to come that move the mouth: 140 (default) or 80; of a paper's model 280 or 120. Less
     makes a live avatar answer sooner, with poorer lips."""
-    encoder: str | None = None
+    encoder: OptionalName = None
     """Who listens: `whisper`, `whisper-early`, `whisper-multilingual`, `logmel`, `phones`, `hubert` or `wav2vec2`
     (default: what suits the method)."""
     strategy: str = "clone-split-prune"
