@@ -22,7 +22,9 @@ class Speak:
     blink: str = "recorded"
     """When the eyes shut: `recorded`, `auto` (at human rates), or a number from 0 (open) to 1."""
     articulation: float = 1.0
-    """How far the mouth moves: 1 as it was learnt; 1.3 suits speech that is new to the avatar."""
+    """How far the mouth moves: 1 as the person speaks."""
+    mouth: OptionalFile = None
+    """What moves the mouth instead of the sound: a table of its scores (.csv, .npz), or another capture's folder."""
     label: Force = False
     """Write "AI-generated" into the picture, for everybody to read."""
     certificate: OptionalFile = None
@@ -51,12 +53,13 @@ class Speak:
         check_target(
             self.file,
             FILMS,
-            inputs=[self.audio, self.pose, *filter(None, (self.certificate, self.key))],
+            inputs=[self.audio, self.pose, *filter(None, (self.mouth, self.certificate, self.key))],
             force=self.force,
         )
         signer = credentials(self.certificate, self.key) if self.certificate or self.key else None
         avatar = Avatar.load(self.avatar, progress, self.device, exact=self.exact)
-        spoken = avatar.speak(self.audio, pose=self.pose, blink=self.blink, articulation=self.articulation)
+        how = {"pose": self.pose, "blink": self.blink, "articulation": self.articulation, "mouth": self.mouth}
+        spoken = avatar.speak(self.audio, **how)
         for sentence in spoken.sound.told:
             progress.note(f"{self.audio.name}: {sentence}")
         spoken.save(self.file, progress, labelled=self.label, signer=signer, force=self.force)

@@ -24,6 +24,7 @@ from gaussiantalker.speaking.director import Director, steering_limit
 from gaussiantalker.speaking.folder import Parts, check_folder, facts, read_folder, write_blendshapes, write_folder
 from gaussiantalker.speaking.frames import AvFrame, FrameStream
 from gaussiantalker.speaking.motion import ARTICULATION_LIMIT, Motion, Steering
+from gaussiantalker.speaking.mouths import dubbed
 from gaussiantalker.speaking.performance import Performance
 from gaussiantalker.speaking.rendering import BATCH, Renderer
 from gaussiantalker.speaking.situations import Situations, filmed
@@ -107,18 +108,22 @@ class Avatar:
         blink: Blink = "recorded",
         articulation: float | None = None,
         conditions: Mapping[str, ArrayLike] | None = None,
+        mouth: str | Path | None = None,
     ) -> Performance:
         """The avatar saying this: a sound file of any common kind, or 16 kHz mono samples [S], floats in
         [-1, 1] or int16. Raises GaussianTalkerError when it is no such sound.
 
         `pose`: "recorded" (as the person moved), "still", a file of poses (see `speaking.poses`), or degrees [F, 3] of
         yaw, pitch and roll at 25 a second. `blink`: "recorded", "auto" (at human rates), or a value from 0 (open) to 1.
-        `articulation`: how far the mouth moves, 1 as it was learnt; a little more makes up for what is lost on speech
-        that was not trained on (docs/training.md). None leaves the avatar's own. `conditions`: values of further tokens
-        of the avatar's method by name, such as an emotion.
+        `articulation`: how far the mouth moves, 1 as it was learnt; None leaves the avatar's own. `conditions`: values
+        of further tokens of the avatar's method by name, such as an emotion. `mouth`: what moves the mouth instead of
+        the sound, a file of scores or a capture (see `speaking.mouths`).
         """
         sound = Sound.of(audio) if isinstance(audio, str | Path) else Sound(checked(audio))
-        return Performance(self.directed(pose, blink, articulation, conditions), sound, self.provenance)
+        avatar = self.directed(pose, blink, articulation, conditions)
+        if mouth is not None:
+            avatar = replace(avatar, listener=dubbed(self.listener, mouth))
+        return Performance(avatar, sound, self.provenance)
 
     def directed(
         self,

@@ -62,6 +62,11 @@ class MouthCode:
         chosen = [SCORES.index(name) for name in self.names]
         return ((scores[:, chosen] - self.rest) / self.scale).astype(np.float32)
 
+    def scores(self, name: str, codes: np.ndarray) -> np.ndarray:
+        """What codes [N] of one name are as scores [N]."""
+        number = self.names.index(name)
+        return self.rest[number] + self.scale[number] * codes
+
     def complete(self, given: Mapping[str, np.ndarray]) -> np.ndarray:
         """Codes float32 [N, C] of some scores by name, each [N]; the others go along as this person's usually do.
 

@@ -1,6 +1,6 @@
 """Listening by the mouth code: a person's frozen regression from speech to what the tracker would see of the mouth."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from gaussiantalker.speech.encoder import ROWS_PER_FRAME
 from gaussiantalker.talker.listener import Listener, RowStream, delayed
 from gaussiantalker.talker.mouth_code import MouthCode
 from gaussiantalker.talker.mouth_reader import PAST_ROWS, Curves, MouthReader, read_windows
+from gaussiantalker.timing import SAMPLES_PER_FRAME, frame_count
 
 LOOKAHEAD_MS = 140
 LOOKAHEADS_MS = (80, LOOKAHEAD_MS)
@@ -70,6 +71,38 @@ class MouthListener(Listener):
         curves = Curves(arrays["heard"], arrays["shown"])
         reader = MouthReader(arrays["weights"], curves, facts["lookahead_ms"] // ROW_MS - 1)
         return cls(encoder, arrays["silent_row"], code, reader, facts["lips_late"])
+
+
+@dataclass(frozen=True)
+class MouthTrack(MouthListener):
+    """Codes that were given beforehand, whatever the sound; after the last of them the mouth is at rest."""
+
+    codes: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))  # [N, C]
+
+    def stream(self) -> "TrackStream":
+        return TrackStream(self.codes)
+
+
+class TrackStream:
+    """The given codes [N, C], one for each frame of a sound that arrives in pieces."""
+
+    def __init__(self, codes: np.ndarray):
+        self._codes, self._samples, self._given = codes, 0, 0
+
+    def push(self, samples: np.ndarray) -> np.ndarray:
+        """Codes [k, C] of the frames that these 16 kHz samples [S] complete."""
+        self._samples += len(samples)
+        return self._until(self._samples // SAMPLES_PER_FRAME)
+
+    def finish(self) -> np.ndarray:
+        """The remaining codes: one for every started frame in all."""
+        return self._until(frame_count(self._samples))
+
+    def _until(self, frames: int) -> np.ndarray:
+        codes = self._codes[self._given : frames]
+        rest = frames - self._given - len(codes)
+        self._given = frames
+        return np.pad(codes, ((0, rest), (0, 0)))
 
 
 class CodeStream:

@@ -1,0 +1,63 @@
+"""Mouths that a user brings: a table of scores, or what the tracker saw of another person's."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.media.files import read_arrays
+from gaussiantalker.talker import Listener, MouthListener
+from gaussiantalker.talker.mouth_code import MouthCode, tracked_scores
+from gaussiantalker.talker.mouth_listener import MouthTrack
+
+WIDEST = 8.0  # deviations: no mouth was seen further from rest
+
+
+def dubbed(listener: Listener, path: str | Path) -> MouthTrack:
+    """A listener that hears what a file says of the mouth, whatever the sound.
+
+    A `.csv` (first line: names) or `.npz` file holds at 25 a second some of the scores of the avatar's mouth code by
+    their names, as `capture` measures them; the others go along as this person's usually do. A capture's folder lends
+    its person's mouth: as far as it moves in their measure, so far it moves in this person's.
+
+    Raises:
+        GaussianTalkerError: an avatar without a mouth code, no such file, another format, or no score that it knows.
+    """
+    path = Path(path)
+    if not isinstance(listener, MouthListener):
+        raise GaussianTalkerError("This avatar has no mouth code: train one with the method mouth-code.")
+    if not path.exists():
+        raise GaussianTalkerError(f"{path} does not exist: give a .csv or .npz file of a mouth's scores, or a capture.")
+    if path.is_dir():
+        codes = _of_capture(path, listener.code)
+    else:
+        codes = listener.code.complete(_table(path))
+    if not len(codes) or not np.isfinite(codes).all():
+        raise GaussianTalkerError(f"{path} holds values that are no numbers: every frame needs all its scores.")
+    codes = codes.clip(-WIDEST, WIDEST)
+    return MouthTrack(listener.encoder, listener.silent_row, listener.code, listener.reader, listener.lips_late, codes)
+
+
+def _table(path: Path) -> dict[str, np.ndarray]:
+    try:
+        if path.suffix.lower() == ".npz":
+            return {name: np.asarray(array, float).reshape(-1) for name, array in read_arrays(path).items()}
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file, strict=True))
+        return {name.strip(): np.array([row[name] for row in rows], float) for name in rows[0]}
+    except (OSError, ValueError, TypeError, IndexError, AttributeError, csv.Error):
+        raise GaussianTalkerError(
+            f"{path} is no table of a mouth's scores: name the columns in the first line, or the arrays of an .npz."
+        ) from None
+
+
+def _of_capture(path: Path, code: MouthCode) -> np.ndarray:
+    from gaussiantalker.capture import Capture
+
+    capture = Capture.load(path)
+    scores = tracked_scores(capture.tracking)
+    theirs = MouthCode.measure(scores[capture.tracking.found], np.ones(int(capture.tracking.found.sum()), bool))
+    codes = theirs.encode(scores)
+    given = {name: codes[:, number] for number, name in enumerate(theirs.names)}
+    return code.complete({name: code.scores(name, values) for name, values in given.items() if name in code.names})

@@ -1,0 +1,52 @@
+"""Mouths by numbers instead of by sound."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hearing import NAMES, a_listener, a_mouth_listener, noise
+
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.speaking.mouths import dubbed
+
+
+def test_a_table_moves_the_mouth_whatever_is_said(tmp_path: Path) -> None:
+    """Scores that are given are shown, others go along, and after the last the mouth rests; for any division."""
+    (tmp_path / "mouth.csv").write_text("jawOpen,lip_opening\n0.02,0.02\n0.12,0.02\n0.22,0.12\n")
+    track = dubbed(a_mouth_listener(), tmp_path / "mouth.csv")
+    heard = track.hear(noise(0.21))
+    assert heard.shape == (6, len(NAMES)) and not heard[0].any() and not heard[3:].any()
+    np.testing.assert_allclose(heard[1:3, :2], [[0, 1], [1, 2]], atol=1e-6)
+    assert (heard[2, 2:] > 0).all()
+    stream = track.stream()
+    pieces = [stream.push(noise(0.03)), stream.push(noise(0.18)), stream.finish()]
+    np.testing.assert_array_equal(np.concatenate(pieces), heard)
+
+
+def test_arrays_are_read_too(tmp_path: Path) -> None:
+    np.savez(tmp_path / "mouth.npz", jawOpen=[0.02, 0.12], browInnerUp=[1, 1])
+    np.testing.assert_allclose(dubbed(a_mouth_listener(), tmp_path / "mouth.npz").codes[:, 1], [0, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("none.csv", None, "does not exist"),
+        ("words.csv", "jawOpen\nwide\n", "no table"),
+        ("ragged.csv", "jawOpen,lip_opening\n0.1\n", "no numbers"),
+        ("empty.csv", "jawOpen\n", "no table"),
+        ("nan.csv", "jawOpen\nnan\n", "no numbers"),
+        ("brows.csv", "browInnerUp\n0.1\n", "give some of lip_opening"),
+        ("broken.npz", "x", "no table|damaged|not"),
+    ],
+)
+def test_what_is_no_mouth_is_one_sentence(tmp_path: Path, name: str, text: str | None, sentence: str) -> None:
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(GaussianTalkerError, match=sentence):
+        dubbed(a_mouth_listener(), tmp_path / name)
+
+
+def test_an_avatar_of_the_papers_hearing_has_no_code(tmp_path: Path) -> None:
+    with pytest.raises(GaussianTalkerError, match="no mouth code"):
+        dubbed(a_listener("gaussiantalker"), tmp_path)
