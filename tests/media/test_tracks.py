@@ -80,9 +80,10 @@ def test_recordings_that_were_joined(tmp_path: Path, first: float, second: float
     assert video.probe(tmp_path / "joined.ts").duration == pytest.approx(6, abs=0.2)
 
 
-def moved(source: Path, path: Path, kind: str, seconds: float, after: float) -> Path:
+def moved(source: Path, path: Path, kind: str, seconds: float, after: float, *, live: bool) -> Path:
     """The film with all packets of one kind of track, or of every, later by so much from some time on."""
-    with av.open(str(source)) as film, av.open(str(path), "w") as out:
+    options = {"live": "1"} if live else {}  # a live recording does not know how long it lasts
+    with av.open(str(source)) as film, av.open(str(path), "w", options=options) as out:
         streams = {stream.index: out.add_stream_from_template(stream) for stream in film.streams}
         for packet in film.demux():
             if not packet.size:
@@ -97,11 +98,16 @@ def moved(source: Path, path: Path, kind: str, seconds: float, after: float) -> 
 
 @pytest.mark.parametrize("kind", ["audio", "video", "all"])
 @pytest.mark.parametrize("after", [0.0, 1.5])
-def test_wild_time_stamps_ask_for_no_more_than_the_file_holds(tmp_path: Path, kind: str, after: float) -> None:
+@pytest.mark.parametrize("live", [False, True], ids=["", "without a duration"])
+def test_wild_time_stamps_ask_for_no_more_than_the_file_holds(
+    tmp_path: Path, kind: str, after: float, live: bool
+) -> None:
     pictures, sound = flash_and_click(3, [0.4])
     source = write_film(tmp_path / "a.mkv", Pictures(pictures, options={"bf": "0"}), Track(sound))
-    path = moved(source, tmp_path / "b.mkv", kind, 600_000.0, after)
-    assert len([*video.read_frames(path)]) < 25 * 15
+    path = moved(source, tmp_path / "b.mkv", kind, 600_000.0, after, live=live)
+    count = len([*video.read_frames(path)])
+    assert count == 75 if after else count < 25 * 15
+    assert video.probe(path).fps == pytest.approx(25) or not live
     for whole in (False, True):
         assert len(audio.read_audio(path, whole=whole)) < SAMPLE_RATE * 15
 

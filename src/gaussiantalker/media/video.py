@@ -24,6 +24,7 @@ from gaussiantalker.media.tracks import chosen, frames, measured, opened
 from gaussiantalker.timing import FPS, SAMPLE_RATE
 
 _BT709, _LIMITED_RANGE = 1, 1
+_FASTEST = 480  # pictures a second that a film has; what says more was misled by its time stamps
 _LOOKS, _LOOK_LINES = 40, 180  # pictures, and their lines, by which white is judged
 
 
@@ -107,7 +108,8 @@ def _decoded(path: str | Path, container: InputContainer, track: Stream, told: l
 def _rate(track: Stream) -> float:
     """Pictures a second; where they have no time stamps, what the codec says."""
     rates = [track.average_rate, track.guessed_rate]
-    return float(next(filter(None, rates if track.start_time is not None else rates[::-1]), FPS))
+    rates = rates if track.start_time is not None else rates[::-1]
+    return float(next((rate for rate in rates if rate and rate <= _FASTEST), FPS))
 
 
 def _white(path: str | Path) -> float:
