@@ -19,6 +19,7 @@ from gaussiantalker.timing import SAMPLE_RATE
 
 SIZE = 128
 BUSY = 3  # processes that want each core
+ATTEMPTS = 3  # on a machine as busy as that
 LIVELY = "document.documentElement.dataset.state === 'live'"
 MEANS = "document.documentElement.dataset.means"
 
@@ -114,7 +115,8 @@ def speech(tmp_path: Path) -> Path:
 def visit(window: Browser, scene: Callable[[str], None], **server) -> None:
     """Runs the scene, which is given the page's address, beside a server that ends with it.
 
-    What fails where everything has to wait its turn says nothing about the page: then the test is skipped.
+    What fails where everything has to wait its turn says little about the page: then the scene is played again, and
+    fails when it has failed every time.
     """
 
     async def run() -> None:
@@ -124,12 +126,12 @@ def visit(window: Browser, scene: Callable[[str], None], **server) -> None:
             finally:
                 await asyncio.to_thread(window.open, "about:blank")
 
-    try:
-        asyncio.run(run())
-    except (AssertionError, BrowserError) as failure:
-        if os.getloadavg()[0] > BUSY * os.cpu_count():
-            pytest.skip(f"this machine is too busy for sound and pictures in real time ({failure})")
-        raise
+    for attempt in range(ATTEMPTS):
+        try:
+            return asyncio.run(run())
+        except (AssertionError, BrowserError):
+            if attempt == ATTEMPTS - 1 or os.getloadavg()[0] < BUSY * os.cpu_count():
+                raise
 
 
 def settle(window: Browser) -> None:
