@@ -2,12 +2,17 @@ PYTHON ?= python3
 INSTALL = .venv/bin/pip install --quiet --no-require-hashes -c constraints.txt --build-constraint constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo docs test
+.PHONY: check demo docs test
 demo: .venv/installed
 	.venv/bin/gaussiantalker demo
 
 docs: .venv/installed-docs
 	.venv/bin/zensical build --strict
+
+check: .venv/installed-test
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/pyright --pythonpath .venv/bin/python
 
 test: .venv/installed-test
 	.venv/bin/python -m pytest

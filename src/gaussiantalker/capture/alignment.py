@@ -8,6 +8,7 @@ poses sharpen each other in turn.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 from PIL import Image
@@ -107,7 +108,7 @@ class _Aligner:
                 value = _bilinear(stack.pictures[..., :1], pixels - stack.corner)[..., 0]
                 return np.stack([weight.sum(0), (weight * value).sum(0), (weight * value**2).sum(0)])
 
-            sums = sum(in_order(look, zip(parts, stacks, strict=True)))
+            sums = reduce(np.add, in_order(look, zip(parts, stacks, strict=True)))
             mean, square = sums[1:] / np.maximum(sums[0], 1e-6)
             self._texture = mean.astype(np.float32)
             self._variance = np.maximum(square - mean**2, 0.25).astype(np.float32)

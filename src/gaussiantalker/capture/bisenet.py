@@ -171,13 +171,14 @@ def load_net(path: Path) -> BiSeNet:
     return _fused(net.eval()).to(memory_format=torch.channels_last)
 
 
-def _fused(net: nn.Module) -> nn.Module:
+def _fused(net: BiSeNet) -> BiSeNet:
     """Batch norms folded into the convolutions before them: the same function, a third less memory traffic."""
     pairs = {"conv": "bn", "conv1": "bn1", "conv2": "bn2", "conv_atten": "bn_atten", "0": "1"}
     for module in net.modules():
         children = dict(module.named_children())
         for conv, norm in pairs.items():
-            if isinstance(children.get(conv), nn.Conv2d) and isinstance(children.get(norm), nn.BatchNorm2d):
-                setattr(module, conv, fuse_conv_bn_eval(children[conv], children[norm]))
+            before, after = children.get(conv), children.get(norm)
+            if isinstance(before, nn.Conv2d) and isinstance(after, nn.BatchNorm2d):
+                setattr(module, conv, fuse_conv_bn_eval(before, after))
                 setattr(module, norm, nn.Identity())
     return net

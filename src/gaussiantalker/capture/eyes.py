@@ -1,5 +1,7 @@
 """What the eyes do: how far each is closed, and where they look."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from gaussiantalker.capture.blendshapes import NAMES
@@ -103,7 +105,7 @@ def _angles(towards: np.ndarray) -> np.ndarray:  # [N, 2]
 
 
 def _by_scores(scores: np.ndarray) -> np.ndarray:  # [N, 2]
-    def mean(names: tuple[str, ...]) -> np.ndarray:
+    def mean(names: Sequence[str]) -> np.ndarray:
         return scores[:, [NAMES.index(name) for name in names]].mean(1)
 
     return np.stack([mean(_RIGHT) - mean(_LEFT), mean(_DOWN) - mean(_UP)], axis=1) * _DEGREES

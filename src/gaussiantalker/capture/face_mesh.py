@@ -7,6 +7,7 @@ read here, so that no protobuf runtime is needed. In head axes: x to the picture
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -91,7 +92,7 @@ def _rigid(vertices: np.ndarray) -> np.ndarray:  # [468]
     return rigid
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, bytes | int]]:
+def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
     """Field numbers and values of one protocol-buffer message: varints, fixed 32 bits and byte strings."""
     at = 0
     while at < len(message):

@@ -167,7 +167,7 @@ def _checked_record(path: Path) -> dict[str, Any]:
     stages = record.get("stages")
     for stage in STAGES:
         done = stages.get(stage) if isinstance(stages, dict) else None
-        if not is_done(done):
+        if done is None or not is_done(done):
             raise GaussianTalkerError(
                 f"{path} is not finished ({stage} is missing); run the same capture command again"
             )

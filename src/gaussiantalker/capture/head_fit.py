@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg import solveh_banded
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from gaussiantalker.capture.blendshapes import NAMES
 from gaussiantalker.capture.eyes import eyeballs, gaze_of
@@ -39,8 +39,9 @@ def make_head(folder: Path, model: Path, camera: dict[str, Any], progress: Progr
     """Writes head.npz from tracking.npz: the person's head of usual expression, expressions and gaze per frame."""
     progress.stage("head shape", 1)
     tracking = read_arrays(folder / "tracking.npz")
-    poses = (tracking[name] for name in ("rotations", "translations"))
-    motion = Motion(camera["focal"], tracking["vertices"], *poses, np.zeros(len(tracking["found"])))
+    rotations, translations = (tracking[name] for name in ("rotations", "translations"))
+    still = np.zeros(len(tracking["found"]))
+    motion = Motion(camera["focal"], tracking["vertices"], rotations, translations, still)
     head = load_head(model)
     landmarks, scores, found = (tracking[name] for name in ("landmarks", "blendshapes", "found"))
     fitted = fit_head(head, motion, landmarks, scores, found, camera["width"])
@@ -225,7 +226,7 @@ def spread_offsets(vertices: np.ndarray, points: np.ndarray, wanted: np.ndarray)
     Nadaraya and Watson's mean of the landmarks' offsets, which fades to nothing away from all of them.
     """
     offsets = wanted - points
-    distance, near = cKDTree(points).query(vertices, k=min(12, len(points)))
+    distance, near = KDTree(points).query(vertices, k=min(12, len(points)))
     weight = np.exp(-((distance / (_REACH / 3)) ** 2))
     fade = np.exp(-((distance[:, :1] / _REACH) ** 2))
     return (weight[..., None] * offsets[near]).sum(1) / (weight.sum(1, keepdims=True) + 1e-9) * fade

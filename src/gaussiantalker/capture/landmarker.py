@@ -125,7 +125,7 @@ def _upright(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:  # [256, 256,
     crop = Image.fromarray(part).transform(
         (_INPUT, _INPUT), Image.Transform.AFFINE, tuple(moved.ravel()), Image.Resampling.BILINEAR
     )
-    return np.multiply(crop, np.float32(1 / 255), dtype=np.float32)
+    return np.multiply(np.asarray(crop), np.float32(1 / 255), dtype=np.float32)
 
 
 def region_of_detection(face: Detection) -> Region:

@@ -20,6 +20,7 @@ another model can bring it as a numpy .npz file with these arrays:
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -65,7 +66,7 @@ def load_head(path: Path = PACKED) -> MorphableHead:
             raise GaussianTalkerError(f"{path} is no morphable head, it lacks {name}; see docs/capture.md")
         if kinds != "U" and not np.isfinite(found[name]).all():
             raise GaussianTalkerError(f"{path} is no morphable head: {name} holds values that are not finite")
-    arrays = {name: found[name] for name in _ARRAYS}
+    arrays: dict[str, Any] = {name: found[name] for name in _ARRAYS}
     step = _step(path, found.get("step", np.float64(1)))
     for name in _LENGTHS:
         exact = np.issubdtype(arrays[name].dtype, np.integer)

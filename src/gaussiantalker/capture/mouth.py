@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from gaussiantalker.capture.arrays import ArrayReader
 from gaussiantalker.capture.face_mesh import INNER_LIP_RING
@@ -29,7 +29,7 @@ def mouth_colours(folder: Path, points: np.ndarray, regions: np.ndarray, camera:
     rings = tracking["landmarks"][chosen][:, INNER_LIP_RING]
     poses = rigid(tracking["rotations"][chosen], tracking["translations"][chosen])
     head = read_arrays(folder / "head.npz", "head_vertices", "head_units", "expression", "usual_expression")
-    _, nearest = cKDTree(head["head_vertices"]).query(points)
+    _, nearest = KDTree(head["head_vertices"]).query(points)
     units = head["head_units"][:, nearest].astype(np.float32)
     moved = head["expression"][chosen] - head["usual_expression"]
     frames = ArrayReader(folder / "frames.npy")
@@ -69,7 +69,7 @@ def _filled(seen: np.ndarray, points: np.ndarray, regions: np.ndarray) -> np.nda
         here = regions == region
         lacking = here & ~known
         if (here & known).any():
-            _, nearest = cKDTree(points[here & known]).query(points[lacking])
+            _, nearest = KDTree(points[here & known]).query(points[lacking])
             colours[lacking] = colours[here & known][nearest]
         else:
             colours[lacking] = usual

@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from gaussiantalker.hardware import WORKERS
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def in_order(

@@ -109,7 +109,7 @@ def _near_head(picture: np.ndarray, labels: np.ndarray, background: np.ndarray, 
     # What is smooth is found on a coarser grid: the head's border comes from a coarser one still.
     step = max(round(size / _GRID), 1)
     small = labels[step // 2 :: step, step // 2 :: step]
-    apart = ndimage.distance_transform_edt(small != HEAD).astype(np.float32) * (step / size)
+    apart = np.asarray(ndimage.distance_transform_edt(small != HEAD), np.float32) * (step / size)
     shape = labels.shape[::-1]
     distance = _resized(apart, shape)
     # Beside the head the frame's own background returns gradually: stray hair must not stay behind as a ghost.

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import ndimage, sparse
 from scipy.interpolate import LinearNDInterpolator
 from scipy.sparse.linalg import spsolve
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from gaussiantalker.capture import labels as label
 from gaussiantalker.capture.arrays import ArrayReader, spread
@@ -102,7 +102,8 @@ def _on_head(head: _Surface, view: "Views", below: "Views") -> tuple[np.ndarray,
         else:
             keep = np.ones(len(points), bool)
         parts.append((points[keep], normals[keep], np.full(keep.sum(), region, np.int8)))
-    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+    points, normals, regions = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return points, normals, regions
 
 
 def _hair(head: _Surface, face: np.ndarray, view: "Views") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -110,9 +111,9 @@ def _hair(head: _Surface, face: np.ndarray, view: "Views") -> tuple[np.ndarray, 
     skull = head.vertices[np.isin(head.regions, (SKIN, HAIR))]
     points, normals = _shell(face, skull, view)
     skin, _ = on_mesh(head.vertices, head.part(SKIN), 2 * _COUNTS[SKIN])
-    keep = cKDTree(skin).query(points)[0] > _ON_SKIN
+    keep = KDTree(skin).query(points)[0] > _ON_SKIN
     points, normals = points[keep], normals[keep]
-    distance, nearest = cKDTree(head.vertices).query(points)
+    distance, nearest = KDTree(head.vertices).query(points)
     hair = (head.regions[nearest] == HAIR) | (distance > _ABOVE_SKIN)
     return points, normals, np.where(hair, HAIR, SKIN).astype(np.int8)
 
@@ -134,7 +135,7 @@ class Views:
     def _pixels(self, points: np.ndarray, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         pixels = np.floor(project(points, pose, self._camera.K)).astype(int)
         size = np.array([self._camera.width, self._camera.height])
-        within = ((pixels >= 0) & (pixels < size)).all(-1)
+        within = np.all((pixels >= 0) & (pixels < size), axis=-1)
         x, y = np.clip(pixels, 0, size - 1).T
         return x, y, within
 
@@ -152,7 +153,7 @@ class Views:
         colours = np.full((len(points), 3), 0.5)
         if known.any():
             colours[known] = np.nanmedian(seen[:, known], axis=0)
-            _, nearest = cKDTree(points[known]).query(points[~known])
+            _, nearest = KDTree(points[known]).query(points[~known])
             colours[~known] = colours[known][nearest]
         return colours
 
@@ -171,7 +172,7 @@ def _shell(face_points: np.ndarray, skull: np.ndarray, view: Views) -> tuple[np.
     radius = np.where(np.isnan(on_face), np.minimum(radius, hull), radius)
     fine = on_sphere(2 * _SHELL_POINTS)
     fine = fine[(fine[:, 2] < _BACK) & np.isnan(face(fine))]
-    distance, near = cKDTree(coarse).query(fine, k=5)
+    distance, near = KDTree(coarse).query(fine, k=5)
     share = 1 / (distance + 1e-3)
     reach = (radius[near] * share).sum(1) / share.sum(1)
     points = _CENTRE + fine * reach[:, None]
@@ -199,7 +200,7 @@ def _skull_radius(points: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Distance of a head's outermost points from the middle by direction."""
     offset = points - _CENTRE
     radius = np.linalg.norm(offset, axis=-1)
-    tree = cKDTree(offset / radius[:, None])
+    tree = KDTree(offset / radius[:, None])
     return lambda directions: radius[tree.query(directions, k=6)[1]].max(1)
 
 
@@ -213,9 +214,9 @@ def _flat(directions: np.ndarray) -> np.ndarray:  # [P, 2]
 def _smoothest(directions: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Radii that bend least while keeping to weighted targets: a sparse linear system on the neighbour graph."""
     count, neighbours = len(directions), 6
-    _, near = cKDTree(directions).query(directions, k=neighbours + 1)
+    _, near = KDTree(directions).query(directions, k=neighbours + 1)
     rows = np.repeat(np.arange(count), neighbours)
     graph = sparse.csr_matrix((np.full(rows.size, 1 / neighbours), (rows, near[:, 1:].ravel())), (count, count))
     bend = sparse.identity(count) - graph
     system = bend.T @ bend * 4.0 + sparse.diags(weight)
-    return spsolve(system.tocsc(), weight * target)
+    return np.asarray(spsolve(system.tocsc(), weight * target))

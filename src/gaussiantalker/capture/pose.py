@@ -88,7 +88,7 @@ def place_shape(given: Motion, landmarks: np.ndarray, found: np.ndarray, mesh: F
     solver.complete(rounds=8)
     weight = mesh.rigid + 1e-3
     shape, usual = (v - np.average(v, axis=0, weights=weight) for v in (solver.shape, mesh.vertices))
-    turn, _ = Rotation.align_vectors(usual, shape, weight)
+    turn = Rotation.align_vectors(usual, shape, weight)[0]
     solver.shape = turn.apply(solver.shape)
     rotations = given.rotations @ turn.as_matrix().T
     index, seen = np.arange(len(found)), np.flatnonzero(found)

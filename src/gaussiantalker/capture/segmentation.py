@@ -43,6 +43,7 @@ class Parser(Protocol):
 
     def scores(self, picture: np.ndarray) -> Tensor:
         """Log scores [4, h, w] of background, head, neck and torso in uint8 [H, W, 3]."""
+        ...
 
 
 def segment(frames: Path, target: Path, parser: Parser, progress: Progress, joins: Sequence[int] = ()) -> dict:

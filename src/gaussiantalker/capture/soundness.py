@@ -24,7 +24,7 @@ class Rule:
     high: float = np.inf
 
 
-SHARE = {"low": -1e-4, "high": 1 + 1e-4}
+SHARE: dict[str, Any] = {"low": -1e-4, "high": 1 + 1e-4}
 RULES = {
     "landmarks": Rule(("N", 478, 2)),
     "found": Rule(("N",), "b"),

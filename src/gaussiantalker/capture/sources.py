@@ -26,24 +26,31 @@ class Source(Protocol):
     @property
     def name(self) -> str:
         """What people call it."""
+        ...
 
     def content(self) -> str:
         """A digest of the pictures: the same for the same film, wherever it lies, and for no other."""
+        ...
 
     def identity(self) -> dict[str, Any]:
         """Settings that change when anything that is read does."""
+        ...
 
     def annotations(self) -> dict[str, Any]:
         """The same, of poses and masks that come along."""
+        ...
 
     def ingest(self, out: Path, size: int, parser: str, progress: Progress) -> dict[str, Any]:
         """Writes frames.npy, landmarks.npy, faces.npz and, if there is sound, audio.wav."""
+        ...
 
     def track(self, out: Path, size: int, ingested: dict[str, Any], progress: Progress) -> dict[str, Any]:
         """Writes tracking.npz."""
+        ...
 
     def label(self, out: Path, ingested: dict[str, Any], parser: str, progress: Progress) -> dict[str, Any]:
         """Writes labels.npy, with one of `PARSERS` where the source brings no masks."""
+        ...
 
 
 def open_source(paths: str | Path | Sequence[str | Path]) -> Source:

@@ -53,6 +53,11 @@ class Stage:
         return None if rate is None or self.ended is not None else max(self.total - self.done, 0) / rate
 
     @property
+    def took(self) -> float | None:
+        """Seconds, once it has ended."""
+        return None if self.ended is None else self.ended - self.began
+
+    @property
     def count(self) -> str:
         return f"{self.done:,}/{self.total:,}" if self.total else f"{self.done:,}"
 
@@ -99,6 +104,15 @@ class _Stages:
             self.stages[-1].ended = self.clock()
             self.finished(self.stages[-1])
 
+    def began(self, stage: Stage) -> None:
+        """A stage has begun."""
+
+    def moved(self, stage: Stage) -> None:
+        """A stage has gone on."""
+
+    def finished(self, stage: Stage) -> None:
+        """A stage has ended."""
+
 
 class LiveProgress(_Stages):
     """A table that redraws itself in a terminal.
@@ -133,8 +147,8 @@ class LiveProgress(_Stages):
         table.add_column("")
         for stage in self.stages:
             rate = "" if stage.rate is None else f"{stage.rate:.1f}"
-            took = stage.ended is not None
-            left = f"took {duration(stage.ended - stage.began)}" if took else duration(stage.seconds_left)
+            took = stage.took is not None
+            left = f"took {duration(stage.took)}" if took else duration(stage.seconds_left)
             shown = [stage.shown(key) for key in COLUMNS]
             table.add_row(stage.name, stage.count, rate, *shown, left, stage.others, style="dim" if took else "default")
         return table
@@ -157,7 +171,7 @@ class LineProgress(_Stages):
             self.note(self._line(stage) + ("" if left is None else f", {duration(left)} left"))
 
     def finished(self, stage: Stage) -> None:
-        self.note(f"{self._line(stage)}, took {duration(stage.ended - stage.began)}")
+        self.note(f"{self._line(stage)}, took {duration(stage.took)}")
 
     def _line(self, stage: Stage) -> str:
         parts = [f"{stage.name}: {stage.count}"]

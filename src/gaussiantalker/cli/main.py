@@ -68,7 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # A terminal without Unicode shall show a question mark, not a traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # without Unicode a question mark, no traceback
     verb = read(arguments or ["--help"])
     keep_memory()
     try:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 12, 34
 _RIBBON = 16  # height of the row of phones
 _STEPS = np.array([1.0, 2.0, 5.0])
 _NARROWEST = 6  # pixels a letter of a phone's name needs
-Scale = Callable[[np.ndarray | float], np.ndarray | float]
+Scale = Callable[[Any], Any]  # of an array, or of one number
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,15 @@ def chart(x: np.ndarray, lines: Sequence[Line], x_label: str, y_label: str, soun
     high = high if high - low > 1e-9 * max(1.0, abs(low), abs(high)) else low + 1.0
     right = float(x[-1]) if x[-1] > x[0] else float(x[0]) + 1.0
     right = right if sound is None else sound.seconds
-    ribbon = _RIBBON if sound is not None and sound.phones else 0
-    width = WIDTH if not ribbon else max(WIDTH, round(sound.seconds * PIXELS_PER_SECOND))
+    width, ribbon = WIDTH, 0
+    if sound is not None and sound.phones:
+        width, ribbon = max(WIDTH, round(sound.seconds * PIXELS_PER_SECOND)), _RIBBON
     floor = HEIGHT - _BOTTOM - ribbon
 
-    def across(value: np.ndarray | float) -> np.ndarray | float:
+    def across(value: Any) -> Any:
         return _LEFT + (value - x[0]) / (right - x[0]) * (width - _LEFT - _RIGHT)
 
-    def down(value: np.ndarray | float) -> np.ndarray | float:
+    def down(value: Any) -> Any:
         return floor - (value - low) / (high - low) * (floor - _TOP)
 
     parts = [] if sound is None else _sound(sound, x, across, width, floor)
@@ -72,7 +74,7 @@ def histogram(values: np.ndarray, marks: Sequence[tuple[str, float, str]], x_lab
     high = max(float(np.percentile(values, 99)), *places) * 1.05
     counts, edges = np.histogram(np.minimum(values, high), bins=48, range=(0.0, high))
 
-    def across(value: np.ndarray | float) -> np.ndarray | float:
+    def across(value: Any) -> Any:
         return _LEFT + value / high * (WIDTH - _LEFT - _RIGHT)
 
     floor, step = HEIGHT - _BOTTOM, (HEIGHT - _BOTTOM - _TOP) / counts.max()

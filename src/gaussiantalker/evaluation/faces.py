@@ -18,8 +18,11 @@ BLENDSHAPES = len(NAMES)
 
 
 class Face(Protocol):
-    points: np.ndarray  # [478, 3] px
-    blendshapes: np.ndarray  # [52]
+    @property
+    def points(self) -> np.ndarray: ...  # [478, 3] px
+
+    @property
+    def blendshapes(self) -> np.ndarray: ...  # [52]
 
 
 class Detector(Protocol):

@@ -20,7 +20,8 @@ from gaussiantalker.speaking import Avatar
 from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME
 
 EVERY_FRAME = 1_000_000
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 Owner = TypeVar("Owner", bound="Reference | Rendering")
 
 

@@ -1,6 +1,7 @@
 """What goes on inside an avatar, as pictures: where it listens to what, and what its feature planes hold."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,7 +61,8 @@ def plane_pictures(talker: Talker) -> list[tuple[str, np.ndarray]]:
     Gaussian reads are dim.
     """
     pictures = []
-    means, low, high = (part.cpu() for part in (talker.raw["means"], talker.triplane.low, talker.triplane.high))
+    encoding: Any = talker.triplane
+    means, low, high = (part.cpu() for part in (talker.raw["means"], encoding.low, encoding.high))
     unit = ((means - low) / (high - low)).clamp(0, 1)
     for title, planes in _levels(talker):
         for plane, (axes, name) in zip(planes, zip(AXES, PLANES, strict=True), strict=True):
@@ -82,7 +84,8 @@ def _levels(talker: Talker) -> list[tuple[str, Tensor]]:
 
 def _sampled(talker: Talker) -> Tensor:
     """What a hash triplane says on a grid in each of its planes: [3, R, R, C]."""
-    low, high = talker.triplane.low, talker.triplane.high
+    encoding: Any = talker.triplane
+    low, high = encoding.low, encoding.high
     ticks = torch.linspace(0, 1, TEXELS)
     second, first = torch.meshgrid(ticks, ticks, indexing="ij")
     planes = []

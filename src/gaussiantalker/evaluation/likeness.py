@@ -24,7 +24,7 @@ def _csim(rendering: Rendering) -> Score:
         return identity.embedding(pictures[k], track.points[k])
 
     values, truth = [], rendering.reference
-    for k in both:
+    for k in map(int, both):
         true = embedding(truth.images, truth.track, k)
         values.append(float(true @ embedding(rendering.images, rendering.track, k)))
         rendering.progress.update(len(values))

@@ -5,14 +5,14 @@ from functools import partial
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.evaluation.held_out import Rendering, shared
 from gaussiantalker.evaluation.metric import Metric
-from gaussiantalker.evaluation.record import NotMeasured, Score
+from gaussiantalker.evaluation.record import Better, NotMeasured, Score, given
 from gaussiantalker.evaluation.syncnet import SyncScore
 
 
 @shared
 def _sync_scores(rendering: Rendering) -> tuple[SyncScore, SyncScore]:
     """The true video's and the render's."""
-    net, truth = rendering.inputs.syncnet, rendering.reference
+    net, truth = given(rendering.inputs.syncnet), rendering.reference
     rendering.progress.stage("SyncNet", 2)
     try:
         true = net.score(truth.images, truth.track, truth.audio)
@@ -27,20 +27,13 @@ def _lse(rendering: Rendering, name: str) -> Score:
     return Score(render, len(rendering), f"the true video scores {truth:.3g}")
 
 
-METRICS = tuple(
-    Metric(
-        key,
-        label,
-        partial(_lse, name=name),
-        unit,
-        better,
-        "mouth",
-        "SyncNet v2, face boxes from the landmarker",
-        "syncnet",
-    )
-    for key, label, name, unit, better in (
-        ("lse_c", "LSE-C", "confidence", "", "higher"),
-        ("lse_d", "LSE-D", "distance", "", "lower"),
-        ("lse_offset", "LSE offset", "offset", "frames", ""),
-    )
+def _metric(key: str, label: str, name: str, unit: str, better: Better) -> Metric:
+    measure = partial(_lse, name=name)
+    return Metric(key, label, measure, unit, better, "mouth", "SyncNet v2, face boxes from the landmarker", "syncnet")
+
+
+METRICS = (
+    _metric("lse_c", "LSE-C", "confidence", "", "higher"),
+    _metric("lse_d", "LSE-D", "distance", "", "lower"),
+    _metric("lse_offset", "LSE offset", "offset", "frames", ""),
 )

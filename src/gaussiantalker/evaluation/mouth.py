@@ -11,7 +11,7 @@ from gaussiantalker.evaluation.faces import mouth_distance, track
 from gaussiantalker.evaluation.held_out import Reference, Rendering, shared
 from gaussiantalker.evaluation.metric import Metric
 from gaussiantalker.evaluation.phones import SHUT, Closures, Transcript, closure, closures, recognised, widest
-from gaussiantalker.evaluation.record import NotMeasured, Score
+from gaussiantalker.evaluation.record import Better, NotMeasured, Score, given
 from gaussiantalker.evaluation.sync import FEWEST, Expectation, correlation, lag, silence_ratio
 from gaussiantalker.timing import SAMPLE_RATE, SAMPLES_PER_FRAME, frame_count
 
@@ -71,12 +71,12 @@ def rendered_speech(rendering: Rendering) -> Speech:
 @shared
 def other_speech(rendering: Rendering) -> Speech:
     """The avatar's mouth under sound that is in neither part of the capture."""
-    audio, progress = rendering.inputs.audio, rendering.progress
+    audio, progress = given(rendering.inputs.audio), rendering.progress
     progress.stage("speaking other audio", frame_count(len(audio)))
 
     def pictures() -> Iterator[np.ndarray]:
         for frame in rendering.avatar.speak(audio):
-            yield frame.image
+            yield given(frame.image)
             progress.update(frame.index + 1)
 
     opening = track(pictures(), rendering.reference.detector()).lip_opening
@@ -105,7 +105,7 @@ def _openings(rendering: Rendering) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _exact(rendering: Rendering) -> tuple[np.ndarray, np.ndarray]:
-    return rendering.track.lip_opening, rendering.reference.lip_mm
+    return rendering.track.lip_opening, given(rendering.reference.lip_mm)
 
 
 def _blinks(rendering: Rendering) -> tuple[np.ndarray, np.ndarray]:
@@ -120,12 +120,20 @@ def lip_range(opening: np.ndarray, reference: np.ndarray) -> Score:
     return Score(float(opening[both].std() / reference[both].std()), int(both.sum()))
 
 
-def _distance(rendering: Rendering, relative: bool = False) -> Score:
-    truth, found = rendering.reference.track, rendering.found
+def _distance(rendering: Rendering) -> Score:
+    return _over_faces(rendering, mouth_distance(rendering.reference.track, rendering.track))
+
+
+def _relative_distance(rendering: Rendering) -> Score:
+    truth = rendering.reference.track
+    return _over_faces(rendering, mouth_distance(truth, rendering.track) / truth.unit * 100)
+
+
+def _over_faces(rendering: Rendering, values: np.ndarray) -> Score:
+    """Mean over the frames with a face in both."""
+    found = rendering.found
     if not found.any():
         raise NotMeasured("no frame has a face in both")
-    distance = mouth_distance(truth, rendering.track)
-    values = distance / truth.unit * 100 if relative else distance
     return Score(float(values[found].mean()), int(found.sum()))
 
 
@@ -183,6 +191,12 @@ def _origin(said: Speech) -> str:
     return f"phones are guesses by {said.transcript.source}: {GUESSES}" if said.transcript.guessed else ""
 
 
+def _of_lips(
+    key: str, label: str, measure: Callable[[Rendering], Score], unit: str, better: Better, needs: str = ""
+) -> Metric:
+    return Metric(key, label, measure, unit, better, LIPS, TRACKER, needs)
+
+
 def _speech_metrics(prefix: str, where: str, of: Callable[[Rendering], Speech], need: str, judge: str) -> list[Metric]:
     """The metrics that need no true picture, of speech that needs `need`; F1 and AUC need `judge` as well."""
 
@@ -190,53 +204,34 @@ def _speech_metrics(prefix: str, where: str, of: Callable[[Rendering], Speech], 
         said = of(rendering)
         return said.opening, said.expected
 
+    def metric(
+        key: str, label: str, measure: Callable[[Rendering], Score], unit: str, better: Better, needs: str = need
+    ) -> Metric:
+        return _of_lips(f"{prefix}{key}", f"{label}, {where}", measure, unit, better, needs)
+
     in_speech, in_vowels = "of that in speech", "of that in open vowels"
-    rows = (
-        ("sync_correlation", "Sync score", partial(_correlation, pair=expected), "r", "higher", need),
-        ("sync_lag", "Sync score, lag", partial(_lag, pair=expected), "ms", "", need),
-        ("silence_motion", "Mouth motion in silence", partial(_silence, of=of, index=0), in_speech, "lower", need),
-        ("silence_opening", "Mouth opening in silence", partial(_silence, of=of, index=1), in_speech, "lower", need),
-        ("closure", "Mouth opening in b, m, p", partial(_closure, of=of, index=0), in_vowels, "lower", need),
-        ("pause_opening", "Mouth opening in pauses", partial(_closure, of=of, index=1), in_vowels, "lower", need),
-        ("closure_f1", "Closures in b, m, p, F1", partial(_f1, of=of), "", "higher", judge),
-        ("closure_auc", "Shut frames of speech, AUC", partial(_auc, of=of), "", "higher", judge),
-    )
     return [
-        Metric(f"{prefix}{key}", f"{label}, {where}", measure, unit, better, LIPS, TRACKER, needs)
-        for key, label, measure, unit, better, needs in rows
+        metric("sync_correlation", "Sync score", partial(_correlation, pair=expected), "r", "higher"),
+        metric("sync_lag", "Sync score, lag", partial(_lag, pair=expected), "ms", ""),
+        metric("silence_motion", "Mouth motion in silence", partial(_silence, of=of, index=0), in_speech, "lower"),
+        metric("silence_opening", "Mouth opening in silence", partial(_silence, of=of, index=1), in_speech, "lower"),
+        metric("closure", "Mouth opening in b, m, p", partial(_closure, of=of, index=0), in_vowels, "lower"),
+        metric("pause_opening", "Mouth opening in pauses", partial(_closure, of=of, index=1), in_vowels, "lower"),
+        metric("closure_f1", "Closures in b, m, p, F1", partial(_f1, of=of), "", "higher", judge),
+        metric("closure_auc", "Shut frames of speech, AUC", partial(_auc, of=of), "", "higher", judge),
     ]
 
 
+_TRUE, _EXACT = "Lip opening against the true video's", "Lip opening against the exact one"
 METRICS = (
     Metric("faces_missed", "Frames without a detected face", _missed, "frames", "lower", "", TRACKER),
     Metric("lmd", "LMD", _distance, "px", "lower", POINTS, TRACKER),
-    Metric(
-        "lmd_relative",
-        "LMD over inter-ocular distance",
-        partial(_distance, relative=True),
-        "%",
-        "lower",
-        POINTS,
-        TRACKER,
-    ),
-    *(
-        Metric(key, f"Lip opening against {against}", partial(measure, pair=pair), unit, better, LIPS, TRACKER, need)
-        for key, against, measure, pair, unit, better, need in (
-            ("lip_correlation", "the true video's", _correlation, _openings, "r", "higher", ""),
-            ("lip_lag", "the true video's, lag", _lag, _openings, "ms", "", ""),
-            ("lip_exact_correlation", "the exact one", _correlation, _exact, "r", "higher", "truth"),
-            ("lip_exact_lag", "the exact one, lag", _lag, _exact, "ms", "", "truth"),
-        )
-    ),
-    Metric(
-        "lip_range",
-        "Range of the lip opening",
-        lambda rendering: lip_range(*_openings(rendering)),
-        "of the true video's",
-        "",
-        LIPS,
-        TRACKER,
-    ),
+    Metric("lmd_relative", "LMD over inter-ocular distance", _relative_distance, "%", "lower", POINTS, TRACKER),
+    _of_lips("lip_correlation", _TRUE, partial(_correlation, pair=_openings), "r", "higher"),
+    _of_lips("lip_lag", f"{_TRUE}, lag", partial(_lag, pair=_openings), "ms", ""),
+    _of_lips("lip_exact_correlation", _EXACT, partial(_correlation, pair=_exact), "r", "higher", "truth"),
+    _of_lips("lip_exact_lag", f"{_EXACT}, lag", partial(_lag, pair=_exact), "ms", "", "truth"),
+    _of_lips("lip_range", "Range of the lip opening", lambda it: lip_range(*_openings(it)), "of the true video's", ""),
     Metric(
         "blink_correlation",
         "Blinks against the true video's",
@@ -247,6 +242,6 @@ METRICS = (
         TRACKER,
     ),
     *_speech_metrics("", "held-out speech", rendered_speech, "", ""),
-    *_speech_metrics("true_", "the true video", lambda rendering: held_out_speech(rendering.reference), "", "truth"),
+    *_speech_metrics("true_", "the true video", lambda it: held_out_speech(it.reference), "", "truth"),
     *_speech_metrics("driven_", "other audio", other_speech, "audio", "audio"),
 )

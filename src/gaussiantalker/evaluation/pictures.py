@@ -60,8 +60,8 @@ def steadiness(rendering: Rendering) -> np.ndarray:
     rendering.progress.stage("flicker and seam", len(pairs))
     for done, k in enumerate(pairs):
         both = truth.images[k : k + 2], rendering.images[k : k + 2]
-        motion, head = stability.flow(*both[0]), truth.labels[k + 1] == HEAD
-        flickers = [stability.flicker(*pictures, motion, head) for pictures in both]
+        motion, head = stability.flow(both[0][0], both[0][1]), truth.labels[k + 1] == HEAD
+        flickers = [stability.flicker(pictures[0], pictures[1], motion, head) for pictures in both]
         rows.append([*flickers, *(stability.seam(pictures[0], truth.labels[k]) for pictures in both)])
         rendering.progress.update(done + 1)
     return np.array(rows)

@@ -26,7 +26,7 @@ def ssim(a: np.ndarray, b: np.ndarray, masks: dict[str, np.ndarray | None]) -> d
     Window 11 x 11, Gaussian of sigma 1.5, C1 = .01^2, C2 = .03^2, mean over the three channels. A border of 5 pixels,
     where the window is not whole, never counts. The mask None is the whole frame; NaN for an empty mask.
     """
-    _, similarity = structural_similarity(
+    similarity = structural_similarity(
         a.astype(np.float32) / 255,
         b.astype(np.float32) / 255,
         channel_axis=2,
@@ -35,7 +35,7 @@ def ssim(a: np.ndarray, b: np.ndarray, masks: dict[str, np.ndarray | None]) -> d
         sigma=1.5,
         use_sample_covariance=False,
         full=True,
-    )
+    )[1]
     inside = np.s_[_SSIM_BORDER:-_SSIM_BORDER, _SSIM_BORDER:-_SSIM_BORDER]
     per_pixel = similarity.mean(axis=2)[inside]
     values = {name: per_pixel if mask is None else per_pixel[mask[inside]] for name, mask in masks.items()}

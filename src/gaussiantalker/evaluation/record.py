@@ -3,12 +3,13 @@
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import read_json
 
 Better = Literal["higher", "lower", ""]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Measured:
         if self.value is None and not self.note:
             raise ValueError(f"{self.label} was not measured, and the reason is missing")
 
-    def as_json(self) -> dict[str, str | int | float | None]:
+    def as_json(self) -> dict[str, Any]:
         return asdict(self) | {"measured": self.value is not None}
 
     def __str__(self) -> str:
@@ -53,6 +54,13 @@ class Score(NamedTuple):
     value: float
     n: int = 0
     note: str = ""
+
+
+def given(value: T | None) -> T:
+    """What must be there for a number. Raises NotMeasured where it is not."""
+    if value is None:
+        raise NotMeasured("what it needs is not there")
+    return value
 
 
 def shown(value: float, significant: int = 4) -> str:

@@ -33,7 +33,7 @@ def seam(picture: np.ndarray, labels: np.ndarray) -> float:
     """
     width = max(1, round(_SEAM_WIDTH * labels.shape[0]))
     head, below = labels == HEAD, (labels == NECK) | (labels == TORSO)
-    band = binary_dilation(head, iterations=width) & binary_dilation(below, iterations=width)
+    band = np.logical_and(*(binary_dilation(part, iterations=width) for part in (head, below)))
     gradient = np.hypot(*np.gradient(luma(picture) * 255))[band]
     return float(gradient.mean()) if gradient.size else float("nan")
 

@@ -31,8 +31,9 @@ def lag(late: np.ndarray, reference: np.ndarray, max_lag: int = MAX_LAG) -> floa
     n = len(reference)
     if n < max_lag + FEWEST:
         return None
-    values = [correlation(late[max(s, 0) : n + min(s, 0)], reference[max(-s, 0) : n - max(s, 0)]) for s in shifts]
-    if any(value is None for value in values):
+    found = (correlation(late[max(s, 0) : n + min(s, 0)], reference[max(-s, 0) : n - max(s, 0)]) for s in shifts)
+    values = [value for value in found if value is not None]
+    if len(values) < len(shifts):
         return None
     best = int(np.argmax(values))
     if best in (0, len(shifts) - 1) or values[best] < LEAST_PEAK:

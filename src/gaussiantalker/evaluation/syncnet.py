@@ -171,7 +171,8 @@ def mfcc(samples: np.ndarray) -> np.ndarray:  # [T, 13], 100 rows a second
     windows = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::_HOP][:count]
     power = np.square(np.abs(np.fft.rfft(windows, _TRANSFORM))) / _TRANSFORM
     energy = np.maximum(power.sum(axis=1), _SMALLEST)
-    cepstra = dct(np.log(np.maximum(power @ _triangles().T, _SMALLEST)), type=2, norm="ortho")[:, :_CEPSTRA]
+    bands = np.log(np.maximum(power @ _triangles().T, _SMALLEST))
+    cepstra = np.asarray(dct(bands, type=2, norm="ortho"))[:, :_CEPSTRA]
     cepstra *= 1 + _LIFTER / 2 * np.sin(np.pi * np.arange(_CEPSTRA) / _LIFTER)
     cepstra[:, 0] = np.log(energy)
     return cepstra

@@ -5,15 +5,15 @@ from functools import partial
 from gaussiantalker.evaluation.action_units import intensities, unit_error
 from gaussiantalker.evaluation.held_out import Rendering
 from gaussiantalker.evaluation.metric import Metric
-from gaussiantalker.evaluation.record import NotMeasured, Score
+from gaussiantalker.evaluation.record import NotMeasured, Score, given
 
 PARTS = ("lower", "upper")
 _PROXY = "expression scores stand in for OpenFace's action units: not comparable with the papers' AUE"
 
 
 def _aue(rendering: Rendering, parts: tuple[str, ...]) -> Score:
-    truth, render = rendering.inputs.openface.truth, rendering.inputs.openface.render
-    return Score(sum(unit_error(truth[part], render[part]) for part in parts), len(render["lower"]))
+    seen = given(rendering.inputs.openface)
+    return Score(sum(unit_error(seen.truth[part], seen.render[part]) for part in parts), len(seen.render["lower"]))
 
 
 def _proxy(rendering: Rendering, part: str) -> Score:

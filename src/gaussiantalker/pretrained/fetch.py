@@ -164,8 +164,12 @@ def _member(archive: Path, name: str) -> Iterator[IO[bytes]]:
         with zipfile.ZipFile(archive) as opened, opened.open(name) as source:
             yield source
     else:
-        with tarfile.open(archive) as opened, opened.extractfile(name) as source:
-            yield source
+        with tarfile.open(archive) as opened:
+            source = opened.extractfile(name)
+            if source is None:
+                raise KeyError(f"{name} is no file in {archive}")
+            with source:
+                yield source
 
 
 def _keep(source: IO[bytes], model: Model, target: Path) -> None:

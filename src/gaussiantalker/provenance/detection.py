@@ -87,7 +87,7 @@ def _threshold() -> float:
 
 
 def _residual(picture: np.ndarray) -> np.ndarray:
-    luma = picture.astype(np.float32) @ np.float32([0.299, 0.587, 0.114])
+    luma = picture.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
     detail = luma - uniform_filter(luma, NEAR)
     usual = np.sqrt(np.maximum(uniform_filter(detail**2, NEAR), 0)) + LEAST
     return np.clip(detail / usual, -MOST, MOST)

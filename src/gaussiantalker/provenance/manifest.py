@@ -56,7 +56,7 @@ def credentials(certificate: Path | None = None, key: Path | None = None) -> Cre
     """
     if (certificate is None) != (key is None):
         raise GaussianTalkerError("A certificate and its private key belong together: give both.")
-    if certificate is None:
+    if certificate is None or key is None:
         folder = _own_folder()
         certificate, key = folder / "certificate.pem", folder / "key.pem"
         if not (certificate.is_file() and key.is_file()):

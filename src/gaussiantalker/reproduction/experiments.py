@@ -155,6 +155,8 @@ class Experiments:
 
     def avatar(self, row: Row, seed: int) -> Path:
         """The folder of the row's avatar, trained unless it is there already."""
+        if row.method is None:
+            raise ValueError(f"{row.title} is known from its paper alone.")
         plan, progress = schedule_of(row, self.plan), self.reference.progress
         whole = self.out / f"{row.method.replace('/', '-')}-{plan.name}-seed{seed}"
         steps = [_steps(plan, share) for share in milestones(row.method, row.canonical)]

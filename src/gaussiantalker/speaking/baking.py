@@ -143,7 +143,8 @@ def _motions(talker: Talker, situations: Situations, progress: Progress) -> Iter
                 tokens = talker.conditions(drive)
             parts.append((motion(talker, tokens, drive.viewmats), tokens))
             progress.update(chunk * CHUNK + start + FRAMES)
-        yield tuple(torch.cat(part) for part in zip(*parts, strict=True))
+        moves, tokens = (torch.cat(part) for part in zip(*parts, strict=True))
+        yield moves, tokens
 
 
 @torch.inference_mode()

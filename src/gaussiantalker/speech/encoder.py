@@ -21,6 +21,7 @@ class Stage(Protocol):
 
     def push(self, samples: np.ndarray) -> np.ndarray:
         """The rows [k, channels] that these samples complete."""
+        ...
 
 
 class FeatureStream:

@@ -86,7 +86,7 @@ def _phone_row(phones: Sequence[Phone], width: int, seconds: float) -> np.ndarra
 
 def _pastels(count: int) -> list[tuple[int, int, int]]:
     turns = 2 * np.pi * (np.arange(count)[:, None] / count + np.array([0, 1, 2]) / 3)
-    return [tuple(int(value) for value in row) for row in 190 + 60 * np.cos(turns)]
+    return [(int(red), int(green), int(blue)) for red, green, blue in 190 + 60 * np.cos(turns)]
 
 
 def _columns(rows: np.ndarray, width: int) -> np.ndarray:

@@ -76,7 +76,7 @@ class Gate:
         margin = _STAY if self._open else _OPEN
         self._open = bool(np.any((level > floor + margin) & (level > quietest)))
         self._ahead.append(self._open)
-        if len(self._ahead) < self._ahead.maxlen:
+        if len(self._ahead) < (self._ahead.maxlen or 0):
             return None
         self._since = 0 if self._ahead[0] else self._since + 1
         coming = list(self._ahead)[: _EARLY + 1] if self._silent else self._ahead

@@ -53,6 +53,8 @@ class Layer(nn.Module):
 class WhisperNet(nn.Module):
     """Log-mel blocks [B, 80, 2T] to hidden states [B, T, C], with the names of CTranslate2's tensors."""
 
+    positions: Tensor  # [P, channels]
+
     def __init__(self, channels: int = 384, heads: int = 6, layers: int = 4, positions: int = 1500) -> None:
         super().__init__()
         self.conv1 = nn.Conv1d(80, channels, 3, padding=1)

@@ -12,18 +12,18 @@ with `info` from `rasterize`. `params` hold the fields of `Gaussians` by name, a
 so nothing else may keep them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter
+from torch.nn import Parameter, ParameterDict
 from torch.optim import Optimizer
 
 from gaussiantalker.splatting.reference import rotation_matrices
 
-Params = dict[str, Parameter]
-Optimizers = dict[str, Optimizer]
+Params = MutableMapping[str, Parameter] | ParameterDict
+Optimizers = Mapping[str, Optimizer]
 
 
 @dataclass(frozen=True)

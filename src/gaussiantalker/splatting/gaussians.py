@@ -57,14 +57,14 @@ class Gaussians:
 
         (Kerbl et al. 2023, section 5.1; GaussianTalker starts the same way from the tracked head's vertices.)
         """
-        from scipy.spatial import cKDTree  # a quarter of a second that those who only load Gaussians are spared
+        from scipy.spatial import KDTree  # a quarter of a second that those who only load Gaussians are spared
 
         points = np.asarray(points, dtype=np.float64)
         count = len(points)
         neighbours = min(3, count - 1)
         squared = np.zeros(count)
         if neighbours > 0:
-            squared = (cKDTree(points).query(points, k=neighbours + 1)[0][:, 1:] ** 2).mean(1)
+            squared = (KDTree(points).query(points, k=neighbours + 1)[0][:, 1:] ** 2).mean(1)
         log_scale = np.log(np.sqrt(np.maximum(squared, _MIN_SQUARED_DISTANCE)))
         sh = torch.zeros(count, (sh_degree + 1) ** 2, 3)
         if colors is not None:

@@ -86,7 +86,7 @@ def _from_rows(rows: np.ndarray) -> Gaussians:
     def columns(*names: str) -> torch.Tensor:
         return torch.from_numpy(np.stack([rows[name].astype(np.float32) for name in names], -1))
 
-    rest = sum(name.startswith("f_rest_") for name in rows.dtype.names)
+    rest = sum(name.startswith("f_rest_") for name in rows.dtype.names or ())
     sh = columns("f_dc_0", "f_dc_1", "f_dc_2")[:, None]
     if rest:
         higher = columns(*(f"f_rest_{i}" for i in range(rest)))

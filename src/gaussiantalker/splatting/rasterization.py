@@ -1,6 +1,6 @@
 """One interface to four rasterizers."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -49,7 +49,7 @@ def rasterize(
     count = means.shape[-2]
     spread = [_per_frame(name, tensor, dims, count, frames) for name, (tensor, dims) in attributes.items()]
     _check(spread[-1], sh_degree, width, height, near_plane)
-    options = {"sh_degree": sh_degree, "near_plane": near_plane, "far_plane": far_plane, "eps2d": eps2d}
+    options: dict[str, Any] = {"sh_degree": sh_degree, "near_plane": near_plane, "far_plane": far_plane, "eps2d": eps2d}
     options["backgrounds"] = _background(backgrounds, frames, width, height)
     name = backend or _backend_for(means)
     if name == "triton":

@@ -75,7 +75,7 @@ class _Ssim(torch.autograd.Function):
         from gaussiantalker.kernels.threads import pool
         from gaussiantalker.splatting import ssim_kernel
 
-        gradients = [None, None]
+        gradients: list[Tensor | None] = [None, None]
         for k in range(2):
             if ctx.needs_input_grad[k]:
                 pixels = ctx.saved[k][0].shape[1] * ctx.width

@@ -30,12 +30,11 @@ class CrossAttention(FusionLayer):
         keys = keys * head**-0.5
         query, bias = (part.unflatten(0, (self.heads, head)) for part in (self.query.weight, self.query.bias))
         out = self.out.weight.unflatten(1, (self.heads, head))
-        parts = (
-            torch.einsum("bthe,hed->bhtd", keys, query),
-            torch.einsum("bthe,he->bht", keys, bias),
-            torch.einsum("bthe,dhe->bhtd", values, out),
+        return (
+            torch.einsum("bthe,hed->bhtd", keys, query).flatten(1, 2),
+            torch.einsum("bthe,he->bht", keys, bias).flatten(1, 2),
+            torch.einsum("bthe,dhe->bhtd", values, out).flatten(1, 2),
         )
-        return tuple(part.flatten(1, 2) for part in parts)
 
     def weights(self, z: Tensor, tokens: Tensor) -> Tensor:
         keys, offsets, _ = self.folded(tokens)

@@ -8,7 +8,7 @@ harmonics do to a colour is taken at the frame's own camera, where it is three n
 The file is described in docs/blendshapes.md.
 """
 
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,9 @@ BEYOND = 0.1  # of the span that a coefficient had in baking, by which it may le
 
 class Coefficients(nn.Module):
     """From a frame's tokens [B, tokens, width] to its coefficients [B, K], none far beyond those met in baking."""
+
+    low: Tensor  # [K]
+    high: Tensor  # [K]
 
     def __init__(self, inputs: int, count: int):
         super().__init__()
@@ -62,6 +65,13 @@ class Blendshapes(nn.Module):
     """
 
     sh_degree = 0  # of the splats it makes, whose colours are those for the frame's own camera
+    means: Tensor
+    quats: Tensor
+    log_scales: Tensor
+    opacity_logits: Tensor
+    sh: Tensor
+    bases: Tensor
+    reach: Tensor
 
     def __init__(
         self, rest: Gaussians, moved: tuple[str, ...], bases: Tensor, reach: Tensor, coefficients: Coefficients
@@ -71,7 +81,7 @@ class Blendshapes(nn.Module):
         for name, tensor in (rest.to_dict() | {"bases": bases, "reach": reach}).items():
             self.register_buffer(name, tensor)
         self.coefficients = coefficients
-        self._packed: object = None  # what the kernel has made of the above, once
+        self._packed: Any = None  # what the kernel has made of the above, once
         self._weights: Tensor | None = None  # [K, M * D] the bases as its twin multiplies them, once
 
     @property

@@ -52,6 +52,7 @@ class Token(nn.Module):
 
     shape: tuple[int, ...] | None = None
     """Of its value in a frame; None for a token that reads nothing of its own."""
+    usual: Tensor
 
     def __init__(self, name: str):
         super().__init__()
@@ -133,6 +134,9 @@ class CameraToken(Token):
 
     Numbers that hardly vary are not blown up: none is divided by less than a tenth of the largest deviation.
     """
+
+    mean: Tensor
+    scale: Tensor
 
     def __init__(self, name: str, method: Method, width: int, heard: int):
         super().__init__(name)

@@ -32,6 +32,6 @@ class Drive(NamedTuple):
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Drive":
         conditions = {name: change(value) for name, value in self.conditions.items()}
-        spread = isinstance(self.articulation, Tensor)
-        articulation = change(self.articulation) if spread else self.articulation
+        one = self.articulation
+        articulation = change(one) if isinstance(one, Tensor) else one
         return Drive(conditions, change(self.viewmats), change(self.frames), articulation)

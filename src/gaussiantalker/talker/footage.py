@@ -35,7 +35,8 @@ class Shots(NamedTuple):
 
     def to(self, device: torch.device) -> "Shots":
         """The same with its pictures and drive on a device; boxes stay, being read one by one."""
-        return Shots(*(part.to(device) for part in self[:3]), self.lips, self.eyes, self.drive.to(device))
+        image, plate, head = (part.to(device) for part in (self.image, self.plate, self.head))
+        return Shots(image, plate, head, self.lips, self.eyes, self.drive.to(device))
 
 
 class Footage:

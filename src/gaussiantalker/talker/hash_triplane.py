@@ -16,6 +16,9 @@ class HashTriplane(nn.Module):
     wins. Sizes grow evenly from `coarsest` to `finest` nodes a side.
     """
 
+    low: Tensor  # [3]
+    high: Tensor  # [3]
+
     def __init__(
         self, levels: int, channels: int, coarsest: int, finest: int, table_bits: int, low: Tensor, high: Tensor
     ):

@@ -79,7 +79,9 @@ class Method:
         known = {part.name: getattr(pattern, part.name) for part in fields(cls)}
         if not isinstance(values, dict) or not {"name", "title"} <= set(values) <= set(known):
             raise GaussianTalkerError("These are not the values of a method, or another version's.")
-        given = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        given: dict[str, Any] = {}
+        for name, value in values.items():
+            given[name] = tuple(value) if isinstance(value, list) else value
         for name, value in given.items():
             if not _alike(value, known[name]):
                 raise GaussianTalkerError(f"A method's {name} cannot be {value!r}.")

@@ -26,9 +26,8 @@ class Regressors(nn.Module):
         self.last = nn.ModuleDict({name: nn.Linear(width, size) for name, size in outputs.items()})
         nn.init.xavier_uniform_(self.first.weight)
         nn.init.zeros_(self.first.bias)
-        for layer in self.last.values():
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        for weights in self.last.parameters():
+            nn.init.zeros_(weights)
 
     def forward(self, feature: Tensor) -> dict[str, Tensor]:
         """[..., inputs] to {name: [..., size]}."""

@@ -35,6 +35,12 @@ class TorsoField(nn.Module):
     matrix product. Depths never change, so that no two Gaussians ever swap their order.
     """
 
+    pose_mean: Tensor
+    pose_scale: Tensor
+    background: Tensor  # [H, W, 3]
+    K: Tensor
+    top: Tensor
+
     def __init__(self, gaussians: Gaussians, camera: Camera, background: np.ndarray):
         """Gaussians with colours of degree 0 in the camera's own axes; background uint8 [H, W, 3]."""
         super().__init__()

@@ -13,6 +13,9 @@ class Triplane(nn.Module):
     Planes are stored channels-last, `[3, R, R, channels]`, which is what the CPU kernel reads in one go.
     """
 
+    low: Tensor  # [3]
+    high: Tensor  # [3]
+
     def __init__(self, resolutions: tuple[int, ...], channels: int, low: Tensor, high: Tensor):
         """`low` and `high` [3] bound the space the planes cover; points outside read the border."""
         super().__init__()

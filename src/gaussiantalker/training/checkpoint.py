@@ -1,6 +1,7 @@
 """Training that was stopped goes on exactly where it was: everything that changes, in one file, nothing pickled."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def damaged(path: Path) -> GaussianTalkerError:
     return GaussianTalkerError(f"{path} is damaged: remove it, and run the same command again to start anew.")
 
 
-def optimizer_tensors(optimizers: dict[str, Optimizer]) -> dict[str, Tensor]:
+def optimizer_tensors(optimizers: Mapping[str, Optimizer]) -> dict[str, Tensor]:
     """The moments of all optimizers, named `optimizer/NAME/parameter number/key`."""
     return {
         f"optimizer/{name}/{number}/{key}": torch.as_tensor(value)
@@ -44,7 +45,7 @@ def optimizer_tensors(optimizers: dict[str, Optimizer]) -> dict[str, Tensor]:
     }
 
 
-def restore_optimizers(optimizers: dict[str, Optimizer], tensors: dict[str, Tensor]) -> None:
+def restore_optimizers(optimizers: Mapping[str, Optimizer], tensors: dict[str, Tensor]) -> None:
     """The inverse of `optimizer_tensors`."""
     for name, optimizer in optimizers.items():
         state: dict[int, dict[str, Tensor]] = {}

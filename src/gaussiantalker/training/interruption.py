@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 
 @contextmanager
@@ -18,7 +19,7 @@ def held_back() -> Iterator[Callable[[], None]]:
         return
     noted: list[int] = []
 
-    def note(number: int, frame: object) -> None:
+    def note(number: int, frame: FrameType | None) -> None:
         noted.append(number)
         if len(noted) > 1:
             usual(number, frame)

@@ -18,6 +18,7 @@ class Loss(Protocol):
     def __call__(self, image: Tensor, alpha: Tensor, shots: Shots, step: int, canonical: bool) -> dict[str, Tensor]:
         """Weighted terms, each a number, by name: for rendered pictures [B, H, W, 3] and alpha [B, H, W, 1] of these
         shots at a step of one of the two stages."""
+        ...
 
 
 class PhotometricLoss:

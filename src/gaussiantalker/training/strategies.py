@@ -19,6 +19,7 @@ class Strategy(Protocol):
 
     def initialize_state(self, scene_scale: float = 1.0) -> dict[str, Any]:
         """Tensors, numbers and None by name: they are kept in checkpoints."""
+        ...
 
     def step_pre_backward(self, params: Params, optimizers: Optimizers, state: dict, step: int, info: dict) -> None: ...
 
@@ -28,6 +29,7 @@ class Strategy(Protocol):
 
     def cost(self, opacities: Tensor, scales: Tensor) -> Tensor | None:
         """What is added to the loss for opacities [N] and scales [N, 3]."""
+        ...
 
 
 def _clone_split_prune(schedule: Schedule) -> CloneSplitPrune:

@@ -98,7 +98,7 @@ class Body:
 
 def beside_head(labels: np.ndarray, margin: float) -> np.ndarray:
     """Where labels [H, W] are not the head's nor next to it, bool; `margin` as a share of the picture's side."""
-    return ~ndimage.binary_dilation(labels == HEAD, iterations=max(1, round(margin * labels.shape[1])))
+    return np.logical_not(ndimage.binary_dilation(labels == HEAD, iterations=max(1, round(margin * labels.shape[1]))))
 
 
 def usual_colors(pictures: np.ndarray, masks: np.ndarray) -> np.ndarray:

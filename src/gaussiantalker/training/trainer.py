@@ -311,7 +311,7 @@ class Trainer:
                 return f"the loss's term {name}"
         names = {id(parameter): name for name, parameter in self.talker.named_parameters()}
         for parameter in self._trained():
-            if not parameter.grad.isfinite().all():
+            if parameter.grad is not None and not parameter.grad.isfinite().all():
                 return f"the gradient of {names.get(id(parameter), 'the poses')}"
         return "the picture"
 
