@@ -95,6 +95,7 @@ def test_broken_heads_are_one_sentence(tmp_path: Path) -> None:
         ({"triangles": np.array([[0, 1, 9]])}, "triangles must lie between 0 and 3"),
         ({"regions": np.full(4, 99)}, "regions must lie between 0 and 7"),
         ({"landmarks": np.array([1, 2])}, "eye corners"),
+        ({"landmarks": np.array([[33], [263]])}, "landmarks is"),
         ({"step": np.array(["text"])}, "step must be one number"),
         ({"step": np.array(np.nan)}, "step must be one number"),
         ({"step": np.ones(3)}, "step must be one number"),

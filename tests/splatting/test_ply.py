@@ -78,6 +78,36 @@ def test_what_is_no_ply_of_gaussians_is_refused(tmp_path, kind):
         read_ply(tmp_path / "c.ply")
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"f_rest_3", b"f_test_3"),
+        (b"float scale_1", b"float scale_0"),
+        (b"property float opacity", b"property float"),
+        (b"format binary_little_endian", b"format"),
+        (b"element vertex 4", b"element vertex -1"),
+        (b"element vertex 4", b"element vertex many"),
+        (b"element vertex 4", b"element vertex 99999999999999999999"),
+    ],
+)
+def test_headers_that_make_no_sense_are_refused(tmp_path, old, new):
+    write_ply(tmp_path / "e.ply", some(4, 1))
+    whole = (tmp_path / "e.ply").read_bytes()
+    assert old in whole
+    (tmp_path / "e.ply").write_bytes(whole.replace(old, new))
+    with pytest.raises(GaussianTalkerError, match=r"e\.ply"):
+        read_ply(tmp_path / "e.ply")
+
+
+@pytest.mark.parametrize("name", ["means", "quats", "sh", "opacity_logits", "log_scales"])
+def test_values_that_are_no_numbers_are_refused(tmp_path, name):
+    gaussians = some(4, 1)
+    getattr(gaussians, name).view(-1)[2] = float("nan")
+    write_ply(tmp_path / "f.ply", gaussians)
+    with pytest.raises(GaussianTalkerError, match="not finite"):
+        read_ply(tmp_path / "f.ply")
+
+
 def test_missing_and_cut_files_are_refused(tmp_path):
     with pytest.raises(GaussianTalkerError, match="cannot be read"):
         read_ply(tmp_path / "none.ply")

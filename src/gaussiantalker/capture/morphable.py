@@ -98,6 +98,7 @@ def _check(path: Path, arrays: dict) -> None:
         "regions": (count,),
         "identity": (len(arrays["identity"]), count, 3),
         "expression": (len(arrays["expression_names"]), count, 3),
+        "landmarks": (points,),
         "landmark_vertices": (points, 3),
         "landmark_shares": (points, 3),
     }

@@ -39,7 +39,7 @@ def write_ply(path: str | Path, gaussians: Gaussians) -> None:
 def read_ply(path: str | Path) -> Gaussians:
     """Reads binary PLY files whose vertices hold the layout's properties, in any order and among others.
 
-    Raises GaussianTalkerError when the file is missing, is no such PLY, or ends early.
+    Raises GaussianTalkerError when the file is missing, is no such PLY, ends early, or holds what is not finite.
     """
     path = Path(path)
     try:
@@ -49,10 +49,16 @@ def read_ply(path: str | Path) -> Gaussians:
     header, found, body = data.partition(b"end_header\n")
     if not data.startswith(b"ply") or not found:
         raise GaussianTalkerError(f"{path} is not a PLY file; give one written by a Gaussian splatting program.")
-    kind, count = _vertex_type(path, header.decode("ascii", "replace").splitlines())
-    if len(body) < count * kind.itemsize:
-        raise GaussianTalkerError(f"{path} ends before its {count} Gaussians; copy or export it again.")
-    return _from_rows(np.frombuffer(body, kind, count))
+    try:
+        kind, count = _vertex_type(path, header.decode("ascii", "replace").splitlines())
+        if not 0 <= count * kind.itemsize <= len(body):
+            raise GaussianTalkerError(f"{path} ends before its {count} Gaussians; copy or export it again.")
+        gaussians = _from_rows(np.frombuffer(body[: count * kind.itemsize], kind))
+    except (ValueError, IndexError, RuntimeError) as error:  # properties twice, none, or not one behind the other
+        raise GaussianTalkerError(f"{path} has a header that makes no sense ({error}); export it again.") from None
+    if not all(tensor.isfinite().all() for tensor in gaussians.to_dict().values()):
+        raise GaussianTalkerError(f"{path} holds values that are not finite; export it again.")
+    return gaussians
 
 
 _NUMBERS = {
