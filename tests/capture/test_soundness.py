@@ -107,6 +107,7 @@ def test_pictures_of_another_shape_and_labels_out_of_range(copy: Path) -> None:
         (("stages",), []),
         (("stages", "tracking"), {"files": {}}),
         (("stages", "ingest", "facts", "frames"), "60"),
+        (("stages", "ingest", "facts", "frames"), -1),
         (("stages", "ingest", "facts", "cut"), [[3]]),
         (("stages", "ingest", "facts", "cut"), [[3, 9000]]),
         (("stages", "tracking", "facts", "camera"), None),

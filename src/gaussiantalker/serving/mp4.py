@@ -44,7 +44,9 @@ class LiveMp4:
     def __init__(self, width: int, height: int) -> None:
         self._pipe = Pipe()
         # The head comes after the first packets, which is when the muxer knows by how much AAC is late.
-        options = {"movflags": "delay_moov+default_base_moof", "frag_duration": str(_FRAGMENT), "flush_packets": "1"}
+        # A table of all fragments, for the end that never comes, would grow for ever.
+        flags = "delay_moov+default_base_moof+skip_trailer"
+        options = {"movflags": flags, "frag_duration": str(_FRAGMENT), "flush_packets": "1"}
         self._container = av.open(self._pipe, "w", format="mp4", options=options)
         self._container.metadata["comment"] = SYNTHETIC
         self._video = self._container.add_stream("libx264", rate=FPS)
