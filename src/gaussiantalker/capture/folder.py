@@ -184,6 +184,7 @@ def _frames(path: Path, record: dict[str, Any]) -> int:
     pairs = [tuple(cut) for cut in cuts if isinstance(cut, list)] if isinstance(cuts, list) else []
     edges = [edge for pair in pairs for edge in pair]
     sound = len(pairs) == len(cuts) and all(len(pair) == 2 for pair in pairs) and edges == sorted(edges)
-    if not isinstance(count, int) or count < 1 or not sound or not all(isinstance(k, int) and 0 <= k <= count for k in edges):
+    counted = isinstance(count, int) and count > 0
+    if not counted or not sound or not all(isinstance(k, int) and 0 <= k <= count for k in edges):
         raise GaussianTalkerError(f"{path / RECORD} does not tell frames and cuts; {REMEDY}")
     return count
