@@ -21,6 +21,8 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -34,32 +36,51 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "benchmarks")]
 BLENDSHAPES, BASES = "blendshapes", 48
 QUALITY = 92  # of JPEG: 40 dB and more
 TRACKED = ("landmarks found hidden blink blendshapes lip_opening rotations translations points colors regions").split()
-NOT_NEEDED = ("av", "av.video", "av.video.reformatter", "soxr")  # imported by the package, called by nothing here
+NOT_NEEDED = ("av", "soxr")
 
 
 class Absent(ModuleType):
-    """In the place of a module that is not installed; it has everything, and nothing of it works."""
+    """In the place of what is not installed; it has everything, and nothing of it works."""
 
     def __getattr__(self, name: str) -> "Absent":
         if name.startswith("__"):
             raise AttributeError(name)
         return Absent(name)
 
+    def __or__(self, other: object) -> "Absent":
+        return self
 
-missing = {top for top in ("av", "soxr") if sys.modules.get(top) is None and find_spec(top) is None}
-sys.modules.update({name: Absent(name) for name in NOT_NEEDED if name.partition(".")[0] in missing})
+    __ror__ = __or__
+
+
+class Nothing(MetaPathFinder, Loader):
+    """Imports `Absent` for packages that the project imports and nothing here calls, where they are missing."""
+
+    def __init__(self) -> None:
+        self.missing = {name for name in NOT_NEEDED if sys.modules.get(name) is None and find_spec(name) is None}
+        for name in self.missing:
+            sys.modules.pop(name, None)
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        return ModuleSpec(name, self, is_package=True) if name.partition(".")[0] in self.missing else None
+
+    def create_module(self, spec: ModuleSpec) -> Absent:
+        return Absent(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None: ...
+
+
+sys.meta_path.append(Nothing())
 
 
 class Heard:
-    """The footage's speech features, in the place of a listener."""
+    """What the footage's listener made of its sound, in the listener's place."""
 
-    def __init__(self, rows: np.ndarray):
-        self.rows, self.channels = rows, rows.shape[1]
+    def __init__(self, heard: np.ndarray):
+        self.heard = heard
 
-    def contexts(self, audio: object) -> np.ndarray:
-        from gaussiantalker.speech.windows import contexts_of
-
-        return contexts_of(self.rows)
+    def hear_film(self, audio: object) -> np.ndarray:
+        return self.heard
 
 
 def prepare(options: argparse.Namespace) -> None:
@@ -70,12 +91,12 @@ def prepare(options: argparse.Namespace) -> None:
 
     capture = Capture.load(options.capture)
     training = capture.audio[: capture.train_frames * SAMPLES_PER_FRAME]
-    rows = WindowListener.fit(speech.load(options.encoder), training).rows(capture.audio)
-    write_footage(Path(options.out), capture, rows, options.frames or capture.frames)
+    heard = WindowListener.fit(speech.load(options.encoder), training).hear_film(capture.audio)
+    write_footage(Path(options.out), capture, heard, options.frames or capture.frames)
     sys.stdout.write(f"{options.out}: {Path(options.out).stat().st_size / 2**20:.1f} MiB\n")
 
 
-def write_footage(out: Path, capture, rows: np.ndarray, frames: int) -> None:
+def write_footage(out: Path, capture, heard: np.ndarray, frames: int) -> None:
     """The first frames of a capture in one file: pictures as JPEG, tracking as it is, speech features in half."""
     arrays = {name: np.asarray(getattr(capture.tracking, name)) for name in TRACKED}
     arrays = {name: value[:frames] if len(value) == capture.frames else value for name, value in arrays.items()}
@@ -84,7 +105,7 @@ def write_footage(out: Path, capture, rows: np.ndarray, frames: int) -> None:
         arrays[name] = np.frombuffer(b"".join(parts), np.uint8)
         arrays[f"{name}_sizes"] = np.array([len(part) for part in parts])
     arrays["labels"] = np.asarray(capture.labels[:frames])
-    arrays |= {"rows": rows[: 2 * frames].astype(np.float16), "K": capture.camera.K}
+    arrays |= {"heard": heard[:frames].astype(np.float16), "K": capture.camera.K}
     np.savez_compressed(out, **arrays)
 
 
@@ -126,6 +147,7 @@ class Lent:
         self.results: dict = {}
         with np.load(options.footage) as file:
             arrays = {name: file[name] for name in file.files}
+        arrays["heard"] = arrays["heard"].astype(np.float32)
         for name in ("images", "plates"):
             arrays[name] = _pictures(arrays[name].tobytes(), arrays.pop(f"{name}_sizes"))
         self.arrays = _shrunk(arrays) if self.small else arrays
@@ -221,7 +243,7 @@ def shapes(lent: Lent) -> list[dict]:
     )
     for choice in tried:
         kernels.CHUNK, kernels.THREADS, kernels.GRADIENT_THREADS = choice
-        row = dict(zip(("chunk", "threads", "gradient threads"), choice, strict=True))
+        row = {"chunk, threads, gradient threads": choice}
         rows.append(row | timed_scene(lent, lent.count, lent.size, "triton"))
     kernels.CHUNK, kernels.THREADS, kernels.GRADIENT_THREADS = before
     return rows
@@ -241,7 +263,7 @@ def a_renderer(lent: Lent, method: str):
     start = head(lent.count, lent.sh_degree)
     raw = {"means": start["means"], "quats": start["quats"], "sh": start["colors"]}
     raw |= {"log_scales": start["scales"].log(), "opacity_logits": start["opacities"].logit()}
-    talker = Talker(find_method(method), Gaussians.from_dict(raw), lent.arrays["rows"].shape[1])
+    talker = Talker(find_method(method), Gaussians.from_dict(raw), lent.arrays["heard"].shape[-1])
     view, K = camera(lent.size)
     fixed = Camera(float(K[0, 0, 0]), lent.size / 2, lent.size / 2, lent.size, lent.size)
     dots = Gaussians.from_points(
@@ -254,10 +276,9 @@ def a_renderer(lent: Lent, method: str):
 def drives(lent: Lent, view, frames: int):
     import torch
 
-    from gaussiantalker.speech.windows import contexts_of
     from gaussiantalker.talker import AUDIO, EYE, Drive
 
-    contexts = torch.from_numpy(contexts_of(lent.arrays["rows"].astype(np.float32))[:frames].copy())
+    contexts = torch.from_numpy(lent.arrays["heard"][:frames])
     views = view.repeat(frames, 1, 1)
     seen = {AUDIO: contexts, EYE: torch.rand(frames)}
     return Drive(seen, views, torch.arange(frames), torch.ones(frames)), views
@@ -283,7 +304,7 @@ def a_baked_head(lent: Lent, talker):
     from gaussiantalker.splatting.gaussians import Gaussians
     from gaussiantalker.talker.blendshapes import NUMBERS, BakedTalker, Blendshapes, Coefficients
 
-    inputs, numbers = len(talker.method.conditions) * talker.method.width, sum(NUMBERS.values())
+    inputs, numbers = len(talker.method.conditions) * talker.triplane.width, sum(NUMBERS.values())
     bases = torch.randint(-127, 128, (BASES, lent.count, numbers), dtype=torch.int8)
     reach = torch.full((lent.count, numbers), 1e-3)
     rest = Gaussians.from_dict({name: value.detach().cpu() for name, value in talker.raw.items()})
@@ -318,11 +339,11 @@ def a_trainer(lent: Lent, schedule):
     from gaussiantalker.training.trainer import Trainer
 
     capture = lent.capture()
-    footage = Footage(capture, Heard(lent.arrays["rows"].astype(np.float32)))
+    footage = Footage(capture, Heard(lent.arrays["heard"]))
     torch.manual_seed(0)
     method = find_method("gaussiantalker-star")
     gaussians = initial_gaussians(capture, schedule.points, schedule.sh_degree, 0, method.start)
-    talker = Talker(method, gaussians, lent.arrays["rows"].shape[1])
+    talker = Talker(method, gaussians, lent.arrays["heard"].shape[-1])
     kept = footage.usable(0, round(0.9 * capture.frames))
     talker.conditions.fit(footage.drive(kept))
     return Trainer(talker.to(lent.device), footage, kept, schedule, seed=0)
@@ -394,6 +415,7 @@ def whole_training(lent: Lent) -> dict:
 
 
 def held_out(lent: Lent, trainer) -> float:
+    """Decibels over the head."""
     import torch
 
     from gaussiantalker.talker import render

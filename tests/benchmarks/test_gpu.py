@@ -52,8 +52,8 @@ def test_it_runs_through_without_what_is_missing_there(tmp_path: Path) -> None:
     script = importlib.util.module_from_spec(where)
     where.loader.exec_module(script)
     footage, results = tmp_path / "footage.npz", tmp_path / "results.json"
-    rows = np.random.default_rng(0).normal(size=(2 * FRAMES, 8))
-    script.write_footage(footage, a_capture(), rows, FRAMES)
+    heard = np.random.default_rng(0).normal(size=(FRAMES, 8, 16, 8))
+    script.write_footage(footage, a_capture(), heard, FRAMES)
     arguments = "run", "--footage", str(footage), "--out", str(results), "--miniature"
     command = [
         sys.executable,
@@ -69,4 +69,4 @@ def test_it_runs_through_without_what_is_missing_there(tmp_path: Path) -> None:
     assert set(script.PARTS) < set(found)
     assert not [name for name, result in found.items() if "failed" in result]
     assert found["whole training"]["finished"]
-    assert len(found["pictures"]) == 4 and all(row["pictures a second"] > 0 for row in found["pictures"])
+    assert len(found["pictures"]) == 4 and all(row["recorded"] > 0 for row in found["pictures"])
