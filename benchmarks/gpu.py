@@ -73,16 +73,6 @@ class Nothing(MetaPathFinder, Loader):
 sys.meta_path.append(Nothing())
 
 
-class Heard:
-    """What the footage's listener made of its sound, in the listener's place."""
-
-    def __init__(self, heard: np.ndarray):
-        self.heard = heard
-
-    def hear_film(self, audio: object) -> np.ndarray:
-        return self.heard
-
-
 def prepare(options: argparse.Namespace) -> None:
     from gaussiantalker import speech
     from gaussiantalker.capture import Capture
@@ -339,7 +329,7 @@ def a_trainer(lent: Lent, schedule):
     from gaussiantalker.training.trainer import Trainer
 
     capture = lent.capture()
-    footage = Footage(capture, Heard(lent.arrays["heard"]))
+    footage = Footage(capture, SimpleNamespace(hear_film=lambda audio: lent.arrays["heard"]))
     torch.manual_seed(0)
     method = find_method("gaussiantalker-star")
     gaussians = initial_gaussians(capture, schedule.points, schedule.sh_degree, 0, method.start)
