@@ -81,7 +81,7 @@ def _report(job: Job) -> dict[str, Any]:
 STAGES = (
     Stage(
         "ingest",
-        6,
+        7,
         reads=(),
         writes=("frames.npy", "landmarks.npy", "faces.npz", "film.wav", "deepspeech.npy"),
         parts=("faces.part.npy", "plan.part.npz"),

@@ -190,7 +190,7 @@ def _steadied(reels: Sequence[Reel], choice: Choice, parts: list[Part]) -> Plan:
         for box in person.boxes
     ]
     shown = footprints(reels, choice, places, scene)
-    (left, right), (top, bottom) = (_shared(shown[..., axis]) for axis in (0, 1))
+    (left, right), (top, bottom) = (_shared(shown[..., axis], _COVERED) for axis in (0, 1))
     height = float(np.median([face.height for face in faces]))
     points = np.stack([face.points for face in faces])
     low, high = np.percentile(points.min(1), 1, axis=0), np.percentile(points.max(1), 99, axis=0)
@@ -198,7 +198,10 @@ def _steadied(reels: Sequence[Reel], choice: Choice, parts: list[Part]) -> Plan:
     left, top = min(left, low[0] - 0.25 * height), min(top, low[1] - 0.4 * height)
     right, bottom = max(right, high[0] + 0.25 * height), max(bottom, high[1] + 0.3 * height)
     wanting = max(_LEAST_SIDE * height - min(right - left, bottom - top), 0)
-    left, right, bottom = left - wanting / 2, right + wanting / 2, bottom + wanting
+    # What fewer than half of the pictures show is no part of it.
+    (first_x, last_x), (first_y, last_y) = (_shared(shown[..., axis], 0.5) for axis in (0, 1))
+    left, right = max(left - wanting / 2, first_x), min(right + wanting / 2, last_x)
+    top, bottom = max(top, first_y), min(bottom + wanting, last_y)
     moved = [FaceBox(face.frame, face.points - (left, top)) for face in faces]
     inner = square(moved, int(right - left), int(bottom - top))
     crop = Crop(round(inner.left + left), round(inner.top + top), inner.side)
@@ -216,12 +219,11 @@ def _steadied(reels: Sequence[Reel], choice: Choice, parts: list[Part]) -> Plan:
     return Plan(parts, crop, moves, backdrop, {"face_pixels": round(height, 1)})
 
 
-def _shared(edges: np.ndarray) -> tuple[float, float]:
-    """Between which coordinates most footprints [F, 4] lie; half of the corners are on either side."""
+def _shared(edges: np.ndarray, share: float) -> tuple[float, float]:
+    """Between which coordinates such a share of footprints [F, 4] has something; half of their corners are on either
+    side."""
     ordered = np.sort(edges, axis=1)
-    return float(np.percentile(ordered[:, 1], 100 * _COVERED)), float(
-        np.percentile(ordered[:, 2], 100 - 100 * _COVERED)
-    )
+    return float(np.percentile(ordered[:, 1], 100 * share)), float(np.percentile(ordered[:, 2], 100 - 100 * share))
 
 
 def _backdrop(reels: Sequence[Reel], choice: Choice, parts: list[Part], moves: np.ndarray, side: int) -> np.ndarray:
