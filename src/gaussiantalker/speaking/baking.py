@@ -16,12 +16,12 @@ from gaussiantalker.talker import Drive, Talker, fast_products
 from gaussiantalker.talker.blendshapes import LEVELS, NUMBERS, Blendshapes, Coefficients
 from gaussiantalker.talker.talker import RAW_NAMES
 
-COUNT = 32  # bases
+COUNT = 40  # bases
 SNAPSHOTS, CHUNK = 2304, 96
 FRAMES = 8  # that the network moves together
 VIEWS, UTTERANCES, PROBES = 24, 4, 2
-SPEECH_WEIGHT = 20.0  # of the pixel that speech changes most, against one that it never changes
-NEGLIGIBLE = 1e-3  # share of all that moves in pictures that Gaussians without bases may have together
+SPEECH_WEIGHT = 30.0  # of the pixel that speech changes most, against one that it never changes
+NEGLIGIBLE = 5e-4  # share of all that moves in pictures that Gaussians without bases may have together
 STEPS, BATCH, RATE = 4_000, 256, 6e-3
 
 
