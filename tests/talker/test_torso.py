@@ -122,3 +122,18 @@ def test_rows_down_to() -> None:
     target = np.array([[0, 0], [0, 0], [1, 0]], bool)
     through = np.array([[1, 1], [1, 1], [0, 1]], bool)
     np.testing.assert_array_equal(rows_down_to(target, through), [[2, np.inf], [1, np.inf], [0, np.inf]])
+
+
+def test_what_is_kept_in_evaluation_changes_no_frame_and_is_forgotten_in_training() -> None:
+    torch.manual_seed(0)
+    dots = Gaussians.from_points(np.random.default_rng(0).normal(size=(30, 3)) + [0, 0, 8], sh_degree=0)
+    field, mix = TorsoField(dots, CAMERA, np.zeros((SIZE, SIZE, 3), np.uint8)), torch.randn(2, 8)
+    expected = field.deform(mix).means.detach()
+    field.eval()
+    with torch.no_grad():
+        for _ in range(2):
+            torch.testing.assert_close(field.deform(mix).means, expected, rtol=0, atol=0)
+        field.plane.mul_(1.5)
+        changed = field.train().eval().deform(mix).means
+    assert (changed - expected).abs().max() > 1e-5
+    assert not [name for name in field.state_dict() if "kept" in name], "files must not hold it"

@@ -56,6 +56,12 @@ class TorsoField(nn.Module):
         self.register_buffer("K", torch.from_numpy(camera.K).float(), persistent=False)
         row = float(self._pixels(gaussians.means)[:, 1].min()) - _MARGIN * camera.height
         self.register_buffer("top", torch.tensor(int(np.clip(row, 0, camera.height - 1))))
+        self.register_buffer("_kept_modes", None, persistent=False)
+
+    def train(self, mode: bool = True) -> "TorsoField":
+        """Also forgets what was computed once for all frames, so say `eval()` anew when weights have changed."""
+        self._kept_modes = None
+        return super().train(mode)
 
     @classmethod
     def from_state(cls, state: dict[str, Tensor], camera: Camera, background: np.ndarray) -> "TorsoField":
@@ -98,12 +104,7 @@ class TorsoField(nn.Module):
     def deform(self, mix: Tensor) -> Splats:
         """The Gaussians under weights of the modes [B, MODES]."""
         means, raw = self.raw["means"], self.raw
-        height, width = self.background.shape[:2]
-        across, down = self._pixels(means).unbind(-1)
-        place = (torch.stack([across / width, down / height], dim=-1) * 2 - 1).detach()
-        texels = F.grid_sample(self.plane, place[None, None], align_corners=True, padding_mode="border")
-        modes = self.modes(texels[0, :, 0].T).unflatten(-1, (-1, MODES))
-        offsets = torch.einsum("ndk,bk->bnd", modes, mix).split(list(OFFSETS.values()), dim=-1)
+        offsets = torch.einsum("ndk,bk->bnd", self._modes(), mix).split(list(OFFSETS.values()), dim=-1)
         moved, turned, stretched, shaded = offsets
         return Splats(
             means + F.pad(moved, (0, 1)),
@@ -112,6 +113,20 @@ class TorsoField(nn.Module):
             raw["opacity_logits"].sigmoid(),
             raw["sh"] + shaded[:, :, None],
         )
+
+    def _modes(self) -> Tensor:
+        """Each Gaussian's modes of change [N, numbers, MODES]: the same in every frame, and so computed but once while
+        the field is in evaluation and nothing is learnt."""
+        if self._kept_modes is not None and not self.training and not torch.is_grad_enabled():
+            return self._kept_modes
+        height, width = self.background.shape[:2]
+        across, down = self._pixels(self.raw["means"]).unbind(-1)
+        place = (torch.stack([across / width, down / height], dim=-1) * 2 - 1).detach()
+        texels = F.grid_sample(self.plane, place[None, None], align_corners=True, padding_mode="border")
+        modes = self.modes(texels[0, :, 0].T).unflatten(-1, (-1, MODES))
+        if not self.training and not torch.is_grad_enabled():
+            self._kept_modes = modes
+        return modes
 
     def _pixels(self, means: Tensor) -> Tensor:
         """Where points [N, 3] before the camera are seen, [N, 2]."""
