@@ -17,7 +17,7 @@ from gaussiantalker.talker.blendshapes import LEVELS, NUMBERS, Blendshapes, Coef
 from gaussiantalker.talker.talker import RAW_NAMES
 
 COUNT = 40  # bases
-SNAPSHOTS, CHUNK = 2304, 96
+SNAPSHOTS, CHUNK = 1536, 96
 FRAMES = 8  # that the network moves together
 VIEWS, UTTERANCES, PROBES = 24, 4, 2
 SPEECH_WEIGHT = 30.0  # of the pixel that speech changes most, against one that it never changes
