@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 from tiny_capture import write_tiny_capture
 
+from gaussiantalker.capture import Capture
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import read_json
 from gaussiantalker.media.lock import locked
@@ -78,6 +79,7 @@ def test_what_is_asked_for_otherwise_is_refused(capture: Path, tmp_path: Path) -
     out = train(capture, tmp_path / "avatar", **HOW, torso="plates")
     finished = (out / "avatar.json").stat().st_mtime_ns
     assert read_json(out / "avatar.json")["speech"]["encoder"] == "logmel"
+    assert read_json(out / "avatar.json")["consent"] == Capture.load(capture).consent
     train(capture, out, **HOW, torso="plates")
     assert (out / "avatar.json").stat().st_mtime_ns == finished, "the same again must do nothing"
 

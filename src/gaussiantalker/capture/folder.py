@@ -19,6 +19,7 @@ from gaussiantalker.speech.deepspeech import read_windows
 from gaussiantalker.timing import SAMPLES_PER_FRAME, held_out_from
 
 RECORD = "capture.json"
+NO_CONSENT = "not recorded"
 FORMAT = 2
 STAGES = ("ingest", "tracking", "head", "labels", "plates", "points")
 _TRACKING = ("tracking.npz", "head.npz", "points.npz")  # the files that hold the fields of a `Tracking`
@@ -85,6 +86,11 @@ class Capture:
         # Captures from before sound and lips were brought into step have no such stage.
         contents = [stages[stage]["content"] for stage in (*STAGES, "sync") if stage in stages]
         return hashlib.sha256("".join(contents).encode()).hexdigest()[:16]
+
+    @property
+    def consent(self) -> str:
+        """Who agreed to be captured, and how, as it was recorded."""
+        return self.record.get("consent", NO_CONSENT)
 
     @property
     def size(self) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gaussiantalker import pretrained
-from gaussiantalker.capture.folder import FORMAT, RECORD, Capture
+from gaussiantalker.capture.folder import FORMAT, NO_CONSENT, RECORD, Capture
 from gaussiantalker.capture.sources import PARSERS, Film, Source, open_source
 from gaussiantalker.capture.stages import Stage, Stages, digest_file, is_done
 from gaussiantalker.errors import GaussianTalkerError
@@ -17,7 +17,6 @@ from gaussiantalker.timing import FPS
 
 MIN_SIZE, MAX_SIZE = 128, 1024
 SYNCS = ("auto", "keep")
-NO_CONSENT = "not recorded"
 
 
 @dataclass(frozen=True)

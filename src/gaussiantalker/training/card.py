@@ -15,6 +15,7 @@ An avatar made with GaussianTalker: {facts["gaussians"]:,} 3D Gaussians that mov
 | method | {facts["method"]["title"]} |
 | training | schedule `{schedule["name"]}`, {training["steps"]:,} steps, {training["seconds"] / 60:.1f} minutes |
 | pictures | {facts["camera"]["width"]} x {facts["camera"]["height"]}, 25 frames a second |
+| consent | {facts.get("consent", "not recorded")} |
 | speech features | {facts["speech"]["encoder"]}, {facts["speech"]["channels"]} channels |
 
 ```python

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gaussiantalker import hardware, speech
 from gaussiantalker.capture import Capture
+from gaussiantalker.capture.folder import NO_CONSENT
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import atomic_path
 from gaussiantalker.media.lock import locked
@@ -91,6 +92,8 @@ def train(
     if not _finished(out, recipe):
         if (out / PREVIEW).exists() and not is_ours(out / PREVIEW):
             raise GaussianTalkerError(f"{out / PREVIEW} was not written by training: move it, or choose another --out.")
+        if source.consent == NO_CONSENT:
+            progress.note("This capture holds no consent: ask the person, and repeat capture with --consent.")
         prepare(progress)  # on a GPU, too: the torso is fitted beside it
         with locked(out, "train"):
             listener, codes = _listener(source, parts, encoder, lookahead_ms, progress)
@@ -219,6 +222,7 @@ def _avatar(
         "training": {"seconds": round(seconds, 1), "steps": trainer.steps_done, "curve": trainer.curve},
         "recipe": recipe,
         "capture": os.path.relpath(capture.path.resolve(), folder.resolve()),
+        "consent": capture.consent,
         "synthetic": "Everything this avatar shows and says is generated.",
     }
     return Avatar(
