@@ -202,6 +202,17 @@ def test_damaged_values_are_one_sentence(folder: Path, tmp_path: Path, damage: d
         Avatar.load(tmp_path / "copy")
 
 
+@pytest.mark.parametrize("name", ["rotations", "translations", "blink", "closed"])
+@pytest.mark.parametrize("damage", [lambda a: a[..., None].repeat(2, -1), lambda a: a.astype(str), lambda a: a[:0]])
+def test_motion_of_another_shape_or_kind_is_one_sentence(folder: Path, tmp_path: Path, name: str, damage) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    with np.load(folder / "motion.npz") as opened:
+        arrays = dict(opened)
+    np.savez(tmp_path / "copy" / "motion.npz", **arrays | {name: damage(np.atleast_1d(arrays[name]))})
+    with pytest.raises(GaussianTalkerError, match="damaged"):
+        Avatar.load(tmp_path / "copy")
+
+
 def test_a_server_may_render_one_avatar_in_several_threads(avatar: Avatar, sound: np.ndarray) -> None:
     expected, seen = images(avatar.speak(sound)), {}
     start = threading.Barrier(3)

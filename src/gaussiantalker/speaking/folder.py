@@ -78,12 +78,22 @@ def _read(path: Path, info: dict[str, Any], device: torch.device, progress: Prog
     tensors = _tensors(_part(path, "model.safetensors"))
     listener = _listener(info["speech"], tensors, progress)
     talker = _talker(info, tensors, listener.channels).to(device)
-    arrays = read_arrays(_part(path, "motion.npz"), "rotations", "translations", "blink", "closed")
-    motion = Motion(arrays["rotations"], arrays["translations"], arrays["blink"], bool(arrays["closed"]))
+    motion = _motion(_part(path, "motion.npz"))
     camera, blendshapes = checked_camera(path / "avatar.json", info), _blendshapes(path)
     torso = _torso(path, camera).to(device) if info["torso"] == "field" else None
     plates = None if torso else np.stack(list(read_frames(_part(path, "plates.mp4"))))
     return Parts(info, talker, listener, camera, motion, plates, torso, blendshapes.to(device) if blendshapes else None)
+
+
+def _motion(path: Path) -> Motion:
+    """Raises ValueError where the arrays do not belong together."""
+    arrays = read_arrays(path, "rotations", "translations", "blink", "closed")
+    closed, moves = arrays.pop("closed"), len(arrays["blink"])
+    shapes = {"rotations": (moves, 3, 3), "translations": (moves, 3), "blink": (moves,)}
+    fit = all(arrays[name].shape == shape and arrays[name].dtype.kind == "f" for name, shape in shapes.items())
+    if not moves or not fit or closed.size != 1 or closed.dtype.kind not in "biu":
+        raise ValueError(f"{path.name} holds arrays of another kind or shape")
+    return Motion(**arrays, closed=bool(closed))
 
 
 def _listener(facts: dict[str, Any], tensors: dict[str, Tensor], progress: Progress) -> Listener:
