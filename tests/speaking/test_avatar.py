@@ -10,7 +10,7 @@ import pytest
 import soundfile
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import Camera
@@ -209,6 +209,15 @@ def test_motion_of_another_shape_or_kind_is_one_sentence(folder: Path, tmp_path:
     with np.load(folder / "motion.npz") as opened:
         arrays = dict(opened)
     np.savez(tmp_path / "copy" / "motion.npz", **arrays | {name: damage(np.atleast_1d(arrays[name]))})
+    with pytest.raises(GaussianTalkerError, match="damaged"):
+        Avatar.load(tmp_path / "copy")
+
+
+def test_tensors_of_another_kind_are_one_sentence(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    tensors = load_file(folder / "model.safetensors")
+    tensors["talker.raw.quats"] = tensors["talker.raw.quats"].to(torch.int16)
+    save_file(tensors, tmp_path / "copy" / "model.safetensors")
     with pytest.raises(GaussianTalkerError, match="damaged"):
         Avatar.load(tmp_path / "copy")
 

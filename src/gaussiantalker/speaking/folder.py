@@ -205,6 +205,9 @@ def _talker(info: dict[str, Any], tensors: dict[str, Tensor], speech_channels: i
     with torch.device("meta"):  # no memory is taken for sizes that the file does not bear out
         talker = Talker(method, gaussians, speech_channels)
     talker.free = state["free"]
+    for name, tensor in talker.state_dict().items():
+        if name in state and state[name].dtype != tensor.dtype:
+            raise ValueError(f"{name} is of another kind of number")
     talker.load_state_dict(state, assign=True)
     return talker.eval().requires_grad_(False)
 
