@@ -1,7 +1,8 @@
 """What every test shares: quiet threads, and pretrained models where they can be had."""
 
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -24,6 +25,14 @@ settings.load_profile("house")
 def pinned_threads() -> None:
     """Small operations gain nothing from a second thread, and wait long for it where cores are shared."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def heeds_control_c() -> Iterator[None]:
+    """A shell starts what runs in its background deaf to Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

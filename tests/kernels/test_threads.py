@@ -60,14 +60,6 @@ def test_many_python_threads_at_once():
     np.testing.assert_array_equal(np.stack(results), 20)
 
 
-@pytest.fixture
-def heeds_control_c():
-    """A shell starts what runs in its background deaf to Ctrl-C."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("heeds_control_c")
 @pytest.mark.parametrize("delay", [0.001, 0.005, 0.02])
 @pytest.mark.skipif(os.name != "posix", reason="signals to oneself")

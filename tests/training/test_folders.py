@@ -19,6 +19,6 @@ def test_a_symbolic_link_in_the_way_does_not_lose_the_capture(tmp_path: Path, mo
     module = sys.modules["gaussiantalker.training.train"]
     monkeypatch.setattr(module, "_motion", lambda *_: (None, None))
     trainer = SimpleNamespace(seconds=1.0, steps_done={}, curve=[], device="cpu")
-    source = SimpleNamespace(path=capture, camera=None)
+    source = SimpleNamespace(path=capture, camera=None, consent="mine")
     avatar = module._avatar(tmp_path / "avatars" / "me", trainer, torch.nn.Identity(), None, source, None, {})
     assert (real / avatar.info["capture"]).resolve() == capture

@@ -217,6 +217,7 @@ def test_a_gradient_that_is_no_number_is_told(tmp_path: Path) -> None:
     assert trainer.step == 3 and all(value.isfinite().all() for value in trainer.talker.state_dict().values())
 
 
+@pytest.mark.usefixtures("heeds_control_c")
 @pytest.mark.parametrize("step", [5, 16, 24])
 def test_ctrl_c_is_honoured_between_steps(tmp_path: Path, step: int) -> None:
     """A real signal in the midst of a step, also of one that refines: what is kept goes on bit for bit."""
@@ -241,6 +242,7 @@ def test_ctrl_c_is_honoured_between_steps(tmp_path: Path, step: int) -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.usefixtures("heeds_control_c")
 def test_a_second_ctrl_c_stops_at_once_and_keeps_no_half_step(tmp_path: Path) -> None:
     trainer = a_busy_trainer()
     refine = trainer._refine
