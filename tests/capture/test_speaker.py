@@ -25,7 +25,7 @@ def speaker(model: object, tmp_path_factory: pytest.TempPathFactory) -> SimpleNa
     folder = tmp_path_factory.mktemp("speaker")
     pictures = islice(video.read_frames(SAMPLES / "speaker.mp4"), FRAMES)
     video.write_video(folder / "speaker.mp4", [resize(picture, (SIZE, SIZE)) for picture in pictures], None)
-    film = Film(folder / "speaker.mp4")
+    film = Film((folder / "speaker.mp4",))
     tracked = film.track(folder, SIZE, film.ingest(folder, SIZE, "bisenet", SILENT), SILENT)
     make_head(folder, PACKED, tracked["camera"], SILENT)
     with np.load(folder / "tracking.npz") as tracking, np.load(folder / "head.npz") as head:
