@@ -57,6 +57,7 @@ def test_everything_is_measured_and_written(avatar_folder: Path, openings: np.nd
     result = evaluate(avatar_folder, "capture", truth=truth, audio=driving, quick=True)
     metrics = result["metrics"]
     assert json.loads((avatar_folder / "evaluation.json").read_text()) == json.loads(json.dumps(result))
+    assert result["method"] == "gaussiantalker-star"
     assert metrics["lip_correlation"]["value"] == pytest.approx(1, abs=0.01)
     assert metrics["lip_range"]["value"] == pytest.approx(0.9, abs=0.02)
     assert metrics["lip_exact_correlation"]["value"] == pytest.approx(1, abs=0.01)

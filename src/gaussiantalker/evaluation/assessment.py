@@ -144,7 +144,7 @@ def _result(rendering: Rendering, metrics: dict[str, Measured]) -> dict[str, Any
     return {
         "schema": SCHEMA,
         "avatar": rendering.folder.resolve().name,
-        "method": avatar.info.get("method"),
+        "method": avatar.talker.method.name,
         "capture": capture.path.resolve().name,
         "size": capture.size,
         "frames": capture.frames,

@@ -138,9 +138,7 @@ def _add_sessions(app: FastAPI, sessions: Sessions) -> None:
         """The avatars that can be spoken with."""
         return AvatarList(
             avatars=[
-                AvatarFacts(
-                    name=name, width=a.camera.width, height=a.camera.height, method=str(a.info.get("method", ""))
-                )
+                AvatarFacts(name=name, width=a.camera.width, height=a.camera.height, method=a.talker.method.name)
                 for name, a in sessions.avatars.items()
             ]
         )
