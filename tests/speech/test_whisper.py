@@ -38,15 +38,15 @@ def tensors_of(net):
 
 def test_a_model_file_is_read_back(tmp_path, tiny):
     decoder = {"decoder/embeddings/weight": np.zeros((3, 2), np.int8)}
-    write_model(tmp_path / "model.bin", tensors_of(tiny._net) | decoder)
+    write_model(tmp_path / "model.bin", tensors_of(tiny.net) | decoder)
     read = WhisperNet.read(tmp_path / "model.bin")
     mel = torch.randn(1, 80, 40)
-    for a, b in zip(read.hidden(mel, 3), tiny._net.hidden(mel, 3), strict=True):
+    for a, b in zip(read.hidden(mel, 3), tiny.net.hidden(mel, 3), strict=True):
         torch.testing.assert_close(a, b, atol=0.02, rtol=0.02)
 
 
 def test_a_cut_or_foreign_file_is_refused(tmp_path, tiny):
-    write_model(tmp_path / "model.bin", tensors_of(tiny._net))
+    write_model(tmp_path / "model.bin", tensors_of(tiny.net))
     whole = (tmp_path / "model.bin").read_bytes()
     for content in (b"", b"RIFF....", whole[:1000], whole[:-10]):
         (tmp_path / "model.bin").write_bytes(content)
@@ -57,7 +57,7 @@ def test_a_cut_or_foreign_file_is_refused(tmp_path, tiny):
 def test_loudness_within_the_range_shifts_the_input_alone(tiny):
     blocks = np.random.default_rng(0).uniform(-4, 1, (3, 2 * tiny.blocks.rows, 80)).astype(np.float32)
     seen = []
-    hook = tiny._net.conv1.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    hook = tiny.net.conv1.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     tiny.encode(blocks)
     tiny.encode(blocks - 2)
     hook.remove()

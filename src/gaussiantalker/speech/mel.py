@@ -66,10 +66,16 @@ class MelStream:
         return frames
 
 
-def band_power(spectra: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Mean square [T] of the sound between two frequencies in hertz, from log-mel frames [T, 80]."""
+@cache
+def band_weights(low: float, high: float) -> np.ndarray:
+    """[80] what the bands' powers count in the mean square of the sound between two frequencies in hertz."""
     edges = hertz_from_mel(np.linspace(0, mel_from_hertz(np.array(SAMPLE_RATE / 2)), BANDS + 2))
     inside = (edges[1:-1] >= low) & (edges[1:-1] < high)
-    width = (edges[2:] - edges[:-2])[inside] / 2  # undoes the equal areas
+    width = (edges[2:] - edges[:-2]) / 2  # undoes the equal areas
     scale = WINDOW / 2 * np.square(_hann()).sum()  # Parseval, for the half of the spectrum that is kept
-    return (np.power(10.0, spectra[:, inside]) - 10.0**FLOOR).clip(0) @ width / scale
+    return inside * width / scale
+
+
+def band_power(spectra: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Mean square [T] of the sound between two frequencies in hertz, from log-mel frames [T, 80]."""
+    return (np.power(10.0, spectra) - 10.0**FLOOR).clip(0) @ band_weights(low, high)

@@ -7,6 +7,7 @@ keeps the closures of stop consonants.
 """
 
 from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,16 +15,28 @@ from gaussiantalker.speech.mel import BANDS, HOP, MelStream, band_power
 from gaussiantalker.speech.samples import checked
 from gaussiantalker.timing import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, frame_count
 
-_BANDS_HZ = ((100, 2_500), (2_500, 7_500))
-_OPEN, _STAY = 9.0, 6.0  # dB above the floor that open the gate, and that keep it open
-_REACH = 38.0  # dB below the loudest speech that is still speech
-_FORGET = 2.0  # dB a second by which the loudest speech is forgotten
-_QUIETEST = -58.0  # dB of full scale: softer sound is silence on any floor
-_FIRST_FLOOR = -50.0  # until the room is known its floor is taken to be no louder than this,
-_FIRST_REACH = 30.0  # or than this many dB below the loudest speech
-_DROPOUTS = 3  # the floor is this lowest level of the last seconds: a click of nothing must not pull it down
-_MEMORY = 3 * FPS  # frames: longer than speech goes without a dip
-_EARLY, _HOLD, _SHORTEST = 2, 3, 3  # frames: opens early, closes late, and a silence lasts at least so long
+BANDS_HZ = ((100, 2_500), (2_500, 7_500))
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the gate goes by, in decibels and frames."""
+
+    open: float = 9.0  # above the floor that opens the gate,
+    stay: float = 6.0  # and that keeps it open
+    reach: float = 38.0  # below the loudest speech that is still speech
+    forget: float = 2.0  # a second by which the loudest speech is forgotten
+    quietest: float = -58.0  # of full scale: softer sound is silence on any floor
+    first_floor: float = -50.0  # until the room is known its floor is taken to be no louder than this,
+    first_reach: float = 30.0  # or than this much below the loudest speech
+    dropouts: int = 3  # the floor is this lowest level of the last seconds: a click of nothing must not pull it down
+    memory: int = 3 * FPS  # frames that the floor is taken from: longer than speech goes without a dip
+    early: int = 2  # frames by which it opens before the sound,
+    hold: int = 3  # by which it closes after it,
+    shortest: int = 3  # and that a silence lasts at least
+
+
+RULES = Rules()
 _MEL_FRAMES = SAMPLES_PER_FRAME // HOP
 _PIECE = 20 * SAMPLE_RATE  # hours of sound are heard in pieces of 20 s, so that spectra do not fill the memory
 
@@ -31,15 +44,15 @@ _PIECE = 20 * SAMPLE_RATE  # hours of sound are heard in pieces of 20 s, so that
 class Gate:
     """The gate on sound that arrives in pieces; a frame's mark comes `lookahead_frames` frames after it."""
 
-    lookahead_frames = _EARLY + _SHORTEST
+    lookahead_frames = RULES.early + RULES.shortest
 
     def __init__(self) -> None:
         self._mel = MelStream()
         self._spectra = np.zeros((0, BANDS), np.float32)
-        self._levels: deque[np.ndarray] = deque(maxlen=_MEMORY)
-        self._loudest = np.full(len(_BANDS_HZ), _QUIETEST)
-        self._ahead: deque[bool] = deque(maxlen=_EARLY + _SHORTEST)
-        self._open, self._silent, self._since = False, False, _HOLD
+        self._levels: deque[np.ndarray] = deque(maxlen=RULES.memory)
+        self._loudest = np.full(len(BANDS_HZ), RULES.quietest)
+        self._ahead: deque[bool] = deque(maxlen=RULES.early + RULES.shortest)
+        self._open, self._silent, self._since = False, False, RULES.hold
         self._samples = self._given = 0
 
     def push(self, samples: np.ndarray) -> np.ndarray:
@@ -57,7 +70,7 @@ class Gate:
         spectra = np.concatenate([self._spectra, self._mel.push(samples)])
         frames = len(spectra) // _MEL_FRAMES
         self._spectra = spectra[frames * _MEL_FRAMES :]
-        power = np.stack([band_power(spectra[: frames * _MEL_FRAMES], *band) for band in _BANDS_HZ], axis=-1)
+        power = np.stack([band_power(spectra[: frames * _MEL_FRAMES], *band) for band in BANDS_HZ], axis=-1)
         marks = [
             self._mark(level) for level in 10 * np.log10(power.reshape(frames, _MEL_FRAMES, 2).mean(axis=1) + 1e-12)
         ]
@@ -67,20 +80,20 @@ class Gate:
 
     def _mark(self, level: np.ndarray) -> bool | None:
         """Takes the next frame's levels [2]; returns the mark of the frame four before it, once there is one."""
-        self._loudest = np.maximum(level, self._loudest - _FORGET / FPS)
+        self._loudest = np.maximum(level, self._loudest - RULES.forget / FPS)
         self._levels.append(level)
-        floor = np.sort(self._levels, axis=0)[:_DROPOUTS][-1]
-        if len(self._levels) < _MEMORY:
-            floor = np.minimum(floor, np.maximum(_FIRST_FLOOR, self._loudest - _FIRST_REACH))
-        quietest = np.maximum(self._loudest - _REACH, _QUIETEST)
-        margin = _STAY if self._open else _OPEN
+        floor = np.sort(self._levels, axis=0)[:RULES.dropouts][-1]
+        if len(self._levels) < RULES.memory:
+            floor = np.minimum(floor, np.maximum(RULES.first_floor, self._loudest - RULES.first_reach))
+        quietest = np.maximum(self._loudest - RULES.reach, RULES.quietest)
+        margin = RULES.stay if self._open else RULES.open
         self._open = bool(np.any((level > floor + margin) & (level > quietest)))
         self._ahead.append(self._open)
         if len(self._ahead) < (self._ahead.maxlen or 0):
             return None
         self._since = 0 if self._ahead[0] else self._since + 1
-        coming = list(self._ahead)[: _EARLY + 1] if self._silent else self._ahead
-        self._silent = self._since > _HOLD and not any(coming)
+        coming = list(self._ahead)[: RULES.early + 1] if self._silent else self._ahead
+        self._silent = self._since > RULES.hold and not any(coming)
         return not self._silent
 
 

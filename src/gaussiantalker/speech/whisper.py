@@ -29,7 +29,7 @@ class Whisper(BlockEncoder):
         blocks: Blocks = DEFAULT_BLOCKS,
     ) -> None:
         """`layers` counts from 0, the state before the first layer."""
-        self._net, self.name = net, name
+        self.net, self.name = net, name
         self.layers, self.blocks = layers, blocks
         self.channels = len(layers) * net.positions.shape[1]
 
@@ -60,5 +60,5 @@ class Whisper(BlockEncoder):
         scaled = (np.maximum(blocks, loudest - _RANGE) + 4) / 4
         kept = slice(self.blocks.left, self.blocks.left + self.blocks.hop)
         with torch.inference_mode():
-            states = self._net.hidden(torch.from_numpy(scaled).transpose(1, 2).contiguous(), max(self.layers))
+            states = self.net.hidden(torch.from_numpy(scaled).transpose(1, 2).contiguous(), max(self.layers))
             return torch.cat([states[layer][:, kept] for layer in self.layers], dim=-1).numpy()
