@@ -82,7 +82,7 @@ class Gate:
         """Takes the next frame's levels [2]; returns the mark of the frame four before it, once there is one."""
         self._loudest = np.maximum(level, self._loudest - RULES.forget / FPS)
         self._levels.append(level)
-        floor = np.sort(self._levels, axis=0)[:RULES.dropouts][-1]
+        floor = np.sort(self._levels, axis=0)[: RULES.dropouts][-1]
         if len(self._levels) < RULES.memory:
             floor = np.minimum(floor, np.maximum(RULES.first_floor, self._loudest - RULES.first_reach))
         quietest = np.maximum(self._loudest - RULES.reach, RULES.quietest)

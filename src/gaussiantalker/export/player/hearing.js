@@ -16,7 +16,8 @@ export class Hearing {
 
   #worker;
   #waiting = []; // what the worker has not been given: { kind, pcm, done }
-  #answered = null; // of the one thing that it is at
+  #working = null; // for as long as there is something to do
+  #answered; // of the one thing that the worker is at
   #run = 0; // of sound, counted by resets
   #frames = 0; // given of this utterance
 
@@ -40,7 +41,7 @@ export class Hearing {
     this.#worker = started(new URL("hearing-worker.js", import.meta.url));
     this.#worker.onmessage = ({ data: { codes, error } }) =>
       error === undefined ? this.#answered.resolve(codes) : this.#answered.reject(new Error(error));
-    this.#worker.onerror = () => this.#answered?.reject(new Error("The worker that hears could not be started."));
+    this.#worker.onerror = () => this.#answered.reject(new Error("The worker that hears could not be started."));
   }
 
   /** Sound of the utterance that goes on: Float32Array of 16 kHz mono, of any length. */
@@ -70,10 +71,10 @@ export class Hearing {
 
   #enqueue(message) {
     this.#waiting.push(message);
-    if (!this.#answered) this.#work();
+    this.#working ??= this.#work().finally(() => (this.#working = null));
   }
 
-  /** Gives the worker one thing after another, and their frames to the listener. */
+  /** Gives the worker one thing after another, and their frames to who listens. */
   async #work() {
     while (this.#waiting.length) {
       const { kind, pcm, done } = this.#waiting.shift();
@@ -89,14 +90,9 @@ export class Hearing {
     }
   }
 
-  async #ask(message) {
-    const answer = new Promise((resolve, reject) => (this.#answered = { resolve, reject }));
+  #ask(message) {
     this.#worker.postMessage(message, message.pcm ? [message.pcm.buffer] : []);
-    try {
-      return await answer;
-    } finally {
-      this.#answered = null;
-    }
+    return new Promise((resolve, reject) => (this.#answered = { resolve, reject }));
   }
 }
 
