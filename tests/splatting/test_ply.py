@@ -33,7 +33,7 @@ def test_the_layout_is_inria_s(tmp_path):
     names = [line.split()[2].decode() for line in header.splitlines() if line.startswith(b"property float")]
     expected = "x y z nx ny nz f_dc_0 f_dc_1 f_dc_2 " + " ".join(f"f_rest_{i}" for i in range(9))
     assert names == [*expected.split(), "opacity", *(f"scale_{i}" for i in range(3)), *(f"rot_{i}" for i in range(4))]
-    assert header.startswith(b"ply\nformat binary_little_endian 1.0\nelement vertex 2\n")
+    assert header.startswith(b"ply\nformat binary_little_endian 1.0\ncomment ") and b"\nelement vertex 2\n" in header
     row = dict(zip(names, np.frombuffer(body, "<f4")[: len(names)], strict=True))
     assert [row["f_rest_0"], row["f_rest_1"], row["f_rest_3"]] == [
         gaussians.sh[0, 1, 0].item(),

@@ -19,6 +19,7 @@ from gaussiantalker.cli.console import shown_progress
 from gaussiantalker.cli.demo import Demo
 from gaussiantalker.cli.doctor import Doctor
 from gaussiantalker.cli.evaluate import Evaluate
+from gaussiantalker.cli.export import Export
 from gaussiantalker.cli.models import Models
 from gaussiantalker.cli.pipes import unpiped
 from gaussiantalker.cli.reproduce import Reproduce
@@ -32,7 +33,9 @@ from gaussiantalker.hardware import out_of_memory
 from gaussiantalker.memory import keep_memory
 from gaussiantalker.progress import printable
 
-Verb = Demo | Capture | Train | Speak | Serve | Evaluate | Compare | Reproduce | Speech | Verify | Models | Doctor
+Verb = (
+    Demo | Capture | Train | Speak | Serve | Export | Evaluate | Compare | Reproduce | Speech | Verify | Models | Doctor
+)
 VERBS = {verb.__name__.lower(): verb for verb in get_args(Verb)}
 DESCRIPTION = "A portrait video goes in once, an avatar comes out, and the avatar speaks any audio."
 

@@ -1,1 +1,6 @@
-"""An avatar for elsewhere: a page that needs no server, and files that other programs read."""
+"""Export: an avatar as files that others' programs show, above all a web page without a server behind it."""
+
+from gaussiantalker.export.interchange import export_head
+from gaussiantalker.export.web import export_web
+
+__all__ = ["export_head", "export_web"]

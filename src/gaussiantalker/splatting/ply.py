@@ -7,6 +7,7 @@ import torch
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import atomic_path
+from gaussiantalker.media.outputs import MARK
 from gaussiantalker.splatting.gaussians import Gaussians
 
 
@@ -31,7 +32,9 @@ def write_ply(path: str | Path, gaussians: Gaussians) -> None:
     ]
     rows = torch.cat(parts, 1).numpy().astype("<f4")
     properties = "".join(f"property float {name}\n" for name in _columns(g["sh"].shape[1]))
-    header = f"ply\nformat binary_little_endian 1.0\nelement vertex {len(rows)}\n{properties}end_header\n"
+    header = (
+        f"ply\nformat binary_little_endian 1.0\ncomment {MARK}\nelement vertex {len(rows)}\n{properties}end_header\n"
+    )
     with atomic_path(path) as temporary:
         Path(temporary).write_bytes(header.encode("ascii") + rows.tobytes())
 

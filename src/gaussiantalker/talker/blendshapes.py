@@ -131,6 +131,25 @@ class Blendshapes(nn.Module):
             colours.clamp_min(-0.5)[:, :, None] / SH_DC,
         )
 
+    @property
+    def rest(self) -> Gaussians:
+        """The head that nothing moves."""
+        return Gaussians.from_dict(self.state_dict())
+
+    def posed(self, tokens: Tensor) -> Gaussians:
+        """The head in one frame [1, tokens, width], as Gaussians before activation."""
+        rest, moves = self.rest, self.coefficients(tokens) @ (self.bases * (self.reach / LEVELS)).flatten(1)
+        at_rest = len(self.means) - len(self.reach)
+        offsets = F.pad(moves.unflatten(1, self.reach.shape)[0], (0, 0, 0, at_rest)).split(self.sizes, dim=1)
+        kept = {"scales": "log_scales", "opacity": "opacity_logits"}
+        for name, offset in zip(self.moved, offsets, strict=True):
+            if name == "colour":
+                rest.sh = torch.cat([rest.sh[:, :1] + offset[:, None] / SH_DC, rest.sh[:, 1:]], dim=1)
+            else:
+                raw = getattr(rest, kept.get(name, name))
+                setattr(rest, kept.get(name, name), raw + offset.reshape(raw.shape))
+        return rest
+
     def tensors(self) -> dict[str, Tensor]:
         """What its file holds: places, and what is small, in single precision, other attributes in half of it."""
         halves = ("quats", "log_scales", "opacity_logits", "sh", "reach")

@@ -1,0 +1,96 @@
+// An avatar's file: safetensors, with the facts as JSON in its metadata (see docs/web.md of GaussianTalker).
+
+const FORMAT = 1;
+const KINDS = { F32: Float32Array, F16: Uint16Array, I8: Int8Array, U8: Uint8Array };
+
+/** What a person can be told: its message is a sentence, its `code` one word. */
+export class TalkingHeadError extends Error {
+  constructor(code, message) {
+    super(message);
+    this.name = "TalkingHeadError";
+    this.code = code;
+  }
+}
+
+/** The avatar at an address: `facts`, and `tensors` by name, each `{shape, data}`; F16 stays as its 16 bits. */
+export async function fetchAvatar(url) {
+  let bytes;
+  try {
+    const answer = await fetch(url);
+    if (!answer.ok) throw new Error(`${answer.status}`);
+    bytes = await answer.arrayBuffer();
+  } catch (fault) {
+    throw new TalkingHeadError("avatar", `The avatar could not be fetched (${fault.message}).`);
+  }
+  return readAvatar(bytes);
+}
+
+/** The same from the bytes of a file. */
+export function readAvatar(bytes) {
+  try {
+    return parse(bytes);
+  } catch (fault) {
+    if (fault instanceof TalkingHeadError) throw fault;
+    throw new TalkingHeadError("avatar", "This is no avatar, or it is damaged: export it again.");
+  }
+}
+
+function parse(bytes) {
+  const length = Number(new DataView(bytes).getBigUint64(0, true));
+  const { __metadata__: about, ...entries } = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 8, length)));
+  const facts = JSON.parse(about.avatar);
+  if (facts.format !== FORMAT) {
+    throw new TalkingHeadError("avatar", `This avatar is of format ${facts.format}, this player of ${FORMAT}: export it again.`);
+  }
+  const tensors = {};
+  for (const [name, { dtype, shape, data_offsets: [start, end] }] of Object.entries(entries)) {
+    const count = shape.reduce((product, size) => product * size, 1);
+    const data = new KINDS[dtype](bytes.slice(8 + length + start, 8 + length + end));
+    if (data.length !== count) throw new Error(name);
+    tensors[name] = { shape, data };
+  }
+  check(facts, tensors);
+  return { facts, tensors };
+}
+
+/** Raises where sizes do not fit together. */
+function check({ camera, head, torso, motion, conditions }, tensors) {
+  for (const [name, { moved }] of Object.entries({ head, torso })) {
+    const of = (part) => tensors[`${name}.${part}`];
+    const [count] = of("means").shape;
+    const [bases, moving, columns] = of("bases").shape;
+    const sizes = [of("quats"), of("log_scales"), of("opacity_logits"), of("sh")].map(({ shape }) => shape[0]);
+    const wanted = moved.reduce((sum, part) => sum + WIDTHS[part], 0);
+    const fits = sizes.every((size) => size === count) && moving <= count && columns === wanted && bases <= MOST_BASES;
+    if (!fits || of("reach").data.length !== moving * columns) throw new Error(name);
+  }
+  const frames = tensors["motion.blink"].shape[0];
+  const numbers = [camera.focal, camera.cx, camera.cy, camera.width, camera.height, motion.rest].every(Number.isFinite);
+  if (!frames || !numbers || tensors["motion.viewmats"].data.length !== 12 * frames) throw new Error("motion");
+  if (conditions.some((name) => !tensors[`tokens.${name}.inner`])) throw new Error("conditions");
+}
+
+/** Columns of a basis for each attribute that moves. */
+export const WIDTHS = { means: 3, scales: 3, quats: 4, opacity: 1, colour: 3 };
+export const MOST_BASES = 64;
+
+/** For each column of a file's bases its place among the textures' sixteen. */
+export function placesOf(moved) {
+  const starts = {};
+  let at = 0;
+  for (const [name, width] of Object.entries(WIDTHS)) {
+    starts[name] = at;
+    at += width;
+  }
+  return moved.flatMap((name) => Array.from({ length: WIDTHS[name] }, (_, i) => starts[name] + i));
+}
+
+/** What 16 bits of a half stand for. */
+export function halves(bits) {
+  return Float32Array.from(bits, (half) => {
+    const exponent = (half >> 10) & 31;
+    const part = half & 1023;
+    const size = exponent ? 2 ** (exponent - 25) * (1024 + part) : 2 ** -24 * part;
+    return half & 0x8000 ? -size : size;
+  });
+}

@@ -1,0 +1,67 @@
+"""Gaussians as SPZ files, Niantic's packed format (github.com/nianticlabs/spz, version 2), a tenth of a PLY."""
+
+import gzip
+import struct
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from gaussiantalker.media.files import atomic_path
+from gaussiantalker.media.outputs import MARK
+from gaussiantalker.splatting.gaussians import Gaussians
+
+MAGIC, VERSION = 0x5053474E, 2
+POSITION_BITS = 12  # of 24, after the point: a head is a few units wide
+COLOUR_SCALE = 0.15  # of the constant harmonic, so that its usual values fill a byte
+HARMONICS_BITS = (5, 4, 4)  # kept of each degree's eight, as the format's own packer does
+_FLIPPED = torch.tensor([1.0, -1.0, -1.0])
+"""From x right, y down, z forward to the format's x right, y up, z backward."""
+_FLIPPED_HARMONICS = torch.tensor([-1, -1, 1, -1, 1, 1, -1, 1, -1, 1, -1, -1, 1, -1, 1.0])
+"""Of degrees 1 to 3: which change their sign with y and z."""
+
+
+def write_spz(path: str | Path, gaussians: Gaussians) -> None:
+    """Positions take 24 bits, harmonics 4 or 5, everything else a byte, behind gzip."""
+    g = Gaussians.from_dict({name: tensor.detach().cpu().float() for name, tensor in gaussians.to_dict().items()})
+    with atomic_path(path) as temporary:
+        Path(temporary).write_bytes(_gzipped(_packed(g)))
+
+
+def _packed(g: Gaussians) -> bytes:
+    header = struct.pack("<IIIBBBB", MAGIC, VERSION, len(g), g.sh_degree, POSITION_BITS, 0, 0)
+    places = (g.means * _FLIPPED * 2**POSITION_BITS).round().clamp(-(2**23), 2**23 - 1).int().numpy().astype("<i4")
+    turns = F.normalize(g.quats, dim=1)
+    turns = torch.where(turns[:, :1] < 0, -turns, turns)[:, 1:] * _FLIPPED
+    parts = [
+        header,
+        places.view(np.uint8).reshape(-1, 4)[:, :3].tobytes(),
+        _bytes((g.opacities * 255).clamp(1, 254)),  # a reader takes the logit of it
+        _bytes((COLOUR_SCALE * g.sh[:, 0] + 0.5) * 255),
+        _bytes((g.log_scales + 10) * 16),
+        _bytes((turns + 1) * 127.5),
+    ]
+    for degree in range(1, g.sh_degree + 1):
+        of_degree = slice(degree**2, (degree + 1) ** 2)
+        values = g.sh[:, of_degree] * _FLIPPED_HARMONICS[of_degree.start - 1 : of_degree.stop - 1, None]
+        step = 2 ** (8 - HARMONICS_BITS[degree - 1])
+        parts.append(((values * 128 + 128) / step).round() * step)
+    if g.sh_degree:
+        parts[6:] = [_bytes(torch.cat(parts[6:], dim=1))]
+    return b"".join(parts)
+
+
+def _bytes(values: torch.Tensor) -> bytes:
+    return values.round().clamp(0, 255).byte().numpy().tobytes()
+
+
+def _gzipped(data: bytes) -> bytes:
+    """With a comment (RFC 1952, section 2.3) by which the file is known to be ours."""
+    file = BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packer:
+        packer.write(data)
+    plain = file.getvalue()
+    commented = bytes([*plain[:3], plain[3] | 16, *plain[4:10]])
+    return commented + MARK.encode("latin-1") + b"\0" + plain[10:]

@@ -1,0 +1,91 @@
+"""The compact file: what it holds stands for the avatar, and who cannot be shown in a page is told why."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from puppet import a_puppet
+from safetensors.torch import load
+
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.export.compact import compact, torso_shapes
+from gaussiantalker.provenance.watermark import pattern, payload_of
+from gaussiantalker.speaking import Avatar
+from gaussiantalker.speaking.director import Director
+from gaussiantalker.talker import WindowListener
+
+
+@pytest.fixture(scope="module")
+def avatar() -> Avatar:
+    return a_puppet()
+
+
+@pytest.fixture(scope="module")
+def file(avatar: Avatar) -> bytes:
+    return compact(avatar)
+
+
+def facts_of(file: bytes) -> dict:
+    header = json.loads(file[8 : 8 + int.from_bytes(file[:8], "little")])
+    return json.loads(header["__metadata__"]["avatar"])
+
+
+def test_the_networks_in_the_file_give_the_talkers_coefficients(avatar: Avatar, file: bytes) -> None:
+    """As docs/web.md writes them down."""
+    t = load(file)
+    heard = torch.randn(5, avatar.listener.channels).numpy()
+    drive = Director(avatar.motion, 1.0, True).take(heard, 7, None).drive
+    with torch.inference_mode():
+        expected = avatar.blendshapes.coefficients(avatar.talker.conditions(drive))
+    angles = drive.conditions["eye"][:, None] * torch.pi / 2 * torch.arange(1, 4)
+    told = {
+        "mouth": drive.conditions["audio"],
+        "eye": torch.cat([angles.sin(), angles.cos() - 1], dim=1),
+        "camera": drive.viewmats[:, :3].flatten(1) - t["tokens.camera.mean"],
+    }
+    assert facts_of(file)["conditions"] == list(told)
+    hidden = t["tokens.bias"].repeat(5, 1)
+    for name, values in told.items():
+        hidden += (values @ t[f"tokens.{name}.inner"].T).relu() @ t[f"tokens.{name}.outer"].T
+    hidden = torch.nn.functional.silu(hidden) @ t["tokens.second.weight"].T + t["tokens.second.bias"]
+    found = torch.nn.functional.silu(hidden) @ t["tokens.third.weight"].T + t["tokens.third.bias"]
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert expected.std(dim=0).min() > 1e-3, "the test must have something that changes"
+
+
+def test_the_torso_as_blendshapes_is_the_torso(avatar: Avatar) -> None:
+    torso = avatar.torso
+    mix = torso.mix(
+        torch.from_numpy(avatar.motion.viewmats[:4]).float(), torch.from_numpy(avatar.motion.sway[:4]).float()
+    )
+    expected, found = torso.deform(mix), torso_shapes(torso).twin(mix, torch.eye(4).repeat(4, 1, 1))
+    order = torso.raw["means"][:, 2].argsort(descending=True)
+    assert (expected.means - torso.raw["means"]).abs().max() > 1e-3, "the test must have something that moves"
+    for name, one, other in zip(found._fields, found, expected, strict=True):
+        other = other.expand(4, *other.shape[other.ndim - one.ndim + 1 :])[:, order]
+        if name == "sh":
+            other = other.clamp_min(-0.5 / 0.28209479177387814)
+        torch.testing.assert_close(one, other, rtol=5e-3, atol=5e-3, msg=name)
+
+
+def test_it_says_what_it_is_and_carries_its_mark(avatar: Avatar, file: bytes) -> None:
+    facts = facts_of(file)
+    assert (
+        facts["avatar"] == avatar.digest.hex()
+        and facts["consent"] == "not needed"
+        and "generated" in facts["synthetic"]
+    )
+    assert (load(file)["watermark"].numpy() == pattern(payload_of(avatar.digest))).all()
+
+
+def test_the_same_avatar_is_the_same_file(avatar: Avatar, file: bytes) -> None:
+    assert compact(avatar) == file
+
+
+def test_who_cannot_be_shown_is_told_why(avatar: Avatar) -> None:
+    deaf = replace(avatar, listener=WindowListener.__new__(WindowListener))
+    with pytest.raises(GaussianTalkerError, match="mouth-code"):
+        compact(deaf)
+    with pytest.raises(GaussianTalkerError, match="torso field"):
+        compact(replace(avatar, torso=None))
