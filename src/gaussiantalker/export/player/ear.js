@@ -11,12 +11,12 @@ const ROWS = 2; // of speech in a frame
 
 /** What can be heard with: opened once, it hears one utterance after another. */
 export class Ear {
-  /** `module`: the bytes of products.wasm; `file`: those of hearing.safetensors; `mouth`: what the avatar's file says of
-   * the reader, `weights`, `heard`, `shown` and `silent_row` as Float32Arrays, and `future`, rows that it looks ahead. */
-  static async open(module, file, mouth) {
+  /** `file`: the bytes of hearing.safetensors; `mouth`: what the avatar's file says of the reader, `weights`, `heard`,
+   * `shown` and `silent_row` as Float32Arrays, how many `codes` it reads, and `future`, rows that it looks ahead. */
+  static async open(file, mouth) {
     const { tensors, metadata } = readTensors(file);
     const rules = JSON.parse(metadata.rules);
-    return new Ear(await Whisper.open(module, tensors, rules), tensors, rules, mouth);
+    return new Ear(await Whisper.open(tensors, rules), tensors, rules, mouth);
   }
 
   constructor(whisper, tensors, rules, mouth) {

@@ -7,10 +7,7 @@ let utterance;
 
 onmessage = async ({ data: { kind, base, mouth, pcm } }) => {
   try {
-    if (kind === "open") {
-      const files = [new URL("products.wasm", import.meta.url), new URL("hearing.safetensors", base)];
-      ear = await Ear.open(...(await Promise.all(files.map(fetched))), mouth);
-    }
+    if (kind === "open") ear = await Ear.open(await fetched(new URL("hearing.safetensors", base)), mouth);
     if (kind === "open" || kind === "reset") utterance = ear.listen();
     const codes = kind === "push" ? utterance.push(pcm) : kind === "finish" ? utterance.finish() : [];
     postMessage({ codes });

@@ -16,7 +16,7 @@ export class Hearing {
 
   #worker;
   #waiting = []; // what the worker has not been given: { kind, pcm, done }
-  #working = null; // for as long as there is something to do
+  #working = false;
   #answered; // of the one thing that the worker is at
   #run = 0; // of sound, counted by resets
   #frames = 0; // given of this utterance
@@ -26,6 +26,7 @@ export class Hearing {
   static async open(baseUrl, { facts, tensors }) {
     const names = ["weights", "heard", "shown", "silent_row"];
     const mouth = Object.fromEntries(names.map((name) => [name, tensors[`listener.${name}`].data]));
+    mouth.codes = facts.speech.channels;
     mouth.future = facts.speech.lookahead_ms / ROW_MS - 1;
     const hearing = new Hearing();
     try {
@@ -71,11 +72,12 @@ export class Hearing {
 
   #enqueue(message) {
     this.#waiting.push(message);
-    this.#working ??= this.#work().finally(() => (this.#working = null));
+    if (!this.#working) this.#work();
   }
 
   /** Gives the worker one thing after another, and their frames to who listens. */
   async #work() {
+    this.#working = true;
     while (this.#waiting.length) {
       const { kind, pcm, done } = this.#waiting.shift();
       const run = this.#run;
@@ -88,6 +90,7 @@ export class Hearing {
       if (kind === "finish") this.#waiting.unshift({ kind: "reset" });
       done?.();
     }
+    this.#working = false;
   }
 
   #ask(message) {

@@ -1,17 +1,15 @@
 // From speech to the mouth code: one person's regression, as gaussiantalker/talker/mouth_reader.py computes it.
 
-const GRID = 41; // points of a calibration curve
-
 /** A linear map from windows of speech rows to a code, and the curves that give it the person's range. */
 export class MouthReader {
   #weights; // [numbers of a window, codes]
   #curves; // of each code: what is heard, rising, and what is shown for it
 
   /** As `Ear.open` takes them. */
-  constructor({ weights, heard, shown }) {
+  constructor({ weights, heard, shown, codes }) {
     this.#weights = weights;
-    this.codes = heard.length / GRID;
-    const column = (values, code) => Float32Array.from({ length: GRID }, (_, i) => values[i * this.codes + code]);
+    this.codes = codes;
+    const column = (values, code) => values.filter((_, i) => i % codes === code);
     this.#curves = Array.from({ length: this.codes }, (_, code) => [column(heard, code), column(shown, code)]);
   }
 
@@ -34,7 +32,7 @@ export class MouthReader {
 /** Between the points of a curve; its ends stay beyond them. */
 function interpolated(value, from, to) {
   if (value < from[0]) return to[0];
-  if (value >= from[GRID - 1]) return to[GRID - 1];
+  if (value >= from.at(-1)) return to.at(-1);
   const k = from.findIndex((_, i) => from[i + 1] > value);
   return to[k] + ((value - from[k]) / (from[k + 1] - from[k])) * (to[k + 1] - to[k]);
 }

@@ -1,7 +1,8 @@
 // The first layers of Whisper's encoder (Radford et al. 2022) on blocks of the mel spectrogram, in WebAssembly.
 
+import { ROWS, products } from "./products.js";
+
 const BANDS = 80;
-const PANEL = 8; // columns of a weight that lie together
 const RANGE = 8; // Whisper keeps the eight decades below the loudest band
 const EPSILON = 1e-5;
 
@@ -14,10 +15,9 @@ export class Whisper {
   #plan; // { left, hop, right, layers, heads } of the encoder's blocks
   #room = {}; // addresses of what is computed
 
-  /** `module`: the bytes of products.wasm; `tensors` and `plan`: those of hearing.safetensors. */
-  static async open(module, tensors, plan) {
-    const { instance } = await WebAssembly.instantiate(module);
-    return new Whisper(instance.exports, tensors, plan);
+  /** `tensors` and `plan`: those of hearing.safetensors. */
+  static async open(tensors, plan) {
+    return new Whisper(await products(), tensors, plan);
   }
 
   constructor({ linear, memory }, tensors, plan) {
@@ -33,7 +33,7 @@ export class Whisper {
 
   /** Finds every weight and every result its place in the memory of the module. */
   #lay() {
-    const [tall, wide] = [4 * Math.ceil(this.rows / 4) + 4, this.width];
+    const [tall, wide] = [this.rows + ROWS, this.width]; // a last tile may be half empty
     const weights = Object.entries(this.#tensors).filter(([name]) => /conv|linear/.test(name));
     const sizes = {
       mel: (2 * tall + 2) * BANDS,
@@ -66,7 +66,7 @@ export class Whisper {
     const x = this.#room[from] + 4 * first * step;
     const w = this.#at[`${name}.weight`] + 4 * column * inner;
     const b = this.#at[`${name}.bias`] + 4 * column;
-    this.#linear(x, 4 * step, w, b, this.#room[to], 4 * Math.ceil(rows / 4), inner, outer);
+    this.#linear(x, 4 * step, w, b, this.#room[to], ROWS * Math.ceil(rows / ROWS), inner, outer);
   }
 
   /** The hidden rows that a block is for: `hop` Float32Arrays, the wanted layers side by side. `frames`: its mel frames. */
