@@ -98,6 +98,8 @@ def tensors(avatar: Avatar) -> Iterator[tuple[str, Tensor]]:
     yield "motion.blink", torch.from_numpy(motion.blink).float()
     sway = pose_numbers(torch.from_numpy(motion.sway).float())
     yield "motion.sway", ((sway - torso.pose_mean.cpu()) / torso.pose_scale.cpu()).half()
+    kept = {name: torch.from_numpy(array).float() for name, array in avatar.listener.arrays().items()}
+    yield from _prefixed("listener", {name: kept[name] for name in ("silent_row", "weights", "heard", "shown")})
     yield "background", _png((torso.background * 255).round().byte().cpu().numpy())
     yield "watermark", torch.from_numpy(pattern(payload_of(avatar.digest)))
 

@@ -50,18 +50,19 @@ def export_web(avatar: Avatar, folder: str | Path, *, force: bool = False) -> Ex
     check_folder(folder, force)
     check(avatar)
     make_folder(folder)
+    heard = write_hearing(avatar, folder)
     player = {item.name: item.read_bytes() for item in PLAYER.iterdir() if item.is_file()}
-    player[PACKAGE] = _package(player)
+    player[PACKAGE] = _package([AVATAR, *heard, *player], player[PACKAGE])
     written = {AVATAR: compact(avatar), **player}
     for name, content in written.items():
         with atomic_path(folder / name) as temporary:
             temporary.write_bytes(content)
     sizes = {name: len(content) for name, content in written.items()}
-    return Exported(folder, sizes | write_hearing(avatar, folder))
+    return Exported(folder, sizes | heard)
 
 
-def _package(player: dict[str, bytes]) -> bytes:
+def _package(names: list[str], template: bytes) -> bytes:
     """What `npm pack` asks for."""
-    package = json.loads(player[PACKAGE]) | {"version": __version__, "files": sorted({AVATAR, *player} - {PACKAGE})}
+    package = json.loads(template) | {"version": __version__, "files": sorted(set(names) - {PACKAGE})}
     package["description"] = f"{package['description']}, {MARK}"
     return (json.dumps(package, indent=2) + "\n").encode()

@@ -163,7 +163,9 @@ export class TalkingHead extends HTMLElement {
     this.#lay();
     this.#direct();
     stage.run();
-    const hearing = await Hearing.open(new URL(".", url).href, avatar.facts);
+    const hearing = await Hearing.open(new URL(".", url).href, avatar).catch(({ message }) => {
+      throw new TalkingHeadError("hearing", message);
+    });
     if (this.#stage !== stage) {
       hearing.close();
       return;

@@ -28,7 +28,7 @@ export class Voice extends EventTarget {
     this.#lookahead = lookahead;
     this.#silence = new Float32Array(channels);
     this.#shown = this.#silence;
-    hearing.onframe = ({ time, audio }) => this.#utterance?.heard.set(Math.round(time * FPS - 0.5), audio);
+    hearing.onframe = ({ time, audio }) => this.#utterance?.heard.set(Math.floor(time * FPS + 1e-6), audio);
   }
 
   /** The sound's clock: made when first asked for, running or not. */
