@@ -8,21 +8,18 @@ import torch
 from gaussian_scenes import cameras, scene
 
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.splatting import gsplat, rasterize, reference
+from gaussiantalker.splatting import gsplat, rasterize
 
 
 def stand_in(means, quats, scales, opacities, colors, viewmats, Ks, width, height, *, packed, **options):
     """`gsplat.rasterization`: attributes [..., N, C], cameras [..., C, 4, 4], pictures [..., C, H, W, 3]."""
     assert not packed
+    attributes, options = (means, quats, scales, opacities, colors), options | {"backend": "reference"}
     if means.ndim == 2:
-        attributes = [values[None] for values in (means, quats, scales, opacities, colors)]
-        return reference.rasterize(*attributes, viewmats, Ks, width, height, backgrounds=None, **options)
+        return rasterize(*attributes, viewmats, Ks, width, height, **options)
     assert viewmats.shape == (len(means), 1, 4, 4)
-    attributes = (means, quats, scales, opacities, colors)
-    image, alpha, info = reference.rasterize(
-        *attributes, viewmats[:, 0], Ks[:, 0], width, height, backgrounds=None, **options
-    )
-    return image[:, None], alpha[:, None], {name: values[:, None] for name, values in info.items()}
+    image, alpha, info = rasterize(*attributes, viewmats[:, 0], Ks[:, 0], width, height, **options)
+    return image[:, None], alpha[:, None], {name: info[name][:, None] for name in ("means2d", "radii", "depths")}
 
 
 @pytest.mark.parametrize("sets", [1, 2])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.splatting import rasterize
-from gaussiantalker.splatting.room import Room
+from gaussiantalker.splatting.scene import Room
 from gaussiantalker.splatting.ssim import ssim
 
 pytest.importorskip("triton")

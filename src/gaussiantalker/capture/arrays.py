@@ -66,6 +66,7 @@ class ArrayReader:
 
     def __init__(self, path: Path) -> None:
         mapped = read_array(path, mapped=True)
+        assert isinstance(mapped, np.memmap)
         self.shape, self._dtype, self._offset = mapped.shape, mapped.dtype, mapped.offset
         self._row_bytes = int(np.prod(self.shape[1:])) * self._dtype.itemsize
         self._path = path

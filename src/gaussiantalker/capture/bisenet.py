@@ -168,7 +168,7 @@ def load_net(path: Path) -> BiSeNet:
     state = torch.load(path, weights_only=True, map_location="cpu")
     net = BiSeNet()
     net.load_state_dict({k: v for k, v in state.items() if not k.startswith(("conv_out16", "conv_out32"))})
-    return _fused(net.eval()).to(memory_format=torch.channels_last)
+    return _fused(net.eval()).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 def _fused(net: BiSeNet) -> BiSeNet:

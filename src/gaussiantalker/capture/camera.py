@@ -198,7 +198,8 @@ def _spread(steep: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     sorted_cells = cell.ravel()[order]
     rank = np.arange(len(order)) - np.searchsorted(sorted_cells, sorted_cells)
     chosen = order[(rank < _PER_CELL) & (steep.ravel()[order] > _LEAST_SLOPE)]
-    return np.unravel_index(chosen, steep.shape)
+    rows, columns = np.unravel_index(chosen, steep.shape)
+    return rows, columns
 
 
 def _picture(grey: np.ndarray, person: np.ndarray | None, by: int) -> _Picture:
@@ -224,7 +225,7 @@ def _seen(picture: _Picture, level: _Level, motion: np.ndarray) -> tuple[np.ndar
     near = np.rint(at[inside]).astype(int)
     inside[inside] = ~picture.person[near[:, 1], near[:, 0]]
     at = at.astype(np.float32)[:, None]
-    value = cv2.remap(picture.soft, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    value = cv2.remap(picture.soft, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return value[:, 0].astype(float), inside
 
 

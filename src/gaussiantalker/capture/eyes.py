@@ -106,6 +106,6 @@ def _angles(towards: np.ndarray) -> np.ndarray:  # [N, 2]
 
 def _by_scores(scores: np.ndarray) -> np.ndarray:  # [N, 2]
     def mean(names: Sequence[str]) -> np.ndarray:
-        return scores[:, [NAMES.index(name) for name in names]].mean(1)
+        return scores[:, [name in names for name in NAMES]].mean(1)
 
     return np.stack([mean(_RIGHT) - mean(_LEFT), mean(_DOWN) - mean(_UP)], axis=1) * _DEGREES

@@ -33,8 +33,10 @@ class Crop:
 class Seen(Protocol):
     """A picture in which faces were looked for."""
 
-    frame: int
-    faces: list[np.ndarray]  # [478, 2] landmarks of each, in pixels
+    @property
+    def frame(self) -> int: ...
+    @property
+    def faces(self) -> list[np.ndarray]: ...  # [478, 2] landmarks of each, in pixels
 
 
 @dataclass(frozen=True)

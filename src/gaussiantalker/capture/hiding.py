@@ -61,7 +61,7 @@ def _look(frames: ArrayReader, landmarks: np.ndarray, corners: np.ndarray, k: in
     part = picture[low[1] : high[1], low[0] : high[0]].astype(np.float32).mean(-1)
     part = cv2.GaussianBlur(part, (0, 0), max(_BLUR * unit, 0.5))
     at = (points - low - 0.5).astype(np.float32)[:, None]
-    return _normal(cv2.remap(part, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0])
+    return _normal(cv2.remap(part, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0])
 
 
 def _normal(values: np.ndarray) -> np.ndarray:

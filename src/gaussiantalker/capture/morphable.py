@@ -67,7 +67,7 @@ def load_head(path: Path = PACKED) -> MorphableHead:
         if kinds != "U" and not np.isfinite(found[name]).all():
             raise GaussianTalkerError(f"{path} is no morphable head: {name} holds values that are not finite")
     arrays: dict[str, Any] = {name: found[name] for name in _ARRAYS}
-    step = _step(path, found.get("step", np.float64(1)))
+    step = _step(path, found.get("step", np.array(1.0)))
     for name in _LENGTHS:
         exact = np.issubdtype(arrays[name].dtype, np.integer)
         arrays[name] = arrays[name].astype(np.float32) * np.float32(step if exact else 1)

@@ -67,7 +67,7 @@ class Plan:
 
     def square_of(self, picture: np.ndarray, k: int) -> np.ndarray:  # [side, side, 3] uint8
         """The square of the k-th picture."""
-        if self.moves is None:
+        if self.moves is None or self.backdrop is None:
             return self.crop.of(picture)
         side = self.crop.side
         matrix = np.linalg.inv(_CENTRES) @ self.moves[k] @ _CENTRES

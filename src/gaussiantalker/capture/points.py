@@ -214,7 +214,7 @@ def _flat(directions: np.ndarray) -> np.ndarray:  # [P, 2]
 def _smoothest(directions: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Radii that bend least while keeping to weighted targets: a sparse linear system on the neighbour graph."""
     count, neighbours = len(directions), 6
-    _, near = KDTree(directions).query(directions, k=neighbours + 1)
+    near = np.asarray(KDTree(directions).query(directions, k=neighbours + 1)[1])
     rows = np.repeat(np.arange(count), neighbours)
     graph = sparse.csr_matrix((np.full(rows.size, 1 / neighbours), (rows, near[:, 1:].ravel())), (count, count))
     bend = sparse.identity(count) - graph

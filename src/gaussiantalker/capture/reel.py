@@ -33,6 +33,7 @@ class Look:
     def picture(self, turns: int) -> np.ndarray:  # [h, w, 3] uint8
         """The picture, upright."""
         decoded = cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+        assert decoded is not None, "a picture of our own"
         return np.ascontiguousarray(np.rot90(decoded, turns))
 
 

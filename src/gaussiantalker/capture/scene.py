@@ -89,8 +89,8 @@ def _carried(mask: np.ndarray, motion: np.ndarray) -> np.ndarray:  # [h, w] bool
     height, width = mask.shape
     pixels = to_pixels(width, height)
     matrix = pixels @ motion @ np.linalg.inv(pixels)
-    how = {"flags": cv2.INTER_NEAREST, "borderMode": cv2.BORDER_REPLICATE}
-    return cv2.warpPerspective(mask.astype(np.uint8), matrix, (width, height), **how) > 0
+    nearest, edge, size = cv2.INTER_NEAREST, cv2.BORDER_REPLICATE, (width, height)
+    return cv2.warpPerspective(mask.astype(np.uint8), matrix, size, flags=nearest, borderMode=edge) > 0
 
 
 def _found(still: Still, grey: np.ndarray, cover: np.ndarray, guesses: tuple[np.ndarray, ...]) -> Alignment:
@@ -143,7 +143,7 @@ def _plain_alike(a: Still, b: Still) -> bool:
 
 def _matched(a: Still, b: Still) -> np.ndarray | None:
     """From still `a` to still `b` by features that both show (Lowe 2004), None where there are too few."""
-    finder = cv2.SIFT_create(600)
+    finder = cv2.SIFT.create(600)
     (at_a, of_a), (at_b, of_b) = (finder.detectAndCompute(s.grey, (~s.person).astype(np.uint8)) for s in (a, b))
     if of_a is None or of_b is None or len(of_b) < 2:
         return None

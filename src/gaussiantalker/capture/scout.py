@@ -72,14 +72,14 @@ def choose(reels: Sequence[Reel], mask: PersonMask, progress: Progress) -> Choic
     tracks = [_track(reels[shot.film], shot, person, mask) for shot, person in chosen]
     longest = max(range(len(chosen)), key=lambda k: chosen[k][0].frames)
     joins = [np.eye(3) if k == longest else same_scene(tracks[longest], t) for k, t in enumerate(tracks)]
-    kept = [k for k, join in enumerate(joins) if join is not None]
-    left_out += [(chosen[k][0], "another scene") for k, join in enumerate(joins) if join is None]
+    kept = {k: join for k, join in enumerate(joins) if join is not None}
+    left_out += [(shot, "another scene") for k, (shot, _) in enumerate(chosen) if k not in kept]
     order = sorted(kept, key=lambda k: (chosen[k][0].film, chosen[k][0].start))
     return Choice(
         [chosen[k][0] for k in order],
         [chosen[k][1] for k in order],
         [tracks[k] for k in order],
-        [joins[k] for k in order],
+        [kept[k] for k in order],
         others,
         sorted(left_out, key=lambda pair: (pair[0].film, pair[0].start)),
     )

@@ -137,7 +137,9 @@ def clean(scores: np.ndarray) -> np.ndarray:  # [H, W] uint8
     labels = _best(scores)
     step = 2 if len(labels) >= _FINE else 1
     for part in (HEAD, NECK, TORSO, BACKGROUND):
-        islands, count = ndimage.label(labels[::step, ::step] == part)
+        islands = np.empty(labels[::step, ::step].shape, np.int32)
+        ndimage.label(labels[::step, ::step] == part, output=islands)
+        count = int(islands.max())
         if count < 2:
             continue
         areas = np.bincount(islands.ravel(), minlength=count + 1)[1:] / islands.size

@@ -5,19 +5,19 @@ of b and four numbers of a, and spends them on all of the tile's fused products.
 252 GFLOP/s on a core whose peak is about 265, and 476 with factors of half the size, where the peak is about 535.
 """
 
+import os
 from collections.abc import Callable
 
 import llvmlite.binding
 from llvmlite import ir
-from numba import config, types
+from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
-from gaussiantalker.kernels.simd import LANES, vec
+from gaussiantalker.kernels.simd import LANES, intrinsic, vec
 from gaussiantalker.kernels.threads import helper
 
 # Who makes numba compile for another processor (NUMBA_CPU_NAME) gets what every processor can do.
-_FEATURES = {} if config.CPU_NAME else llvmlite.binding.get_host_cpu_features()
+_FEATURES = {} if os.environ.get("NUMBA_CPU_NAME") else llvmlite.binding.get_host_cpu_features()
 HAS_BFLOAT = bool(_FEATURES.get("avx512bf16"))
 """Whether `add_brief_product` may be called."""
 WIDTH = 64

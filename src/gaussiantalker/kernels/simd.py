@@ -9,10 +9,11 @@ code that numba compiles.
 
 import operator
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
+from numba import extending, types
+from numba.extending import lower_builtin, models, register_model, type_callable
 
 LANES = 16
 
@@ -48,6 +49,11 @@ class _VecModel(models.PrimitiveModel):
 class _MaskModel(models.PrimitiveModel):
     def __init__(self, manager, fe_type) -> None:
         super().__init__(manager, fe_type, _BITS)
+
+
+def intrinsic(function: Callable) -> Any:
+    """numba's. Here checkers of types stop: kernels call what it makes without its first parameter."""
+    return extending.intrinsic(function)
 
 
 def _constant(element: ir.Type, values: Sequence) -> ir.Constant:

@@ -21,14 +21,17 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 import torch
 from llvmlite import ir
 from numba import config, njit, types
-from numba.extending import intrinsic
+
+from gaussiantalker.kernels.simd import intrinsic
 
 _FASTMATH = {"contract", "nsz", "nnan", "ninf", "arcp"}
 _names = itertools.count()
+_settings = config.__dict__  # numba's own
 _PACKAGE = Path(__file__).resolve().parents[1]
 _IMPORT = re.compile(r"^from gaussiantalker\.([\w.]+) import", re.MULTILINE)
 
@@ -38,14 +41,14 @@ def compiled(function: Callable) -> Callable:
 
     Division by zero gives infinity; but not-a-number and infinity are assumed away, so nothing may test for them.
     """
-    folder = config.CACHE_DIR
-    config.CACHE_DIR = str(kernel_folder(Path(function.__code__.co_filename)))
+    folder = _settings["CACHE_DIR"]
+    _settings["CACHE_DIR"] = str(kernel_folder(Path(function.__code__.co_filename)))
     try:
         return njit(nogil=True, cache=True, error_model="numpy", fastmath=_FASTMATH)(function)
     except RuntimeError:  # there is no place to write to
         return njit(nogil=True, error_model="numpy", fastmath=_FASTMATH)(function)
     finally:
-        config.CACHE_DIR = folder
+        _settings["CACHE_DIR"] = folder
 
 
 def kernel_folder(file: Path) -> Path:
@@ -56,7 +59,7 @@ def kernel_folder(file: Path) -> Path:
     """
     texts = (path.read_bytes() for path in sorted(_imported(file.resolve(), frozenset())))
     name = hashlib.sha256(b"".join(texts)).hexdigest()[:16]
-    return Path(config.CACHE_DIR or Path(__file__).parent / "__pycache__") / f"kernels-{name}"
+    return Path(_settings["CACHE_DIR"] or Path(__file__).parent / "__pycache__") / f"kernels-{name}"
 
 
 def _imported(file: Path, known: frozenset[Path]) -> frozenset[Path]:
@@ -72,14 +75,14 @@ def _imported(file: Path, known: frozenset[Path]) -> frozenset[Path]:
 
 def helper(function: Callable) -> Callable:
     """A function that only kernels call. It is compiled into them, and in a third of the time `compiled` takes."""
-    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     return njit(error_model="numpy", fastmath=_FASTMATH, **options)(function)
 
 
 def pool() -> tuple[int, int]:
     """What `for_each` runs on: the address that starts a loop, and how many threads torch is set to use."""
     quiet_torch()
-    return ctypes.cast(_start, ctypes.c_void_p).value, torch.get_num_threads()
+    return ctypes.cast(_start, ctypes.c_void_p).value or 0, torch.get_num_threads()
 
 
 @cache

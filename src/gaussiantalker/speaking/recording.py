@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_map_only
 
-from gaussiantalker.splatting.room import Room
+from gaussiantalker.splatting.scene import Room
 
 Work = Callable[
     ..., Tensor

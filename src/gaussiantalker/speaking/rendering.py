@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gaussiantalker.geometry import Camera
 from gaussiantalker.speaking.recording import Recorder
-from gaussiantalker.splatting.room import Room
+from gaussiantalker.splatting.scene import Room
 from gaussiantalker.talker import BakedTalker, Drive, Talker, TorsoField, fast_products, render
 
 BATCH = 4  # frames rendered together: enough to share the network's overhead, few enough to stay in cache

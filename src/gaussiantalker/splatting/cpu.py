@@ -10,40 +10,25 @@ from torch.autograd.function import once_differentiable
 from gaussiantalker.kernels.threads import kernel_folder, pool
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.splatting import compositing, harmonics, projection
+from gaussiantalker.splatting.scene import Scene
 from gaussiantalker.splatting.ssim import ssim
 
 
-def rasterize(
-    means: Tensor,  # [1 or B, N, 3], as the other attributes
-    quats: Tensor,
-    scales: Tensor,
-    opacities: Tensor,
-    colors: Tensor,
-    viewmats: Tensor,
-    Ks: Tensor,
-    width: int,
-    height: int,
-    *,
-    sh_degree: int | None,
-    near_plane: float,
-    far_plane: float,
-    eps2d: float,
-    backgrounds: Tensor | None,  # [B, H, W, 3] or [B, 1, 1, 3]
-) -> tuple[Tensor, Tensor, dict]:
+def rasterize(scene: Scene) -> tuple[Tensor, Tensor, dict]:  # [B, H, W, 3], [B, H, W, 1]
     """See `rasterization.rasterize`."""
-    frames, count = len(viewmats), means.shape[1]
-    numbers = width, height, near_plane, far_plane, eps2d
+    means, quats, scales, opacities, colors, viewmats, Ks, width, height = scene[:9]
+    frames, count, planes = len(viewmats), means.shape[1], (scene.near_plane, scene.far_plane)
+    numbers = width, height, *planes, scene.eps2d
     means2d, covariances, depths, determinants = _Project.apply(means, quats, scales, viewmats, Ks, *numbers)
     if means2d.requires_grad:
         means2d.retain_grad()
-    if sh_degree is not None:
+    if scene.sh_degree is not None:
         eyes = -(viewmats[:, :3, :3].transpose(1, 2) @ viewmats[:, :3, 3:])[..., 0]
-        colors = _Shade.apply(means, eyes, colors.flatten(2), sh_degree)
-    if backgrounds is None:
-        backgrounds = means.new_zeros(frames, 1, 1, 3)
+        colors = _Shade.apply(means, eyes, colors.flatten(2), scene.sh_degree)
+    backgrounds = means.new_zeros(frames, 1, 1, 3) if scene.backgrounds is None else scene.backgrounds
     opacities, colors = opacities.expand(frames, count), colors.expand(frames, count, 3)
     splats = means2d, covariances, determinants, depths, opacities, colors
-    image, alpha, radii = _Composite.apply(*splats, backgrounds, width, height, near_plane, far_plane)
+    image, alpha, radii = _Composite.apply(*splats, backgrounds, width, height, *planes)
     return image, alpha, {"means2d": means2d, "radii": radii, "depths": depths}
 
 
@@ -61,8 +46,8 @@ def prepare(progress: Progress = SILENT) -> None:
     one = torch.zeros(1, 1, 3, requires_grad=True)
     sh, opacities = torch.zeros(1, 1, 1, 3), torch.ones(1, 1)
     view, K = torch.eye(4)[None], torch.eye(3)[None]
-    options = {"sh_degree": 0, "near_plane": 1.0, "far_plane": 2.0, "eps2d": 0.3, "backgrounds": None}
-    image, _, _ = rasterize(one, torch.zeros(1, 1, 4), one, opacities, sh, view, K, 1, 1, **options)
+    scene = Scene(one, torch.zeros(1, 1, 4), one, opacities, sh, view, K, 1, 1, 0, 1.0, 2.0, 0.3, None, None)
+    image, _, _ = rasterize(scene)
     (image.sum() + ssim(image, image.detach()).sum()).backward()
 
 

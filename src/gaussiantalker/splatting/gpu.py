@@ -12,50 +12,33 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.splatting import triton_compositing as compositing
 from gaussiantalker.splatting import triton_harmonics as harmonics
 from gaussiantalker.splatting import triton_projection as projection
-from gaussiantalker.splatting.room import Room
 from gaussiantalker.splatting.rules import TILE
+from gaussiantalker.splatting.scene import Room, Scene
 from gaussiantalker.splatting.triton_launch import on_threads
 from gaussiantalker.splatting.triton_tiles import sort_into_tiles, tile_counts
 
 
-def rasterize(
-    means: Tensor,  # [1 or B, N, 3], as the other attributes
-    quats: Tensor,
-    scales: Tensor,
-    opacities: Tensor,
-    colors: Tensor,
-    viewmats: Tensor,
-    Ks: Tensor,
-    width: int,
-    height: int,
-    *,
-    sh_degree: int | None,
-    near_plane: float,
-    far_plane: float,
-    eps2d: float,
-    backgrounds: Tensor | None,  # [B, H, W, 3] or [B, 1, 1, 3]
-    room: Room | None,
-) -> tuple[Tensor, Tensor, dict]:
+def rasterize(scene: Scene) -> tuple[Tensor, Tensor, dict]:  # [B, H, W, 3], [B, H, W, 1]
     """See `rasterization.rasterize`."""
+    means, quats, scales, opacities, colors, viewmats, Ks, width, height = scene[:9]
     check_device(means.device)
-    frames, count = len(viewmats), means.shape[1]
+    frames, count, backgrounds = len(viewmats), means.shape[1], scene.backgrounds
     if backgrounds is None:
         backgrounds = means.new_zeros(1, 1, 1, 3).expand(frames, 1, 1, 3)
     if not count:
-        return _empty(means, backgrounds, width, height, room)
+        return _empty(means, backgrounds, width, height, scene.room)
     with torch.cuda.device_of(means):
-        near_plane, far_plane, eps2d = float(near_plane), float(far_plane), float(eps2d)
-        numbers = width, height, near_plane, far_plane, eps2d
+        planes = float(scene.near_plane), float(scene.far_plane)
+        numbers = width, height, *planes, float(scene.eps2d)
         means2d, covariances, depths, determinants = _Project.apply(means, quats, scales, viewmats, Ks, *numbers)
         if means2d.requires_grad:
             means2d.retain_grad()
-        if sh_degree is not None:
+        if scene.sh_degree is not None:
             eyes = -(viewmats[:, :3, :3] * viewmats[:, :3, 3:]).sum(1)
-            colors = _Shade.apply(means, eyes, colors.flatten(2), sh_degree)
+            colors = _Shade.apply(means, eyes, colors.flatten(2), scene.sh_degree)
         opacities, colors = opacities.expand(frames, count), colors.expand(frames, count, 3)
         splats = means2d, covariances, determinants, depths, opacities, colors
-        planes = near_plane, far_plane
-        image, alpha, radii = _Composite.apply(*splats, backgrounds, width, height, planes, room)
+        image, alpha, radii = _Composite.apply(*splats, backgrounds, width, height, planes, scene.room)
     return image, alpha, {"means2d": means2d, "radii": radii, "depths": depths}
 
 

@@ -10,42 +10,29 @@ import torch
 from torch import Tensor
 
 from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.splatting.scene import Scene
 
 
-def rasterize(
-    means: Tensor,  # [1 or B, N, 3], as the other attributes
-    quats: Tensor,
-    scales: Tensor,
-    opacities: Tensor,
-    colors: Tensor,
-    viewmats: Tensor,
-    Ks: Tensor,
-    width: int,
-    height: int,
-    *,
-    sh_degree: int | None,
-    near_plane: float,
-    far_plane: float,
-    eps2d: float,
-    backgrounds: Tensor | None,  # [B, H, W, 3] or [B, 1, 1, 3]
-) -> tuple[Tensor, Tensor, dict]:
+def rasterize(scene: Scene) -> tuple[Tensor, Tensor, dict]:  # [B, H, W, 3], [B, H, W, 1]
     """See `rasterization.rasterize`. The info's tensors are gsplat's own: [B, 1, N, 2] for Gaussians per frame."""
-    attributes = [means, quats, scales, opacities, colors]
+    attributes, viewmats, Ks = list(scene[:5]), scene.viewmats, scene.Ks
     shared = all(len(values) == 1 for values in attributes)
     if shared:  # one scene before B cameras
         attributes, cameras = [values[0] for values in attributes], (viewmats, Ks)
     else:  # B scenes, each before a camera of its own
         attributes = [values.expand(len(viewmats), *values.shape[1:]) for values in attributes]
         cameras = viewmats[:, None], Ks[:, None]
-    options = {"sh_degree": sh_degree, "near_plane": near_plane, "far_plane": far_plane, "eps2d": eps2d}
+    options = {name: getattr(scene, name) for name in ("sh_degree", "near_plane", "far_plane", "eps2d")}
     # A head fills the picture, so nearly every Gaussian is seen and packing would only cost time.
-    image, alpha, info = _rasterization(means.device)(*attributes, *cameras, width, height, packed=False, **options)
+    image, alpha, info = _rasterization(scene.means.device)(
+        *attributes, *cameras, scene.width, scene.height, packed=False, **options
+    )
     if info["means2d"].requires_grad:
         info["means2d"].retain_grad()
     if not shared:
         image, alpha = image[:, 0], alpha[:, 0]
-    if backgrounds is not None:
-        image = image + (1 - alpha) * backgrounds
+    if scene.backgrounds is not None:
+        image = image + (1 - alpha) * scene.backgrounds
     return image, alpha, {name: info[name] for name in ("means2d", "radii", "depths")}
 
 
@@ -60,7 +47,7 @@ def _rasterization(device: torch.device) -> Callable:
             f"gsplat renders on NVIDIA GPUs, not on '{device.type}'; move the tensors to 'cuda' or leave backend out."
         )
     try:
-        from gsplat import rasterization
+        from gsplat import rasterization  # pyright: ignore[reportAttributeAccessIssue]  # it finds this file
     except ImportError as error:
         raise GaussianTalkerError(
             "Rendering on an NVIDIA GPU needs gsplat: pip install 'gaussiantalker[gsplat]'"

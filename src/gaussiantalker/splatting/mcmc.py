@@ -94,7 +94,7 @@ class MarkovChain:
         size = torch.sigmoid(_STEEPNESS * (1 - opacities - _THRESHOLD)) * self.noise * learning_rate
         axes = rotation_matrices(params["quats"]) * params["log_scales"].exp()[:, None]
         noise = torch.randn_like(params["means"]) * size[:, None]
-        params["means"] += (axes @ (axes.transpose(1, 2) @ noise[..., None]))[..., 0]
+        params["means"].add_((axes @ (axes.transpose(1, 2) @ noise[..., None]))[..., 0])
 
 
 def share(opacities: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,12 +1,13 @@
 """One interface to four rasterizers."""
 
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.splatting.room import Room
+from gaussiantalker.splatting.scene import Room, Scene
 
 Backend = Literal["numba", "triton", "gsplat", "reference"]
 
@@ -43,19 +44,26 @@ def rasterize(
 
     `room` is `triton`'s alone: with it, the host never waits for the device, see `Room`.
     """
-    frames = len(viewmats)
-    attributes = {"means": (means, 1), "quats": (quats, 1), "scales": (scales, 1), "opacities": (opacities, 0)}
-    attributes["colors"] = (colors, 1 if sh_degree is None else 2)
-    count = means.shape[-2]
-    spread = [_per_frame(name, tensor, dims, count, frames) for name, (tensor, dims) in attributes.items()]
-    _check(spread[-1], sh_degree, width, height, near_plane)
-    options: dict[str, Any] = {"sh_degree": sh_degree, "near_plane": near_plane, "far_plane": far_plane, "eps2d": eps2d}
-    options["backgrounds"] = _background(backgrounds, frames, width, height)
-    name = backend or _backend_for(means)
-    if name == "triton":
-        options["room"] = room
-    cameras = viewmats, Ks.expand(frames, 3, 3)
-    image, alpha, info = _renderer(name)(*spread, *cameras, width, height, **options)
+    frames, count = len(viewmats), means.shape[-2]
+    scene = Scene(
+        _per_frame("means", means, 1, count, frames),
+        _per_frame("quats", quats, 1, count, frames),
+        _per_frame("scales", scales, 1, count, frames),
+        _per_frame("opacities", opacities, 0, count, frames),
+        _per_frame("colors", colors, 1 if sh_degree is None else 2, count, frames),
+        viewmats,
+        Ks.expand(frames, 3, 3),
+        width,
+        height,
+        sh_degree,
+        near_plane,
+        far_plane,
+        eps2d,
+        _background(backgrounds, frames, width, height),
+        room,
+    )
+    _check(scene)
+    image, alpha, info = _renderer(backend or _backend_for(means))(scene)
     return image, alpha, info | {"width": width, "height": height, "n_cameras": frames, "gaussian_ids": None}
 
 
@@ -86,18 +94,20 @@ def _background(backgrounds: Tensor | None, frames: int, width: int, height: int
     return backgrounds.expand(frames, height, width, 3)
 
 
-def _check(colors: Tensor, sh_degree: int | None, width: int, height: int, near_plane: float) -> None:
-    if sh_degree is not None and not (0 <= sh_degree <= 3 and colors.shape[2] >= (sh_degree + 1) ** 2):
+def _check(scene: Scene) -> None:
+    colors, degree = scene.colors, scene.sh_degree
+    if degree is not None and not (0 <= degree <= 3 and colors.shape[2] >= (degree + 1) ** 2):
         raise GaussianTalkerError(
-            f"sh_degree {sh_degree} needs 0 to 3 and (degree + 1)^2 coefficients, but colors hold {colors.shape[2]};"
+            f"sh_degree {degree} needs 0 to 3 and (degree + 1)^2 coefficients, but colors hold {colors.shape[2]};"
             " lower the degree."
         )
     if colors.shape[-1] != 3:
         raise GaussianTalkerError(f"colors have {colors.shape[-1]} channels; only three can be rasterized at once.")
-    if width < 1 or height < 1:
-        raise GaussianTalkerError(f"A picture of {width}x{height} pixels cannot be rendered; give a positive size.")
-    if near_plane <= 0:
-        raise GaussianTalkerError(f"near_plane is {near_plane}; it must be positive, in front of the camera.")
+    if scene.width < 1 or scene.height < 1:
+        size = f"{scene.width}x{scene.height}"
+        raise GaussianTalkerError(f"A picture of {size} pixels cannot be rendered; give a positive size.")
+    if scene.near_plane <= 0:
+        raise GaussianTalkerError(f"near_plane is {scene.near_plane}; it must be positive, in front of the camera.")
 
 
 def _backend_for(means: Tensor) -> Backend:
@@ -106,7 +116,7 @@ def _backend_for(means: Tensor) -> Backend:
     return "numba" if means.device.type == "cpu" and means.dtype == torch.float32 else "reference"
 
 
-def _renderer(name: Backend):
+def _renderer(name: Backend) -> Callable[[Scene], tuple[Tensor, Tensor, dict]]:
     """Each backend is imported when it is first used: they take a while and may be missing."""
     if name == "numba":
         from gaussiantalker.splatting.cpu import rasterize as renderer

@@ -9,38 +9,24 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gaussiantalker.splatting.rules import HARMONICS, MARGIN, MAX_ALPHA, MIN_ALPHA, MIN_TRANSMITTANCE
+from gaussiantalker.splatting.scene import Scene
 
 _TILE = 32
 
 
-def rasterize(
-    means: Tensor,  # [1 or B, N, 3], as the other attributes
-    quats: Tensor,  # [.., N, 4] wxyz, any length
-    scales: Tensor,  # [.., N, 3]
-    opacities: Tensor,  # [.., N]
-    colors: Tensor,  # [.., N, 3], or [.., N, K, 3] with sh_degree
-    viewmats: Tensor,  # [B, 4, 4]
-    Ks: Tensor,  # [B, 3, 3]
-    width: int,
-    height: int,
-    *,
-    sh_degree: int | None,
-    near_plane: float,
-    far_plane: float,
-    eps2d: float,
-    backgrounds: Tensor | None,  # [B, H, W, 3] or [B, 1, 1, 3]
-) -> tuple[Tensor, Tensor, dict]:  # [B, H, W, 3], [B, H, W, 1]
+def rasterize(scene: Scene) -> tuple[Tensor, Tensor, dict]:  # [B, H, W, 3], [B, H, W, 1]
     """See `rasterization.rasterize`."""
+    means, quats, scales, opacities, colors, viewmats, Ks, width, height = scene[:9]
     opacities, colors = (t.expand(len(viewmats), *t.shape[1:]) for t in (opacities, colors))
     depths = depth(means, viewmats)
-    seen = (depths >= near_plane) & (depths <= far_plane)
-    means2d, covariances, determinants = project(means, quats, scales, viewmats, Ks, width, height, eps2d, seen)
+    seen = (depths >= scene.near_plane) & (depths <= scene.far_plane)
+    means2d, covariances, determinants = project(means, quats, scales, viewmats, Ks, width, height, scene.eps2d, seen)
     if means2d.requires_grad:
         means2d.retain_grad()
     xx, xy, yy = covariances.unbind(-1)
     conics = torch.stack([yy, -xy, xx], -1) / determinants[..., None]  # [B, N, 3]
-    if sh_degree is not None:
-        colors = shade(means, viewmats, colors, sh_degree)
+    if scene.sh_degree is not None:
+        colors = shade(means, viewmats, colors, scene.sh_degree)
     reach = reaches(covariances, opacities)
     seen = seen & (opacities >= MIN_ALPHA) & _on_screen(means2d, reach.ceil(), width, height)
     pictures = [
@@ -48,8 +34,8 @@ def rasterize(
         for b in range(len(viewmats))
     ]
     image, alpha = (torch.stack(parts) for parts in zip(*pictures, strict=True))
-    if backgrounds is not None:
-        image = image + (1 - alpha) * backgrounds
+    if scene.backgrounds is not None:
+        image = image + (1 - alpha) * scene.backgrounds
     radii = torch.where(seen[..., None], reach.ceil(), 0).clamp_max(1e9).int()
     return image, alpha, {"means2d": means2d, "radii": radii, "depths": depths}
 
@@ -155,14 +141,15 @@ def _composite(means2d, conics, depths, opacities, colors, reach, seen, width, h
             corner = low.new_tensor([x, y])
             near = ((high >= corner) & (low <= corner + _TILE)).all(-1)
             size = (min(_TILE, height - y), min(_TILE, width - x))
-            row.append(_composite_tile(*(values[near] for values in splats), corner, *size))
+            row.append(_composite_tile([values[near] for values in splats], corner, *size))
         rows.append(torch.cat(row, 1))
     picture = torch.cat(rows)
     return picture[..., :3], picture[..., 3:]
 
 
-def _composite_tile(means2d, conics, opacities, colors, corner, height: int, width: int) -> Tensor:
+def _composite_tile(splats: list[Tensor], corner: Tensor, height: int, width: int) -> Tensor:
     """Colour and alpha [h, w, 4] of the tile whose first pixel lies at `corner`; splats come nearest first."""
+    means2d, conics, opacities, colors = splats
     options = {"dtype": means2d.dtype, "device": means2d.device}
     ys, xs = torch.meshgrid(torch.arange(height, **options), torch.arange(width, **options), indexing="ij")
     pixels = corner + torch.stack([xs, ys], -1).reshape(-1, 2) + 0.5

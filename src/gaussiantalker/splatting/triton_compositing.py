@@ -6,10 +6,10 @@ The gradient runs back to front from the final T. Each entry owns a row of sums,
 in the order of slots, are added one after the other: no atomics, the same bits every time.
 """
 
-import triton
 import triton.language as tl
 
 from gaussiantalker.splatting.rules import LOG_MIN_ALPHA, MAX_ALPHA, MIN_TRANSMITTANCE, SCALE, TILE
+from gaussiantalker.splatting.triton_launch import jit
 
 CHUNK = 8
 THREADS, GRADIENT_THREADS = 256, 128  # one pixel each; two each, which halves what threads must exchange
@@ -21,14 +21,14 @@ _LOG_MIN_ALPHA, _MAX_ALPHA = tl.constexpr(LOG_MIN_ALPHA), tl.constexpr(MAX_ALPHA
 _MIN_T, _UNSCALE, _SUMS = tl.constexpr(MIN_TRANSMITTANCE), tl.constexpr(1 / SCALE**2), tl.constexpr(SUMS)
 
 
-@triton.jit
+@jit
 def _pixels(tile, across):
     """Column and row of the tile's pixels in the picture."""
     lane = tl.arange(0, _PIXELS)
     return (tile % across) * _TILE + lane % _TILE, (tile // across) * _TILE + lane // _TILE
 
 
-@triton.jit
+@jit
 def _falloff(entries, capacity, index, column, row):
     """u and v [CHUNK, pixels] of these entries, and the logarithm of alpha before it is capped or dropped."""
     x, y = tl.load(entries + index), tl.load(entries + capacity + index)
@@ -39,7 +39,7 @@ def _falloff(entries, capacity, index, column, row):
     return u, v, log_opacity[:, None] - u * u - v * v
 
 
-@triton.jit(do_not_specialize=["width", "height", "across", "tiles", "frame_stride", "row_stride", "column_stride"])
+@jit(do_not_specialize=["width", "height", "across", "tiles", "frame_stride", "row_stride", "column_stride"])
 def composite(
     entries, begins, background, image, alpha, final_t, stops,
     capacity, width, height, across, tiles, frame_stride, row_stride, column_stride,
@@ -62,7 +62,7 @@ def composite(
         _, _, power = _falloff(entries, capacity, index, column, row)
         own = (index >= begin) & (index < end)
         opacity = tl.where((power >= _LOG_MIN_ALPHA) & own[:, None], tl.minimum(tl.exp2(power), _MAX_ALPHA), 0.0)
-        after = t[None, :] * tl.cumprod(1.0 - opacity, 0)
+        after = tl.expand_dims(t, 0) * tl.cumprod(1.0 - opacity, 0)
         counts = after > _MIN_T
         weight = tl.where(counts, opacity * after / (1.0 - opacity), 0.0)
         red += tl.sum(weight * tl.load(entries + 6 * capacity + index)[:, None], 0)
@@ -85,7 +85,7 @@ def composite(
         tl.store(stops + at, counted)
 
 
-@triton.jit(do_not_specialize=["width", "height", "across", "tiles", "frame_stride", "row_stride", "column_stride"])
+@jit(do_not_specialize=["width", "height", "across", "tiles", "frame_stride", "row_stride", "column_stride"])
 def composite_gradient(
     entries, slots, begins, background, image_grad, alpha_grad, final_t, stops, sums,
     capacity, width, height, across, tiles, frame_stride, row_stride, column_stride, CHUNK: tl.constexpr,
@@ -139,7 +139,7 @@ def composite_gradient(
         chunk -= 1
 
 
-@triton.jit(do_not_specialize=["total"])
+@jit(do_not_specialize=["total"])
 def splat_gradient(
     table, ends, counts, sums, opacities, to_means2d, to_covariances, to_opacities, to_colors,
     total, capacity, BLOCK: tl.constexpr,
@@ -152,7 +152,7 @@ def splat_gradient(
     d = tl.zeros([BLOCK], tl.float32)
     du, dv, uu, uv, vv, red, green, blue = d, d, d, d, d, d, d, d
     k, most = 0, tl.max(count, 0)
-    while k < most:
+    while k < most:  # pyright: ignore[reportOperatorIssue]
         more = (k < count) & (first + k < capacity)
         at = sums + (first + k) * _SUMS
         d += tl.load(at, mask=more, other=0.0)

@@ -1,9 +1,9 @@
 """Colours from spherical harmonics (Triton): the GPU's twin of `harmonics`, a lane per Gaussian."""
 
-import triton
 import triton.language as tl
 
 from gaussiantalker.splatting.rules import HARMONICS
+from gaussiantalker.splatting.triton_launch import jit
 from gaussiantalker.splatting.triton_projection import put_three, three
 
 BLOCK = 128
@@ -13,7 +13,7 @@ _FACTORS = tuple(tuple(tl.constexpr(x) for x in degree) for degree in HARMONICS)
 # Constants stand on the right: on the left of a tensor the interpreter would take the product for a constant.
 
 
-@triton.jit
+@jit
 def _basis(x, y, z, K: tl.constexpr):
     """Basis function K at unit directions."""
     xx, yy, zz = x * x, y * y, z * z
@@ -52,7 +52,7 @@ def _basis(x, y, z, K: tl.constexpr):
     return value
 
 
-@triton.jit
+@jit
 def _slope(x, y, z, K: tl.constexpr):
     """The gradient of basis function K with respect to the direction."""
     xx, yy, zz, zero = x * x, y * y, z * z, 0.0 * x
@@ -91,7 +91,7 @@ def _slope(x, y, z, K: tl.constexpr):
     return dx, dy, dz
 
 
-@triton.jit
+@jit
 def _direction(means, eyes, frame, g, inside):
     """Unit vectors from the eye to Gaussians, and the inverse distances."""
     x, y, z = three(means, g, inside)
@@ -101,7 +101,7 @@ def _direction(means, eyes, frame, g, inside):
     return x * inverse, y * inverse, z * inverse, inverse
 
 
-@triton.jit(do_not_specialize=["n", "columns", "means_stride", "sh_stride"])
+@jit(do_not_specialize=["n", "columns", "means_stride", "sh_stride"])
 def shade(
     means, eyes, sh, colors, n, columns, means_stride, sh_stride, COUNT: tl.constexpr, BLOCK: tl.constexpr
 ):  # fmt: skip
@@ -112,7 +112,7 @@ def shade(
     row = sh + frame * sh_stride + g.to(tl.int64) * columns
     red = 0.0 * x + 0.5
     green, blue = red, red
-    for k in tl.static_range(COUNT):
+    for k in tl.static_range(COUNT):  # pyright: ignore[reportGeneralTypeIssues]
         weight = _basis(x, y, z, k)
         red += weight * tl.load(row + 3 * k, mask=inside, other=0.0)
         green += weight * tl.load(row + 3 * k + 1, mask=inside, other=0.0)
@@ -122,7 +122,7 @@ def shade(
     )  # fmt: skip
 
 
-@triton.jit(do_not_specialize=["n", "columns", "means_stride", "sh_stride"])
+@jit(do_not_specialize=["n", "columns", "means_stride", "sh_stride"])
 def shade_gradient(
     means, eyes, sh, colors, to_colors, to_means, to_sh,
     n, columns, means_stride, sh_stride, COUNT: tl.constexpr, BLOCK: tl.constexpr,
@@ -141,7 +141,7 @@ def shade_gradient(
     row, to_row = sh + frame * sh_stride + g.to(tl.int64) * columns, to_sh + at * columns
     gx = 0.0 * x
     gy, gz = gx, gx
-    for k in tl.static_range(COUNT):
+    for k in tl.static_range(COUNT):  # pyright: ignore[reportGeneralTypeIssues]
         weight = _basis(x, y, z, k)
         along = red * tl.load(row + 3 * k, mask=inside, other=0.0)
         along += green * tl.load(row + 3 * k + 1, mask=inside, other=0.0)

@@ -1,12 +1,17 @@
-"""How Triton's kernels are launched.
+"""How Triton's kernels are made and launched.
 
 Sizes are no constants to them (`do_not_specialize`), or every other number of Gaussians would be compiled anew;
 capacities are multiples of 128 and may be known as such.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
+import triton
+
+jit: Callable[..., Any] = triton.jit
+"""Triton's. Here checkers of types stop: plain numbers are passed where parameters are `tl.constexpr`."""
 
 LANES = 64 if torch.version.hip else 32
 

@@ -3,16 +3,16 @@
 Attributes [1, N, C] are shared by all frames; their stride between frames is then zero.
 """
 
-import triton
 import triton.language as tl
 
 from gaussiantalker.splatting.rules import MARGIN
+from gaussiantalker.splatting.triton_launch import jit
 
 BLOCK = 128
 _MARGIN = tl.constexpr(MARGIN)
 
 
-@triton.jit
+@jit
 def _view(views, frame):
     """The twelve numbers of one camera's [R|t], row by row."""
     v = views + 16 * frame
@@ -23,14 +23,14 @@ def _view(views, frame):
     )  # fmt: skip
 
 
-@triton.jit
+@jit
 def _lens(Ks, frame):
     """Focal lengths and principal point of one camera, in pixels."""
     k = Ks + 9 * frame
     return tl.load(k), tl.load(k + 4), tl.load(k + 2), tl.load(k + 5)
 
 
-@triton.jit
+@jit
 def three(base, g, inside):
     """Columns of rows [N, 3]; zeros beyond the last row."""
     at = base + 3 * g
@@ -41,7 +41,7 @@ def three(base, g, inside):
     )
 
 
-@triton.jit
+@jit
 def put_three(base, g, inside, x, y, z):
     at = base + 3 * g
     tl.store(at, x, mask=inside)
@@ -49,7 +49,7 @@ def put_three(base, g, inside, x, y, z):
     tl.store(at + 2, z, mask=inside)
 
 
-@triton.jit
+@jit
 def _unit_quaternion(quats, g, inside):
     """Unit quaternions and the inverse of their lengths."""
     at = quats + 4 * g
@@ -59,7 +59,7 @@ def _unit_quaternion(quats, g, inside):
     return w * inverse, x * inverse, y * inverse, z * inverse, inverse
 
 
-@triton.jit
+@jit
 def _rotation(w, x, y, z):
     return (
         1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - w * z), 2.0 * (x * z + w * y),
@@ -68,14 +68,14 @@ def _rotation(w, x, y, z):
     )  # fmt: skip
 
 
-@triton.jit
+@jit
 def _held(direction, focal, centre, size):
     """The direction within 1.3 times the picture, where the perspective is linearised."""
     margin = _MARGIN * size / focal
     return tl.minimum(tl.maximum(direction, -centre / focal - margin), (size - centre) / focal + margin)
 
 
-@triton.jit
+@jit
 def _axes(j0, j1, j2, r0, r1, r2, r3, r4, r5, r6, r7, r8, s0, s1, s2):
     """One row of the linearised camera times the Gaussians' principal axes."""
     return (
@@ -85,7 +85,7 @@ def _axes(j0, j1, j2, r0, r1, r2, r3, r4, r5, r6, r7, r8, s0, s1, s2):
     )
 
 
-@triton.jit(do_not_specialize=["n", "means_stride", "quats_stride", "scales_stride"])
+@jit(do_not_specialize=["n", "means_stride", "quats_stride", "scales_stride"])
 def project(
     means, quats, scales, views, Ks, means2d, covariances, determinants, depths,
     n, means_stride, quats_stride, scales_stride, width, height, near, far, eps2d,
@@ -125,7 +125,7 @@ def project(
     tl.store(depths + at, z, mask=inside)
 
 
-@triton.jit
+@jit
 def _put_quaternion_gradient(to_quats, at, inside, w, x, y, z, inverse, g0, g1, g2, g3, g4, g5, g6, g7, g8):
     """From the nine rotation entries to a quaternion of any length."""
     to_w = x * (g7 - g5) + y * (g2 - g6) + z * (g3 - g1)
@@ -140,7 +140,7 @@ def _put_quaternion_gradient(to_quats, at, inside, w, x, y, z, inverse, g0, g1, 
     tl.store(to_quats + 4 * at + 3, (to_z - z * along) * length, mask=inside)
 
 
-@triton.jit
+@jit
 def _shape_gradient(
     quats, scales, to_quats, to_scales, g, at, inside,
     j0, j1, j2, j3, j4, j5, to_xx, to_xy, to_yy,
@@ -170,7 +170,7 @@ def _shape_gradient(
     )  # fmt: skip
 
 
-@triton.jit
+@jit
 def _put_row_sums(sums, px, py, pz, to_x, to_y, to_z, jx, jy, held_x, held_y, a0, a1, a2, b0, b1, b2):
     """One block's share of the gradient to [R|t], its twelve numbers row by row."""
     qx, qy = -jx * held_x, -jy * held_y
@@ -188,7 +188,7 @@ def _put_row_sums(sums, px, py, pz, to_x, to_y, to_z, jx, jy, held_x, held_y, a0
     tl.store(sums + 11, tl.sum(to_z, 0))
 
 
-@triton.jit(do_not_specialize=["n", "means_stride", "quats_stride", "scales_stride"])
+@jit(do_not_specialize=["n", "means_stride", "quats_stride", "scales_stride"])
 def project_gradient(
     means, quats, scales, views, Ks, to_means2d, to_covariances, to_depths, to_means, to_quats, to_scales, view_sums,
     n, means_stride, quats_stride, scales_stride, width, height, near, far,

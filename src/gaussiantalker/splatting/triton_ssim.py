@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from gaussiantalker.splatting.ssim import C1, C2, TAPS, window_weights
-from gaussiantalker.splatting.triton_launch import on_threads
+from gaussiantalker.splatting.triton_launch import jit, on_threads
 
 ACROSS, DOWN = 32, 8
 
@@ -101,7 +101,7 @@ def _backward(x: Tensor, y: Tensor, maps: Tensor, scale: Tensor) -> Tensor:
     return result
 
 
-@triton.jit(do_not_specialize=["height", "width", "size"])
+@jit(do_not_specialize=["height", "width", "size"])
 def similarity(
     x, y, window, sums, maps, height, width, size, KEEP: tl.constexpr, ACROSS: tl.constexpr, DOWN: tl.constexpr
 ):  # fmt: skip
@@ -118,7 +118,7 @@ def similarity(
         down = row + i - _HALF
         weight_down = tl.load(window + i)
         reached = (down >= 0) & (down < height)
-        for k in tl.static_range(_TAPS):
+        for k in tl.static_range(_TAPS):  # pyright: ignore[reportGeneralTypeIssues]
             right = column + k - _HALF
             inside = reached & (right >= 0) & (right < width)
             at = plane * height * width + down * width + right
@@ -144,7 +144,7 @@ def similarity(
         tl.store(maps + 2 * size + at, 2.0 * a1 * inverse, mask=shown)
 
 
-@triton.jit(do_not_specialize=["height", "width", "size"])
+@jit(do_not_specialize=["height", "width", "size"])
 def similarity_gradient(
     x, y, maps, scale, window, result, height, width, size, ACROSS: tl.constexpr, DOWN: tl.constexpr
 ):  # fmt: skip
@@ -162,7 +162,7 @@ def similarity_gradient(
         down = row + i - _HALF
         weight_down = tl.load(window + i)
         reached = (down >= 0) & (down < height)
-        for k in tl.static_range(_TAPS):
+        for k in tl.static_range(_TAPS):  # pyright: ignore[reportGeneralTypeIssues]
             right = column + k - _HALF
             inside = reached & (right >= 0) & (right < width)
             at = plane * height * width + down * width + right

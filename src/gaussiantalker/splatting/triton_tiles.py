@@ -17,9 +17,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from gaussiantalker.splatting.room import Room
 from gaussiantalker.splatting.rules import SCALE, TILE
-from gaussiantalker.splatting.triton_launch import on_threads
+from gaussiantalker.splatting.scene import Room
+from gaussiantalker.splatting.triton_launch import jit, on_threads
 
 BLOCK = 128
 ROWS = 9  # X, Y, P, Q, R, LOG_OPACITY, RED, GREEN, BLUE
@@ -111,17 +111,17 @@ def padded(capacity: int) -> int:
     return max(1, -(-capacity // BLOCK)) * BLOCK
 
 
-@triton.jit
+@jit
 def _first_tile(centre, reach, tiles):
     return tl.minimum(tl.maximum((centre - reach) / _TILE, 0.0), tiles * 1.0).to(tl.int32)
 
 
-@triton.jit
+@jit
 def _past_tile(centre, reach, tiles):
     return tl.maximum(tl.minimum((centre + reach) / _TILE, tiles - 1.0), 0.0).to(tl.int32) + 1
 
 
-@triton.jit(do_not_specialize=["total", "width", "height", "across", "down"])
+@jit(do_not_specialize=["total", "width", "height", "across", "down"])
 def tabulate(
     means2d, covariances, determinants, depths, opacities, colors, table, rects, counts, radii,
     total, near, far, width, height, across, down, BLOCK: tl.constexpr,
@@ -157,11 +157,11 @@ def tabulate(
     tl.store(table + 3 * total + g, -xy * _SCALE / tl.sqrt(yy * determinant), mask=inside)
     tl.store(table + 4 * total + g, 1.0 / tl.sqrt(yy) * _SCALE, mask=inside)
     tl.store(table + 5 * total + g, tl.log(tl.maximum(opacity, 1e-6)) * _LOG2_E, mask=inside)
-    for k in tl.static_range(3):
+    for k in tl.static_range(3):  # pyright: ignore[reportGeneralTypeIssues]
         tl.store(table + (6 + k) * total + g, tl.load(colors + 3 * g + k, mask=inside, other=0.0), mask=inside)
 
 
-@triton.jit(do_not_specialize=["total", "n", "across", "tiles"])
+@jit(do_not_specialize=["total", "n", "across", "tiles"])
 def list_entries(
     ends, counts, rects, depths, keys, owners, total, n, across, tiles, STEPS: tl.constexpr, BLOCK: tl.constexpr
 ):
@@ -170,7 +170,7 @@ def list_entries(
     slot = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     low = tl.zeros([BLOCK], tl.int32)
     high = low + total
-    for _ in tl.static_range(STEPS):
+    for _ in tl.static_range(STEPS):  # pyright: ignore[reportGeneralTypeIssues]
         middle = (low + high) // 2
         behind = tl.load(ends + middle, mask=middle < total, other=_NOWHERE) > slot
         searching = low < high

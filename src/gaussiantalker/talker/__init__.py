@@ -12,19 +12,21 @@ from gaussiantalker.talker.parts import ENCODINGS, FUSIONS, REGRESSORS
 from gaussiantalker.talker.precision import fast_products
 from gaussiantalker.talker.talker import Splats, Talker, render
 from gaussiantalker.talker.torso import TorsoField
+from gaussiantalker.talker.triplane import Encoding
 from gaussiantalker.talker.window_listener import WindowListener
 
 __all__ = [
     "AUDIO",
-    "EYE",
     "ENCODINGS",
+    "EYE",
     "FUSIONS",
     "METHODS",
     "REGRESSORS",
+    "TOKENS",
     "BakedTalker",
     "Blendshapes",
-    "TOKENS",
     "Drive",
+    "Encoding",
     "Footage",
     "FusionLayer",
     "Listener",

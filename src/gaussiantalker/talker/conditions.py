@@ -190,16 +190,22 @@ class Conditions(nn.ModuleDict):
     @property
     def speech(self) -> SpeechNet | None:
         """The network that listens, where one does."""
-        return self["audio"].speech if "audio" in self else None
+        token = self["audio"] if "audio" in self else None
+        return token.speech if isinstance(token, AudioToken) else None
+
+    @property
+    def tokens(self) -> list[Token]:
+        """In the method's order."""
+        return [token for token in self.values() if isinstance(token, Token)]
 
     def seen(self, capture: "Capture") -> dict[str, Tensor]:
         """What tokens see of a capture besides sound, eyes and camera, in all frames, by name."""
-        found = {name: token.seen(capture) for name, token in self.items()}
+        found = {token.name: token.seen(capture) for token in self.tokens}
         return {name: torch.from_numpy(np.array(value)).float() for name, value in found.items() if value is not None}
 
     def fit(self, drive: Drive) -> None:
         """Has every token learn from the training frames what is usual."""
-        for token in self.values():
+        for token in self.tokens:
             token.fit(drive)
 
     def forward(self, drive: Drive) -> Tensor:

@@ -6,6 +6,7 @@ timed for some milliseconds, and what was found is kept beside the compiled kern
 """
 
 import json
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
-from numba import config
 
 from gaussiantalker import hardware
 from gaussiantalker.kernels.products import HAS_BFLOAT
@@ -46,7 +46,7 @@ class Found(NamedTuple):
 def found() -> Found:
     """What was measured on this processor, now or earlier."""
     file = kernel_folder(Path(__file__)) / "speeds.json"
-    machine = f"{hardware.processor()} {config.CPU_NAME or ''}".strip()
+    machine = f"{hardware.processor()} {os.environ.get('NUMBA_CPU_NAME', '')}".strip()
     known = {}
     with suppress(OSError, ValueError):
         known = json.loads(file.read_text(encoding="utf-8"))
@@ -97,7 +97,7 @@ def _training() -> dict[Way, float]:
     network = (x.requires_grad_(), first.requires_grad_(), *rest)
 
     def learn(run: Callable) -> None:
-        sum(part.sum() for part in run(*network)).backward()
+        torch.stack([part.sum() for part in run(*network)]).sum().backward()
 
     ways: dict[Way, Callable[[], object]] = {
         KERNELS: lambda: learn(perceptron_kernel.perceptrons),
@@ -111,7 +111,7 @@ def _speeds(ways: dict[Way, Callable[[], object]], passes: int) -> dict[Way, flo
     """The least processor time of each on one thread counts, measured in turns: what else the machine does only ever
     adds to it."""
     operations = 2 * GAUSSIANS * HIDDEN * (WIDTH * len(OUTPUTS) + sum(OUTPUTS)) * passes
-    times = {way: float("inf") for way in ways}
+    times: dict[Way, float] = {way: float("inf") for way in ways}
     with hardware.one_torch_thread():
         for lap in range(1 + LAPS):
             for way, run in ways.items():

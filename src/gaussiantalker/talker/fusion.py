@@ -30,14 +30,16 @@ class FusionLayer(nn.Module):
 
     def finish(self, z: Tensor) -> Tensor:
         """What follows the mixing, whatever that was: [B, N, width] to the same."""
-        if z.device.type == "cpu" and z.dtype == torch.float32 and isinstance(self.norm_attention, nn.LayerNorm):
+        first, last = self.norm_attention, self.norm_feedforward
+        plain = z.device.type == "cpu" and z.dtype == torch.float32
+        if plain and isinstance(first, nn.LayerNorm) and isinstance(last, nn.LayerNorm):
             from gaussiantalker.talker.fastest import BRIEF, TORCH, fastest
             from gaussiantalker.talker.fusion_kernel import finish
 
             if (way := fastest()) != TORCH:
-                return finish(z, self.norm_attention, self.feedforward, self.norm_feedforward, brief=way == BRIEF)
-        z = self.norm_attention(z)
-        return self.norm_feedforward(self.feedforward(z) + z)
+                return finish(z, first, self.feedforward, last, brief=way == BRIEF)
+        z = first(z)
+        return last(self.feedforward(z) + z)
 
 
 class Concatenation(FusionLayer):

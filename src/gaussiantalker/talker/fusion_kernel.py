@@ -138,7 +138,6 @@ def finish(
     x: Tensor, norm: nn.LayerNorm, feedforward: nn.Sequential, last_norm: nn.LayerNorm, *, brief: bool = False
 ) -> Tensor:
     """LN(FFN(z) + z) of z = LN(x), [..., width] to the same; `brief` rounds factors to bfloat16."""
-    first, _, last = feedforward
-    weights = [p for part in (norm, first, last, last_norm) for p in (part.weight, part.bias)]
-    brief = brief and first.in_features % 2 == last.in_features % 2 == 0
+    weights = [weight for part in (norm, feedforward, last_norm) for weight in part.parameters()]
+    brief = brief and not any(weight.shape[-1] % 2 for weight in weights if weight.ndim == 2)
     return _Finish.apply(brief, x.flatten(0, -2), *weights).unflatten(0, x.shape[:-1])

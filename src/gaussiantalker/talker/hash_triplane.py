@@ -3,37 +3,30 @@
 import torch
 from torch import Tensor, nn
 
-from gaussiantalker.talker.triplane import AXES
+from gaussiantalker.talker.triplane import AXES, Encoding
 
 PRIME = 2_654_435_761  # Instant-NGP's, eq. 4; the first coordinate's factor is 1
 START = 0.1  # tables start within this of zero: less, and the layer norm behind them would blow up rounding
 
 
-class HashTriplane(nn.Module):
+class HashTriplane(Encoding):
     """A pyramid of grids on each of the xy, xz and yz planes, samples side by side.
 
     Grids that fit into a table have an entry per node; finer ones share entries by a hash, and what matters most
     wins. Sizes grow evenly from `coarsest` to `finest` nodes a side.
     """
 
-    low: Tensor  # [3]
-    high: Tensor  # [3]
-
     def __init__(
         self, levels: int, channels: int, coarsest: int, finest: int, table_bits: int, low: Tensor, high: Tensor
     ):
-        """`low` and `high` [3] bound the space the planes cover; points outside read the border."""
-        super().__init__()
-        self.width = 3 * levels * channels
-        self.register_buffer("low", low.float())
-        self.register_buffer("high", high.float())
+        super().__init__(3 * levels * channels, low, high)
         growth = (finest / coarsest) ** (1 / max(levels - 1, 1))
         self.sizes = tuple(round(coarsest * growth**level) for level in range(levels))
         self.tables = nn.Parameter(torch.empty(3, levels, 1 << table_bits, channels).uniform_(-START, START))
 
     def forward(self, points: Tensor) -> Tensor:
         """Points [N, 3] to features [N, 3 * levels * channels]."""
-        unit = ((points - self.low) / (self.high - self.low)).clamp(0, 1)
+        unit = self.unit(points).clamp(0, 1)
         if points.device.type == "cpu" and points.dtype == torch.float32:
             from gaussiantalker.talker.hash_kernel import sample_tables
 

@@ -19,9 +19,11 @@ class Hearing(Protocol):
 
     def push(self, samples: np.ndarray) -> np.ndarray:
         """What is heard [k, ...] in the frames that these 16 kHz samples [S] complete."""
+        ...
 
     def finish(self) -> np.ndarray:
         """The remaining frames: in all one for every started 40 ms."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from gaussiantalker.talker.hash_triplane import HashTriplane
 from gaussiantalker.talker.kan import SplineRegressors
 from gaussiantalker.talker.method import Method
 from gaussiantalker.talker.regressors import CanonicalPredictors, Regressors
-from gaussiantalker.talker.triplane import Triplane
+from gaussiantalker.talker.triplane import Encoding, Triplane
 
 Part = TypeVar("Part")
 RegressorClass = Callable[[int, int, dict[str, int]], nn.Module]
@@ -35,11 +35,11 @@ def _multiplication(method: Method, width: int) -> FusionLayer:
     return Multiplication(width, len(method.conditions), method.feedforward, method.norms)
 
 
-def _dense(method: Method, low: Tensor, high: Tensor) -> nn.Module:
+def _dense(method: Method, low: Tensor, high: Tensor) -> Encoding:
     return Triplane(method.resolutions, method.plane_channels, low, high)
 
 
-def _hash(method: Method, low: Tensor, high: Tensor) -> nn.Module:
+def _hash(method: Method, low: Tensor, high: Tensor) -> Encoding:
     sizes = method.hash_levels, method.hash_channels, *method.hash_resolutions, method.hash_table_bits
     return HashTriplane(*sizes, low, high)
 
@@ -52,9 +52,8 @@ FUSIONS: dict[str, Callable[[Method, int], FusionLayer]] = {
 }
 """How features meet tokens, by name: from the method and the channels of a feature."""
 
-ENCODINGS: dict[str, Callable[[Method, Tensor, Tensor], nn.Module]] = {"dense": _dense, "hash": _hash}
-"""Features of places, by name: from the method and two corners of the head's box [3]. A module has a `width` and takes
-points [N, 3] to features [N, width]."""
+ENCODINGS: dict[str, Callable[[Method, Tensor, Tensor], Encoding]] = {"dense": _dense, "hash": _hash}
+"""Features of places, by name: from the method and two corners of the head's box [3]."""
 
 REGRESSORS: dict[str, tuple[RegressorClass, RegressorClass]] = {
     "mlp": (CanonicalPredictors, Regressors),

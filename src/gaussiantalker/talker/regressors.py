@@ -33,9 +33,9 @@ class Regressors(nn.Module):
         """[..., inputs] to {name: [..., size]}."""
         if not self.names:
             return {}
-        layers = self.first.weight, self.first.bias, [last.weight for last in self.last.values()]
-        biases = [last.bias for last in self.last.values()]
-        return dict(zip(self.names, perceptrons(feature, *layers, biases), strict=True))
+        weights, biases = map(list, zip(*(last.parameters() for last in self.last.values()), strict=True))
+        moves = perceptrons(feature, self.first.weight, self.first.bias, weights, biases)
+        return dict(zip(self.names, moves, strict=True))
 
 
 class CanonicalPredictors(nn.Module):

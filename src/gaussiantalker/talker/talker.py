@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 from gaussiantalker.splatting import rasterize
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.splatting.room import Room
+from gaussiantalker.splatting.scene import Room
 from gaussiantalker.talker.conditions import Conditions
 from gaussiantalker.talker.drive import Drive
+from gaussiantalker.talker.fusion import FusionLayer
 from gaussiantalker.talker.method import Method
 from gaussiantalker.talker.parts import ENCODINGS, FUSIONS, REGRESSORS, part
 from gaussiantalker.talker.regressors import attribute_sizes
@@ -103,6 +104,7 @@ class Talker(nn.Module):
         z, tokens = self._places(), self.conditions(drive)
         weights = []
         for layer in self.fusion:
+            assert isinstance(layer, FusionLayer)
             weights.append(layer.weights(z, tokens))
             z = layer(z, tokens)
         return None if weights[0] is None else torch.stack(weights).mean(dim=0)

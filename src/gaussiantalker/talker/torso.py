@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from gaussiantalker.geometry import Camera
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.splatting.room import Room
+from gaussiantalker.splatting.scene import Room
 from gaussiantalker.talker.talker import Splats, render
 from gaussiantalker.timing import FPS
 
@@ -48,8 +48,9 @@ class TorsoField(nn.Module):
         self.plane = nn.Parameter(0.1 * torch.randn(1, CHANNELS, TEXELS, TEXELS))
         self.modes = nn.Linear(CHANNELS, MODES * sum(OFFSETS.values()), bias=False)
         nn.init.normal_(self.modes.weight, std=0.03)
-        self.weights = nn.Sequential(nn.Linear(2 * POSE_NUMBERS, WIDTH), nn.SiLU(), nn.Linear(WIDTH, MODES))
-        nn.init.zeros_(self.weights[0].weight)  # movements nobody recorded then have no effect
+        first = nn.Linear(2 * POSE_NUMBERS, WIDTH)
+        self.weights = nn.Sequential(first, nn.SiLU(), nn.Linear(WIDTH, MODES))
+        nn.init.zeros_(first.weight)  # movements nobody recorded then have no effect
         self.register_buffer("pose_mean", torch.zeros(POSE_NUMBERS))
         self.register_buffer("pose_scale", torch.ones(POSE_NUMBERS))
         self.register_buffer("background", torch.from_numpy(np.asarray(background)).float() / 255, persistent=False)

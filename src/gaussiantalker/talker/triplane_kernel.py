@@ -126,13 +126,13 @@ class _SamplePlanes(torch.autograd.Function):
         arriving = grad.contiguous().numpy()
         points_grad = planes_grad = None
         if ctx.needs_input_grad[0]:
-            points_grad = np.zeros_like(points)
-            point_gradients(pool(), points, texels, arriving, samples, points_grad)
+            points_grad = torch.zeros(points.shape)
+            point_gradients(pool(), points, texels, arriving, samples, points_grad.numpy())
         if ctx.needs_input_grad[1]:
-            planes_grad = np.zeros_like(texels)
+            planes_grad = torch.zeros(texels.shape)
             size, channels = texels.shape[1], texels.shape[3]
-            plane_gradients(pool(), points, size, channels, arriving, samples, planes_grad)
-        return tuple(None if g is None else torch.from_numpy(g) for g in (points_grad, planes_grad))
+            plane_gradients(pool(), points, size, channels, arriving, samples, planes_grad.numpy())
+        return points_grad, planes_grad
 
 
 def sample_planes(unit: Tensor, planes: Tensor) -> Tensor:
