@@ -15,10 +15,12 @@ from safetensors.torch import load_file, save_file
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import Camera
 from gaussiantalker.media.files import read_json, write_json
-from gaussiantalker.speaking import Avatar, Motion
+from gaussiantalker.speaking import Avatar, Background, FrameStream, Motion, Steering
+from gaussiantalker.speaking.background import GREEN
+from gaussiantalker.speaking.director import Director
 from gaussiantalker.speech.logmel import LogMel
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.talker import METHODS, Talker, WindowListener, find_method
+from gaussiantalker.talker import METHODS, Talker, TorsoField, WindowListener, find_method
 
 SIZE = 48
 
@@ -238,3 +240,61 @@ def test_a_server_may_render_one_avatar_in_several_threads(avatar: Avatar, sound
         worker.join()
     for name in range(3):
         np.testing.assert_array_equal(seen[name], expected)
+
+
+def test_fifty_pictures_a_second_lie_between_those_of_twenty_five(avatar: Avatar, sound: np.ndarray) -> None:
+    """Every second picture is the one that it was; what moves the head in the others lies between its neighbours'."""
+    slow, fast = list(avatar.speak(sound)), list(avatar.speak(sound, fps=50))
+    assert len(fast) == len(avatar.speak(sound, fps=50)) == 2 * len(slow)
+    assert [frame.seconds for frame in fast[:4]] == [0, 0.02, 0.04, 0.06]
+    assert np.abs(images(fast[::2]).astype(int) - images(slow)).max() <= 1
+    np.testing.assert_array_equal(np.concatenate([f.samples for f in fast]), np.concatenate([f.samples for f in slow]))
+    pictures = images(fast).astype(float)
+    apart = np.abs(pictures[2:] - pictures[:-2]).mean(axis=(1, 2, 3))
+    steps = np.abs(np.diff(pictures, axis=0)).mean(axis=(1, 2, 3))
+    moving = apart[::2] > 0.5
+    assert moving.any() and (np.maximum(steps[:-1], steps[1:])[::2][moving] < 0.95 * apart[::2][moving]).mean() > 0.9
+    with pytest.raises(GaussianTalkerError, match="give 25 or 50"):
+        list(avatar.speak(sound, fps=30))
+
+
+def test_a_stream_of_fifty_is_the_same_in_pieces(avatar: Avatar, sound: np.ndarray) -> None:
+    stream, frames = FrameStream(avatar, 50), []
+    for piece in np.split(sound, [100, 5_000, 5_001, 12_345]):
+        frames += stream.push(piece)
+    frames += stream.finish()
+    assert [frame.index for frame in frames] == list(range(66))
+    assert np.abs(images(frames).astype(int) - images(avatar.speak(sound, fps=50))).max() <= 1
+    assert FrameStream(avatar, 50).finish() == []
+
+
+def test_poses_and_blinks_of_frames_between() -> None:
+    motion = Motion(np.tile(np.eye(3), (5, 1, 1)), np.linspace([-1, 0, 8], [1, 0, 8], 5), np.linspace(0, 1, 5))
+    take = Director(motion, 1.0, free=True).take(np.zeros((4, 2), np.float32), 1.5, None, 0.5)
+    np.testing.assert_allclose(take.drive.viewmats[:, 0, 3], [-0.25, 0, 0.25, 0.5], atol=1e-6)
+    np.testing.assert_allclose(take.drive.conditions["eye"], [0.375, 0.5, 0.625, 0.75])
+    assert take.drive.frames.tolist() == [1, 2, 2, 3]
+
+
+def test_an_avatar_of_recorded_plates_cannot_be_cut_out(avatar: Avatar, sound: np.ndarray) -> None:
+    with pytest.raises(GaussianTalkerError, match="cannot be cut out"):
+        avatar.speak(sound, background="green")
+
+
+def test_another_background_is_behind_an_avatar_and_the_mark_stays(avatar: Avatar, sound: np.ndarray) -> None:
+    """Where nobody is, the new background, but for the mark; the person as before."""
+    camera = Camera(20.0, SIZE / 2, SIZE / 2, SIZE, SIZE)
+    dots = Gaussians.from_points(np.random.default_rng(1).normal(size=(40, 3)) + [0, 3, 8], sh_degree=0)
+    field = TorsoField(dots, camera, np.full((SIZE, SIZE, 3), 230, np.uint8)).eval().requires_grad_(False)
+    whole = replace(avatar, plates=None, torso=field, camera=camera)
+    own, green, clear = (next(iter(whole.speak(sound, background=b))).image for b in (None, "green", "transparent"))
+    assert own.shape == green.shape == (SIZE, SIZE, 3) and clear.shape == (SIZE, SIZE, 4)
+    nobody = clear[..., 3] == 0
+    assert 0.1 < nobody.mean() < 0.95
+    marked = whole.watermark.mark(np.tile(np.array(GREEN, np.uint8), (SIZE, SIZE, 1)))
+    np.testing.assert_array_equal(green[nobody], marked[nobody])
+    solid = clear[..., 3] == 255
+    assert solid.any() and np.abs(green[solid].astype(int) - own[solid]).max() <= 1
+    steering = Steering(background=Background.of("white"))
+    heard = whole.listener.silence[None]
+    assert next(iter(whole.perform(heard, 0, steering)))[nobody].min() > 240

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from gaussiantalker.cli.options import Device, Exact, File, Folder, Force, OptionalFile
 from gaussiantalker.progress import Progress
@@ -16,7 +17,7 @@ class Speak:
     audio: File
     """What to say: any common audio file, or a video with sound."""
     out: OptionalFile = None
-    """The mp4 to write (default: NAME-OF-THE-AUDIO.mp4 here)."""
+    """The film to write: .mp4, .webm or .mov (default: NAME-OF-THE-AUDIO.mp4 here; transparent, .webm)."""
     pose: str = "recorded"
     """How the head moves: `recorded`, `still`, a table of angles (.csv, .npz), or another capture's folder."""
     blink: str = "recorded"
@@ -25,6 +26,11 @@ class Speak:
     """How far the mouth moves: 1 as the person speaks."""
     mouth: OptionalFile = None
     """What moves the mouth instead of the sound: a table of its scores (.csv, .npz), or another capture's folder."""
+    background: str | None = None
+    """What is behind the avatar instead of its own room: `transparent` (into a .webm, a .mov, or a folder of PNGs),
+    `green`, a colour (#rrggbb or its name), a picture or a video."""
+    fps: Literal[25, 50] = 25
+    """Pictures a second."""
     label: Force = False
     """Write "AI-generated" into the picture, for everybody to read."""
     certificate: OptionalFile = None
@@ -38,28 +44,25 @@ class Speak:
 
     @property
     def file(self) -> Path:
-        return self.out or Path(f"{self.audio.stem}.mp4")
+        return self.out or Path(f"{self.audio.stem}{'.webm' if self.background == 'transparent' else '.mp4'}")
 
     @property
     def when_stopped(self) -> str:
         return f"Stopped; {self.file} was not written."
 
     def run(self, progress: Progress) -> str:
-        from gaussiantalker.media.outputs import check_target
         from gaussiantalker.provenance.manifest import credentials
-        from gaussiantalker.speaking import Avatar
-        from gaussiantalker.speaking.performance import FILMS
+        from gaussiantalker.speaking import Avatar, Background
+        from gaussiantalker.speaking.performance import check_film
 
-        check_target(
-            self.file,
-            FILMS,
-            inputs=[self.audio, self.pose, *filter(None, (self.mouth, self.certificate, self.key))],
-            force=self.force,
-        )
+        background = None if self.background is None else Background.of(self.background)
+        given = filter(None, (self.mouth, self.certificate, self.key, self.background))
+        clear = background is not None and background.transparent
+        check_film(self.file, clear, [self.audio, self.pose, *given], self.force)
         signer = credentials(self.certificate, self.key) if self.certificate or self.key else None
         avatar = Avatar.load(self.avatar, progress, self.device, exact=self.exact)
         how = {"pose": self.pose, "blink": self.blink, "articulation": self.articulation, "mouth": self.mouth}
-        spoken = avatar.speak(self.audio, **how)
+        spoken = avatar.speak(self.audio, **how, background=background, fps=self.fps)
         for sentence in spoken.sound.told:
             progress.note(f"{self.audio.name}: {sentence}")
         spoken.save(self.file, progress, labelled=self.label, signer=signer, force=self.force)

@@ -44,6 +44,17 @@ def check_target(
             )
 
 
+def check_folder_target(path: str | Path, ending: str) -> None:
+    """Raises GaussianTalkerError, before any work, where a folder must not or cannot be written: it may replace only
+    one that holds nothing but files of this ending that carry `MARK`."""
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise GaussianTalkerError(f"{path} is a file: give another name for the folder.")
+    if path.is_dir() and not all(file.suffix == ending and is_ours(file) for file in path.iterdir()):
+        raise GaussianTalkerError(f"{path} holds files that GaussianTalker did not write there: give another folder.")
+    check_target(path.parent / f"{path.name}{ending}", (ending,), force=True)
+
+
 def is_ours(path: Path) -> bool:
     """Whether a file carries `MARK`, or has nothing in it to lose."""
     if not path.is_file():

@@ -91,12 +91,12 @@ def _layout(channels: int) -> str:
     return "mono" if channels == 1 else "stereo" if channels < 6 else "5.1"
 
 
-def per_frame(sound: Sound) -> Iterator[np.ndarray]:  # of float32 [C, S]
+def per_frame(sound: Sound, fps: int = FPS) -> Iterator[np.ndarray]:  # of float32 [C, S]
     """The sound of one picture after another, without end: silence follows it."""
     channels = av.AudioLayout(sound.layout).nb_channels
     ready, coming = np.zeros((channels, 0), np.float32), sound.pieces()
     for k in count():
-        wanted = (k + 1) * sound.rate // FPS - k * sound.rate // FPS
+        wanted = (k + 1) * sound.rate // fps - k * sound.rate // fps
         while ready.shape[1] < wanted:
             piece = next(coming, None)
             if piece is None:

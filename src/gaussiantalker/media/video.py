@@ -1,12 +1,13 @@
-"""Video in and out through PyAV. Pictures are uint8 RGB [H, W, 3] at 25 frames a second."""
+"""Video in and out through PyAV. Pictures are uint8 RGB [H, W, 3], those that are read 25 a second."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from itertools import chain, islice, repeat
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -24,6 +25,7 @@ from gaussiantalker.media.tracks import chosen, frames, measured, opened
 from gaussiantalker.timing import FPS, SAMPLE_RATE
 
 _BT709, _LIMITED_RANGE = 1, 1
+_OPUS_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
 _FASTEST = 480  # pictures a second that a film has; what says more was misled by its time stamps
 _LOOKS, _LOOK_LINES = 40, 180  # pictures, and their lines, by which white is judged
 
@@ -133,17 +135,47 @@ def _opened(path: str | Path) -> Iterator[tuple[InputContainer, Stream]]:
         yield container, track
 
 
-def encodable(image: np.ndarray) -> av.VideoFrame:
-    """A picture uint8 [H, W, 3] as H.264 wants it: yuv420p by BT.709, an odd edge repeated once for even sizes."""
-    height, width = image.shape[:2]
+def encodable(image: np.ndarray, pixels: str = "yuv420p") -> av.VideoFrame:
+    """A picture uint8 [H, W, 3 or 4] as codecs want it: by BT.709, an odd edge repeated once for even sizes."""
+    height, width, channels = image.shape
     if height % 2 or width % 2:
         image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-    return frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgba" if channels == 4 else "rgb24")
+    return frame.reformat(format=pixels, dst_colorspace=Colorspace.ITU709)
+
+
+@dataclass(frozen=True)
+class Format:
+    """How films of one ending are written."""
+
+    picture: str
+    pixels: str
+    sound: str
+    quality: dict[str, str]
+    clear: str | None = None  # pixels with alpha
+    container: dict[str, str] = field(default_factory=dict)
+
+    def rate(self, sample_rate: int) -> int:
+        """Hz at which sound of this rate is kept."""
+        return sample_rate if self.sound != "libopus" or sample_rate in _OPUS_RATES else max(_OPUS_RATES)
+
+
+FORMATS = {
+    ".mp4": Format("libx264", "yuv420p", "aac", {"preset": "medium"}, container={"movflags": "+faststart"}),
+    ".webm": Format(
+        "libvpx-vp9",
+        "yuv420p",
+        "libopus",
+        {"b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1", "auto-alt-ref": "0"},
+        clear="yuva420p",
+    ),
+    ".mov": Format("prores_ks", "yuv444p10le", "pcm_s16le", {"profile": "4444"}, clear="yuva444p10le"),
+}
+"""By ending: H.264 and AAC, VP9 and Opus, ProRes 4444 and PCM. The latter two hold transparent pictures."""
 
 
 class VideoWriter:
-    """H.264 (yuv420p, BT.709) with AAC sound in an mp4 that starts to play before it is whole.
+    """A film of one of `FORMATS`, by BT.709; an mp4 starts to play before it is whole.
 
     A context manager: the file gets its name only when the block ends well. Sound may be written in pieces of any
     length; what the two streams say about time is their own counts, so they cannot drift apart.
@@ -160,35 +192,41 @@ class VideoWriter:
         layout: str = "mono",
         crf: int = 16,
         comment: str = "",
+        fps: int = FPS,
+        clear: bool = False,
     ) -> None:
+        """`clear`: pictures have alpha."""
         self._stack = ExitStack()
-        self._target, self._size, self._crf = path, (width + width % 2, height + height % 2), crf
+        self._target, self._size, self._crf = Path(path), (width + width % 2, height + height % 2), crf
+        self._format, self._fps = FORMATS[self._target.suffix.lower()], fps
+        self._pixels = self._format.clear if clear else self._format.pixels
         self._sample_rate, self._layout = sample_rate if sound else None, layout
         self._written, self._comment = 0, comment
 
     def __enter__(self) -> "VideoWriter":
         temporary = self._stack.enter_context(atomic_path(self._target))
-        options = {"movflags": "+faststart"}
-        self._container = self._stack.enter_context(av.open(str(temporary), "w", format="mp4", options=options))
+        how = self._format
+        self._container = self._stack.enter_context(av.open(str(temporary), "w", options=how.container))
         self._container.metadata["comment"] = self._comment
-        quality = {"crf": str(self._crf), "preset": "medium"}
-        self._video = self._container.add_stream("libx264", rate=FPS, options=quality)
+        quality = how.quality if how.picture == "prores_ks" else {"crf": str(self._crf), **how.quality}
+        self._video = self._container.add_stream(how.picture, rate=self._fps, options=quality)
         self._video.width, self._video.height = self._size
-        self._video.pix_fmt = "yuv420p"
+        self._video.pix_fmt = self._pixels
         context = self._video.codec_context
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED_RANGE
         self._audio, self._samples = None, 0
         if self._sample_rate:
-            self._audio = self._container.add_stream("aac", rate=self._sample_rate, layout=self._layout)
+            rate = how.rate(self._sample_rate)
+            self._audio = self._container.add_stream(how.sound, rate=rate, layout=self._layout)
             channels = self._audio.codec_context.layout.nb_channels
             self._audio.bit_rate = channels * (128_000 if self._sample_rate > SAMPLE_RATE else 64_000)
         return self
 
     def write(self, image: np.ndarray) -> None:
-        """Appends one picture uint8 [H, W, 3]."""
-        frame = encodable(image)
-        frame.pts, frame.time_base = self._written, Fraction(1, FPS)
+        """Appends one picture uint8 [H, W, 3], with alpha [H, W, 4]."""
+        frame = encodable(image, self._pixels)
+        frame.pts, frame.time_base = self._written, Fraction(1, self._fps)
         self._written += 1
         self._container.mux(self._video.encode(frame))
 
@@ -219,8 +257,9 @@ def write_video(
     sample_rate: int = SAMPLE_RATE,
     crf: int = 16,
     comment: str = "",
+    fps: int = FPS,
 ) -> None:
-    """Writes pictures uint8 [H, W, 3] at 25 fps, with float32 [S] sound cut or padded to their length.
+    """Writes pictures uint8 [H, W, 3], or [H, W, 4] with alpha, with float32 [S] sound cut or padded to their length.
 
     A `Sound` is written as it was given, at its own rate and with its own channels. `comment` goes into the file's
     metadata, where players and search tools show it.
@@ -231,11 +270,12 @@ def write_video(
     first = next(frames, None)
     if first is None:
         raise GaussianTalkerError(f"there are no frames to write to {path}")
-    height, width = first.shape[:2]
+    height, width, channels = first.shape
     sound = Sound(audio, sample_rate) if isinstance(audio, np.ndarray) else audio
-    options = {"sample_rate": sound.rate, "layout": sound.layout} if sound else {"sound": False}
-    with VideoWriter(path, width, height, **options, crf=crf, comment=comment) as writer:
-        pieces = per_frame(sound) if sound else repeat(None)
+    options: dict[str, Any] = {"crf": crf, "comment": comment, "fps": fps, "clear": channels == 4}
+    options |= {"sample_rate": sound.rate, "layout": sound.layout} if sound else {"sound": False}
+    with VideoWriter(path, width, height, **options) as writer:
+        pieces = per_frame(sound, fps) if sound else repeat(None)
         for image, piece in zip(chain([first], frames), pieces, strict=False):
             writer.write(image)
             if piece is not None:

@@ -11,11 +11,13 @@ DARKENING = 0.55  # of what is behind the letters
 
 
 def label(picture: np.ndarray) -> np.ndarray:
-    """The picture uint8 [H, W, 3], labelled in its place: white letters on a dark field, below on the left."""
-    height, width, _ = picture.shape
+    """The picture uint8 [H, W, 3 or 4], labelled in its place: white letters on a dark field, below on the left."""
+    height, width, channels = picture.shape
     letters = _letters(max(round(height * HEIGHT_SHARE), LEAST_HEIGHT))[:height, :width]
     corner = picture[height - len(letters) :, : letters.shape[1]]
-    corner[:] = np.maximum(corner * np.float32(1 - DARKENING), letters[..., None])
+    if channels == 4:
+        corner[..., 3] = np.maximum(corner[..., 3], np.maximum(letters, np.uint8(255 * DARKENING)))
+    corner[..., :3] = np.maximum(corner[..., :3] * np.float32(1 - DARKENING), letters[..., None])
     return picture
 
 

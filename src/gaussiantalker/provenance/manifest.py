@@ -102,12 +102,14 @@ def read_manifest(path: Path) -> Manifest | None:
     """The manifest of a film or picture; None where it carries none.
 
     Raises:
-        GaussianTalkerError: the file is of a kind that carries no manifests, or is damaged.
+        GaussianTalkerError: the file is damaged.
     """
     import c2pa
 
     try:
         reader = c2pa.Reader.try_create(path)
+    except c2pa.C2paError.NotSupported:  # a kind of file that has no place for one
+        return None
     except c2pa.C2paError as error:
         raise GaussianTalkerError(f"{path} cannot be searched for a manifest ({error}).") from None
     if reader is None:

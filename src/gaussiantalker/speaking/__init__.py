@@ -1,6 +1,7 @@
 """Speaking: an avatar and sound in, pictures with their sound out."""
 
 from gaussiantalker.speaking.avatar import Avatar
+from gaussiantalker.speaking.background import Background
 from gaussiantalker.speaking.frames import AvFrame, FrameStream
 from gaussiantalker.speaking.motion import Motion, Steering, calm_stretch
 from gaussiantalker.speaking.performance import SYNTHETIC, Performance
@@ -12,6 +13,7 @@ __all__ = [
     "AvFrame",
     "Avatar",
     "AvatarStream",
+    "Background",
     "FrameStream",
     "Motion",
     "Performance",

@@ -18,11 +18,13 @@ from gaussiantalker.geometry import Camera
 from gaussiantalker.media.sound import Sound
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.provenance.watermark import Watermark, payload_of
+from gaussiantalker.speaking.background import Background
 from gaussiantalker.speaking.baking import bake
 from gaussiantalker.speaking.direction import Blink, Pose, directed
 from gaussiantalker.speaking.director import Director, steering_limit
 from gaussiantalker.speaking.folder import Parts, check_folder, facts, read_folder, write_blendshapes, write_folder
 from gaussiantalker.speaking.frames import AvFrame, FrameStream
+from gaussiantalker.speaking.matte import Matte
 from gaussiantalker.speaking.motion import ARTICULATION_LIMIT, Motion, Steering
 from gaussiantalker.speaking.mouths import dubbed
 from gaussiantalker.speaking.performance import Performance
@@ -31,6 +33,7 @@ from gaussiantalker.speaking.situations import Situations, filmed
 from gaussiantalker.speech.samples import checked
 from gaussiantalker.splatting.cpu import prepare
 from gaussiantalker.talker import BakedTalker, Blendshapes, Drive, Footage, Listener, Talker, TorsoField
+from gaussiantalker.timing import FPS
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Avatar:
     """What moves the Gaussians in the place of the network per Gaussian; None lets the network itself."""
     articulation: float = 1.0
     """How far the mouth moves with speech: 0 not at all, 1 as it was learnt, at most `ARTICULATION_LIMIT`."""
+    background: Background | None = None
+    """What is behind it; None is what was filmed there."""
     conditions: Mapping[str, np.ndarray] = field(default_factory=dict)
     """What else moves the head in every frame, by the names of its method's tokens; else each is as usual."""
 
@@ -109,6 +114,8 @@ class Avatar:
         articulation: float | None = None,
         conditions: Mapping[str, ArrayLike] | None = None,
         mouth: str | Path | None = None,
+        background: str | Path | Background | None = None,
+        fps: int = FPS,
     ) -> Performance:
         """The avatar saying this: a sound file of any common kind, or 16 kHz mono samples [S], floats in
         [-1, 1] or int16. Raises GaussianTalkerError when it is no such sound.
@@ -117,13 +124,14 @@ class Avatar:
         yaw, pitch and roll at 25 a second. `blink`: "recorded", "auto" (at human rates), or a value from 0 (open) to 1.
         `articulation`: how far the mouth moves, 1 as it was learnt; None leaves the avatar's own. `conditions`: values
         of further tokens of the avatar's method by name, such as an emotion. `mouth`: what moves the mouth instead of
-        the sound, a file of scores or a capture (see `speaking.mouths`).
+        the sound, a file of scores or a capture (see `speaking.mouths`). `background`: see `Background.of`; None leaves
+        the avatar's own. `fps`: pictures a second, 25 or 50.
         """
         sound = Sound.of(audio) if isinstance(audio, str | Path) else Sound(checked(audio))
-        avatar = self.directed(pose, blink, articulation, conditions)
+        avatar = self.directed(pose, blink, articulation, conditions, background)
         if mouth is not None:
             avatar = replace(avatar, listener=dubbed(self.listener, mouth))
-        return Performance(avatar, sound, self.provenance)
+        return Performance(avatar, sound, self.provenance, fps)
 
     def directed(
         self,
@@ -131,11 +139,13 @@ class Avatar:
         blink: Blink = "recorded",
         articulation: float | None = None,
         conditions: Mapping[str, ArrayLike] | None = None,
+        background: str | Path | Background | None = None,
     ) -> "Avatar":
-        """This avatar with another motion of its own, as `speak` takes it.
+        """This avatar with another motion of its own, as `speak` takes it, or before another background.
 
         Raises:
-            GaussianTalkerError: a value that means nothing, or poses for an avatar without a torso field.
+            GaussianTalkerError: a value that means nothing, or poses or a background for an avatar without a torso
+                field.
         """
         articulation = self.articulation if articulation is None else articulation
         if not 0 <= articulation <= ARTICULATION_LIMIT:
@@ -144,7 +154,8 @@ class Avatar:
                 f"learnt, to {ARTICULATION_LIMIT:g}."
             )
         motion, given = directed(self.motion, pose, blink), {**self.conditions, **self._checked(conditions or {})}
-        directed_by = {"motion": motion, "articulation": articulation, "conditions": given}
+        behind = self.background if background is None else self.before(background)
+        directed_by = {"motion": motion, "articulation": articulation, "conditions": given, "background": behind}
         if self.torso or str(pose) == "recorded":
             return replace(self, **directed_by)
         if str(pose) != "still":
@@ -153,6 +164,19 @@ class Avatar:
                 "still, or train an avatar with a torso field."
             )
         return replace(self, **directed_by, plates=self.plates[[self.motion.rest]])
+
+    def before(self, background: str | Path | Background) -> Background:
+        """A background as large as this avatar's pictures.
+
+        Raises:
+            GaussianTalkerError: it is none, or the avatar cannot be cut out of its own.
+        """
+        if self.torso is None:
+            raise GaussianTalkerError(
+                "This avatar's neck and shoulders are recorded together with their background and cannot be cut out: "
+                "train an avatar with a torso field."
+            )
+        return Background.of(background).filling(self.camera.width, self.camera.height)
 
     def _checked(self, conditions: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
         own = {name: token.shape for name, token in self.talker.conditions.items() if token.shape is not None}
@@ -173,17 +197,26 @@ class Avatar:
             yield from stream.push(chunk)
         yield from stream.finish()
 
-    def perform(self, heard: np.ndarray, first: int, steering: Steering | None = None) -> Iterator[np.ndarray]:
-        """Pictures for what is heard [k, ...] in the frames from `first` on, with the avatar's own motion.
+    def perform(
+        self, heard: np.ndarray, first: float, steering: Steering | None = None, step: float = 1
+    ) -> Iterator[np.ndarray]:
+        """Pictures for what is heard [k, ...] in the frames `first`, `first + step` and so on, with the avatar's own
+        motion; between whole frames, with what lies between.
 
         Steering is read anew for every few frames.
         """
         director = Director(self.motion, self.articulation, self.torso is not None, self.conditions)
         for start in range(0, len(heard), BATCH):
-            take = director.take(heard[start : start + BATCH], first + start, steering)
+            take = director.take(heard[start : start + BATCH], first + step * start, steering, step)
             plates = None if self.plates is None else self.plates[take.index]
-            for picture in self.renderer.pictures(take.drive, take.sway, plates):
-                yield self.watermark.mark(picture)
+            background = (steering and steering.background) or self.background
+            renderer = self._covering_renderer if background else self.renderer
+            pictures = renderer.pictures(take.drive, take.sway, plates)
+            for frame, picture in zip(take.drive.frames.tolist(), pictures, strict=True):
+                if background:
+                    picture = background.behind(self._matte.cut(picture), frame)
+                self.watermark.mark(picture[..., :3])
+                yield picture
 
     def render_capture(self, capture: Capture, frames: Sequence[int]) -> Iterator[np.ndarray]:
         """Pictures uint8 [H, W, 3] of a capture's frames under their own sound, pose and blink.
@@ -215,3 +248,12 @@ class Avatar:
     def renderer(self) -> Renderer:
         head = BakedTalker(self.talker, self.blendshapes) if self.blendshapes else self.talker
         return Renderer(head, self.camera, self.torso)
+
+    @cached_property
+    def _covering_renderer(self) -> Renderer:
+        return replace(self.renderer, covering=True)
+
+    @cached_property
+    def _matte(self) -> Matte:
+        room = (255 * self.torso.background).round().byte().cpu().numpy()
+        return Matte(room, self.torso.first_row)

@@ -38,13 +38,19 @@ class Director:
     free: bool
     conditions: Mapping[str, np.ndarray] = field(default_factory=dict)
 
-    def take(self, heard: np.ndarray, first: int, steering: Steering | None) -> Take:
-        """The frames [first, first + B) of a performance in which this is heard [B, ...]."""
-        frames = first + np.arange(len(heard))
+    def take(self, heard: np.ndarray, first: float, steering: Steering | None, step: float = 1) -> Take:
+        """The frames `first`, `first + step` and so on of a performance, in which this is heard [B, ...]."""
+        places = first + step * np.arange(len(heard))
+        frames = np.floor(places).astype(int)
         index, blink = self.motion.indices(frames), self.motion.blink_at(frames)
         if steering and steering.still and not self.free:
             index = np.full_like(index, self.motion.rest)  # a recorded torso fits its own pose alone
         viewmats, sway = self.motion.viewmats[index], self.motion.sway[index]
+        if (share := places - frames).any():
+            after = self.motion.indices(frames + 1)
+            viewmats = between(viewmats, self.motion.viewmats[after], share)
+            sway = sway + share[:, None, None] * (self.motion.sway[after] - sway)
+            blink = blink + share * (self.motion.blink_at(frames + 1) - blink)
         if steering:
             viewmats, sway = self._steer(steering, viewmats, sway)
             blink = np.array([steering.lids(own) for own in blink])

@@ -9,6 +9,7 @@ from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
 from gaussiantalker.geometry import from_yaw_pitch_roll, rigid, rotation_angle, yaw_pitch_roll
+from gaussiantalker.speaking.background import Background
 from gaussiantalker.talker.torso import slow_part
 from gaussiantalker.timing import FPS
 
@@ -37,6 +38,8 @@ class Steering:
     """0 open to 1 shut; None leaves the motion's own."""
     articulation: float = 1.0
     """How far the mouth moves with speech, against the avatar's own; 0 not at all."""
+    background: Background | None = None
+    """What is behind the avatar; None leaves its own."""
     still: bool = False
     """Holds the head in the motion's usual pose, to which the angles are still added."""
     _eased: np.ndarray = field(default_factory=lambda: np.zeros((2, 4)), repr=False)

@@ -22,11 +22,13 @@ class Renderer:
     head: Talker | BakedTalker
     camera: Camera
     torso: TorsoField | None
+    covering: bool = False
+    """Whether pictures have a fourth channel: how far Gaussians cover what is behind them, which needs a torso."""
 
     @torch.inference_mode()
     @fast_products()
     def pictures(self, drive: Drive, sway: Tensor, plates: np.ndarray | None) -> np.ndarray:
-        """Pictures uint8 [B, H, W, 3] of B frames.
+        """Pictures uint8 [B, H, W, 3 or 4] of B frames.
 
         `sway` [B, 4, 4] is the slow part of their poses, which a torso follows; without one, `plates` uint8
         [B, H, W, 3] are behind the head.
@@ -61,10 +63,16 @@ class Renderer:
         head_room: Room | None = None,
         torso_room: Room | None = None,
     ) -> Tensor:
-        """The same [B, H, W, 3] in [0, 1], before shades are rounded to bytes."""
-        behind = self.torso(drive.viewmats, sway, torso_room) if self.torso else plates.float().div_(255)
+        """The same in [0, 1], before shades are rounded to bytes."""
+        covered = None
+        if self.covering:
+            behind, covered = self.torso.covering(drive.viewmats, sway, torso_room)
+        else:
+            behind = self.torso(drive.viewmats, sway, torso_room) if self.torso else plates.float().div_(255)
         splats = self.head.deform(drive)
-        image, _, _ = render(splats, drive.viewmats, self._K, behind, self.head.sh_degree, head_room)
+        image, opacity, _ = render(splats, drive.viewmats, self._K, behind, self.head.sh_degree, head_room)
+        if covered is not None:
+            image = torch.cat([image, opacity + (1 - opacity) * covered], dim=-1)
         return image.clamp_(0, 1)
 
     @cached_property

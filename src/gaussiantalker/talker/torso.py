@@ -87,20 +87,26 @@ class TorsoField(nn.Module):
     def forward(self, viewmats: Tensor, sway: Tensor, room: Room | None = None) -> Tensor:
         """Pictures [B, H, W, 3] for head poses and their slow part (see `slow_part`), both [B, 4, 4]."""
         above = self.background[: self.first_row].expand(len(viewmats), -1, -1, -1)
-        return torch.cat([above, self.lower(self.mix(viewmats, sway), room)], dim=1)
+        return torch.cat([above, self.lower(self.mix(viewmats, sway), room)[0]], dim=1)
+
+    def covering(self, viewmats: Tensor, sway: Tensor, room: Room | None = None) -> tuple[Tensor, Tensor]:
+        """The same pictures, and how far the Gaussians cover the background in them, [B, H, W, 1]."""
+        above = self.background[: self.first_row].expand(len(viewmats), -1, -1, -1)
+        below, opacity = self.lower(self.mix(viewmats, sway), room)
+        return torch.cat([above, below], dim=1), torch.cat([torch.zeros_like(above[..., :1]), opacity], dim=1)
 
     def mix(self, viewmats: Tensor, sway: Tensor) -> Tensor:
         """The modes' weights [B, MODES]."""
         poses = torch.cat([(pose_numbers(m) - self.pose_mean) / self.pose_scale for m in (viewmats, sway)], dim=-1)
         return self.weights(SOFT_LIMIT * torch.tanh(poses / SOFT_LIMIT))
 
-    def lower(self, mix: Tensor, room: Room | None = None) -> Tensor:
-        """The rows from `top` down, [B, H - top, W, 3], for weights of the modes [B, MODES]."""
+    def lower(self, mix: Tensor, room: Room | None = None) -> tuple[Tensor, Tensor]:
+        """The rows from `top` down, [B, H - top, W, 3], for weights of the modes [B, MODES], and their opacity."""
         K = self.K.clone()
         K[1, 2] -= self.top
         behind = self.background[self.first_row :].expand(len(mix), -1, -1, -1)
         fixed = torch.eye(4, device=mix.device).expand(len(mix), 4, 4)
-        return render(self.deform(mix), fixed, K, behind, 0, room)[0]
+        return render(self.deform(mix), fixed, K, behind, 0, room)[:2]
 
     def deform(self, mix: Tensor) -> Splats:
         """The Gaussians under weights of the modes [B, MODES]."""

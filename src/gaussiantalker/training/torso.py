@@ -168,7 +168,7 @@ def fit_torso(capture: Capture, frames: np.ndarray, steps: int, seed: int, progr
         # The frame between its neighbours, for steadiness.
         around = np.clip([frame - 1, frame, frame + 1], 0, len(viewmats) - 1)
         mix = field.mix(viewmats[around], sway[around])
-        loss = torso_loss(field.lower(mix[1:2])[0], capture, frame, int(field.top))
+        loss = torso_loss(field.lower(mix[1:2])[0][0], capture, frame, int(field.top))
         loss = loss + WEIGHT_STEADY * (mix[0] - 2 * mix[1] + mix[2]).square().mean()
         optimizer.zero_grad()
         loss.backward()
