@@ -7,11 +7,15 @@ from collections.abc import Awaitable, Callable
 import numpy as np
 import pytest
 import websockets
-from flash_and_beep import beeps
+from flash_and_beep import FlashAndBeep, beeps
 from live import Server, heard, pcm16, serving
 
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.media.image import write_image
 from gaussiantalker.serving.conversation import Conversation
 from gaussiantalker.serving.limits import Limits
+from gaussiantalker.serving.server import named
+from gaussiantalker.speaking import Background
 
 
 def talk(live: Callable[[Server, dict, websockets.ClientConnection], Awaitable], **options):
@@ -83,6 +87,44 @@ def test_steering_and_another_rate() -> None:
     steering, buffered = talk(live)
     assert (steering.yaw, steering.pitch, steering.blink, steering.articulation) == (12.5, 0, None, 1.3)
     assert buffered == pytest.approx(0.1, abs=0.02)
+
+
+def test_backgrounds_are_colours_or_the_servers_own_files(tmp_path) -> None:
+    class Cut(FlashAndBeep):
+        def before(self, background: Background) -> Background:
+            return background
+
+    write_image(tmp_path / "office.png", np.full((16, 16, 3), 77, np.uint8))
+    write_image(tmp_path / "secret.png", np.full((16, 16, 3), 88, np.uint8))
+
+    async def live(server: Server, facts: dict, socket) -> list:
+        found, steering = [], session_of(server, facts).stream.steering
+        assert (await server.http.get("/v1/backgrounds")).json() == {"backgrounds": ["office"]}
+        for name in ("office", "#102030", "transparent", str(tmp_path / "secret.png"), "secret", None):
+            await socket.send(json.dumps({"type": "session.update", "yaw": 3, "background": name}))
+            await socket.send('{"type": "nonsense"}')
+            errors = [await heard(socket, "error")]
+            while errors[-1]["title"] != "Not an event":
+                errors.append(await heard(socket, "error"))
+            found.append((len(errors) - 1, steering.background and steering.background.picture[0, 0].tolist()))
+        return found
+
+    office, blue = [77, 77, 77], [16, 32, 48]
+    found = talk(live, avatar=Cut(), backgrounds=named([tmp_path / "office.png"]))
+    assert found == [(0, office), (0, blue), (1, blue), (1, blue), (1, blue), (0, None)]
+
+
+def test_backgrounds_of_a_server_are_looked_at_first(tmp_path) -> None:
+    write_image(tmp_path / "a.png", np.zeros((16, 16, 3), np.uint8))
+    write_image(tmp_path / "a.jpg", np.zeros((16, 16, 3), np.uint8))
+    (tmp_path / "b.png").write_text("none")
+    for paths, words in (
+        ((tmp_path / "a.png", tmp_path / "a.jpg"), "Two backgrounds are called a"),
+        ((tmp_path / "b.png",), "neither a picture nor a video"),
+        ((tmp_path / "green",), "does not exist"),
+    ):
+        with pytest.raises(GaussianTalkerError, match=words):
+            named(paths)
 
 
 def test_what_is_not_agreed_is_answered_and_does_no_harm() -> None:

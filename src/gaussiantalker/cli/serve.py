@@ -33,6 +33,8 @@ class Serve:
     variable GAUSSIANTALKER_TOKEN."""
     token_file: OptionalFile = None
     """A file that holds the token."""
+    backgrounds: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="FILE")] = ()
+    """Pictures and videos that avatars may stand before, by their names."""
     reach_out: bool = False
     """Also write first to addresses that viewers name, eight each at most: for a server they cannot reach first."""
     exact: Exact = False
@@ -63,5 +65,6 @@ class Serve:
                 f"Serving needs {missing.name}, which is not installed: run pip install 'gaussiantalker[serve]'."
             ) from None
         limits = Limits(candidates=_CANDIDATES if self.reach_out else 0)
-        serve(self.avatars, self.host, self.port, self._secret, self.device, progress, limits, exact=self.exact)
+        where = self.host, self.port, self._secret, self.device
+        serve(self.avatars, *where, progress, limits, exact=self.exact, backgrounds=self.backgrounds)
         return self.when_stopped

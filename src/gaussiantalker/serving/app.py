@@ -42,6 +42,12 @@ class AvatarList(BaseModel):
     avatars: list[AvatarFacts]
 
 
+class BackgroundList(BaseModel):
+    """What an avatar may stand before, by name, beside its own room and any colour."""
+
+    backgrounds: list[str]
+
+
 class NewSession(BaseModel):
     """What a session is begun with."""
 
@@ -77,15 +83,21 @@ class SessionFacts(BaseModel):
         )
 
 
-def build(avatars: Mapping[str, Avatar], token: str | None = None, limits: Limits | None = None) -> FastAPI:
-    """The application that serves these avatars; without a token only to this machine.
+def build(
+    avatars: Mapping[str, Avatar],
+    token: str | None = None,
+    limits: Limits | None = None,
+    backgrounds: Mapping[str, Path] | None = None,
+) -> FastAPI:
+    """The application that serves these avatars; without a token only to this machine. `backgrounds` are pictures and
+    films by the names that clients choose them by.
 
     Raises GaussianTalkerError for a token that is none.
     """
     if token is not None:
         check_token(token)
     limits = limits or Limits()
-    sessions = Sessions(avatars, limits)
+    sessions = Sessions(avatars, limits, backgrounds)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -142,6 +154,11 @@ def _add_sessions(app: FastAPI, sessions: Sessions) -> None:
                 for name, a in sessions.avatars.items()
             ]
         )
+
+    @app.get("/v1/backgrounds")
+    async def backgrounds() -> BackgroundList:
+        """The pictures and films that avatars may stand before."""
+        return BackgroundList(backgrounds=list(sessions.backgrounds))
 
     @app.post("/v1/sessions", status_code=201)
     async def begin(response: Response, wanted: NewSession | None = None) -> SessionFacts:

@@ -7,10 +7,12 @@ import numpy as np
 from fastapi import WebSocket
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.serving.session import Event, Session
 from gaussiantalker.speaking.motion import ARTICULATION_LIMIT
 
 _TOO_BIG, _POLICY, _GOING_AWAY = 1009, 1008, 1001  # RFC 6455, section 7.4.1
+_NAME = 200  # letters of a background's name
 _REASON = 123  # bytes that the reason for closing may have
 _LAST_WORDS = 1.0  # seconds to tell a client that its session has ended
 Angle = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
@@ -34,7 +36,8 @@ class Interrupt(_Message):
 
 class Update(_Message):
     """The rate of the sound to come in Hz, and the head's further angles in degrees; blink 0 to 1, null its own; how
-    far the mouth moves, against the avatar's own."""
+    far the mouth moves, against the avatar's own; what is behind the avatar, a colour or one of the server's, null its
+    own."""
 
     type: Literal["session.update"]
     sample_rate: Annotated[int, Field(ge=8_000, le=48_000)] | None = None
@@ -43,6 +46,7 @@ class Update(_Message):
     roll: Angle = 0.0
     blink: Annotated[float, Field(ge=0, le=1)] | None = None
     articulation: Annotated[float, Field(ge=0, le=ARTICULATION_LIMIT)] = 1.0
+    background: Annotated[str, Field(max_length=_NAME)] | None = None
 
 
 _EVENTS = TypeAdapter(Annotated[SegmentEnd | Interrupt | Update, Field(discriminator="type")])
@@ -92,7 +96,7 @@ class Conversation:
                 elif len(text) > limits.text_bytes:
                     await self._end(events, _TOO_BIG, f"An event may have {limits.text_bytes} characters at most.")
                 else:
-                    self._obey(text)
+                    await self._obey(text)
             except Mistake as mistake:
                 title, detail = mistake.args
                 _offer(events, {"type": "error", "title": title, "detail": detail})
@@ -116,7 +120,7 @@ class Conversation:
             most = f"{limits.buffered_seconds:g} s of it, in {limits.segments} segments,"
             raise Mistake("Too much sound", f"Sound was refused: {most} may wait to be spoken.")
 
-    def _obey(self, text: str) -> None:
+    async def _obey(self, text: str) -> None:
         """An event as JSON. Raises Mistake when it is none that is known."""
         try:
             event = _EVENTS.validate_json(text)
@@ -131,7 +135,16 @@ class Conversation:
             case Interrupt():
                 self._session.interrupt()
             case Update():
-                self._session.update(**event.model_dump(exclude_unset=True, exclude={"type"}))
+                self._session.update(**event.model_dump(exclude_unset=True, exclude={"type", "background"}))
+                if "background" in event.model_fields_set:
+                    await self._stand_before(event.background)
+
+    async def _stand_before(self, background: str | None) -> None:
+        try:
+            await asyncio.to_thread(self._session.stand_before, background)
+        except GaussianTalkerError as error:
+            self._mistakes += 1
+            raise Mistake("No such background", str(error)) from None
 
 
 def _offer(events: asyncio.Queue[Event], event: Event) -> None:

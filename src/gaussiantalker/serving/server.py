@@ -15,7 +15,7 @@ from gaussiantalker.serving.connections import configuration
 from gaussiantalker.serving.door import check_token, is_loopback
 from gaussiantalker.serving.limits import Limits
 from gaussiantalker.serving.sessions import Sessions
-from gaussiantalker.speaking import Avatar, FrameStream
+from gaussiantalker.speaking import Avatar, Background, FrameStream
 from gaussiantalker.timing import SAMPLE_RATE
 
 
@@ -28,19 +28,21 @@ def serve(
     progress: Progress,
     limits: Limits | None = None,
     exact: bool = False,
+    backgrounds: Sequence[Path] = (),
 ) -> None:
     """Serves avatars until it is interrupted.
 
-    Raises GaussianTalkerError for folders that are no avatars, for a place others can reach but no token, and for a
-    token that is none.
+    Raises GaussianTalkerError for folders that are no avatars, for backgrounds that are none, for a place others can
+    reach but no token, and for a token that is none.
     """
     if token is not None:
         check_token(token)
     elif not is_loopback(host):
         raise GaussianTalkerError(f"Others can reach {host}: choose a secret and give it as --token-file as well.")
     with _bound(host, port) as place:
+        rooms = named(backgrounds)
         avatars, limits = load(folders, device, progress, exact), limits or Limits()
-        app = build(avatars, token, limits)
+        app = build(avatars, token, limits, rooms)
         log.set_up()
         name = f"[{host}]" if ":" in host else host
         progress.note(f"{', '.join(avatars)} at http://{name}:{port}/ (Ctrl-C ends it)")
@@ -65,6 +67,19 @@ def _bound(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except (OSError, OverflowError) as error:
         raise GaussianTalkerError(f"Port {port} of {host} cannot be had ({error}); give another as --port.") from None
+
+
+def named(backgrounds: Sequence[Path]) -> dict[str, Path]:
+    """Pictures and films by their names without ending. Raises GaussianTalkerError for others, or two of a name."""
+    rooms: dict[str, Path] = {}
+    for path in backgrounds:
+        if path.stem in rooms:
+            raise GaussianTalkerError(f"Two backgrounds are called {path.stem}; rename one.")
+        if not path.is_file():
+            raise GaussianTalkerError(f"The background {path} does not exist; check its name.")
+        Background.of(path)
+        rooms[path.stem] = path
+    return rooms
 
 
 def load(folders: Sequence[Path], device: str, progress: Progress, exact: bool = False) -> dict[str, Avatar]:

@@ -3,17 +3,20 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import numpy as np
 
+from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.serving.frame_queue import FrameQueue
 from gaussiantalker.serving.limits import Limits
 from gaussiantalker.serving.problems import Problem
-from gaussiantalker.speaking import Avatar, AvatarStream, AvFrame, Studio
+from gaussiantalker.speaking import Avatar, AvatarStream, AvFrame, Background, Studio
+from gaussiantalker.speaking.background import TRANSPARENT
 from gaussiantalker.speaking.gauges import percentiles
 from gaussiantalker.timing import FPS, SAMPLE_RATE
 
@@ -31,9 +34,11 @@ class Session:
     The avatar's time stands still while nobody watches, so what is pushed before a viewer has connected is not lost.
     """
 
-    def __init__(self, name: str, avatar: Avatar, limits: Limits, studio: Studio) -> None:
+    def __init__(
+        self, name: str, avatar: Avatar, limits: Limits, studio: Studio, backgrounds: Mapping[str, Path] | None = None
+    ) -> None:
         self.id = secrets.token_urlsafe(12)
-        self.name, self.avatar, self.limits = name, avatar, limits
+        self.name, self.avatar, self.limits, self.backgrounds = name, avatar, limits, backgrounds or {}
         self.stream = AvatarStream(avatar, studio=studio)
         self.sample_rate = SAMPLE_RATE
         self.closed = asyncio.Event()
@@ -131,6 +136,26 @@ class Session:
             self.sample_rate = sample_rate
         for name, value in steering.items():
             setattr(self.stream.steering, name, value)
+
+    def stand_before(self, background: str | None) -> None:
+        """Something else behind the avatar: a colour, or a picture or film by the server's name for it; None is the
+        avatar's own room. May open a file, and so take a moment.
+
+        Raises:
+            GaussianTalkerError: there is no such background, or the avatar cannot be cut out of its own.
+        """
+        self._last_word = monotonic()
+        if background == TRANSPARENT:
+            raise GaussianTalkerError("A live picture cannot be transparent: choose green, and key it out.")
+        chosen = None
+        if background is not None:
+            file = self.backgrounds.get(background)
+            chosen = Background.of(file) if file else Background.coloured(background)
+            if chosen is None:
+                names = ", ".join(self.backgrounds) or "none by name"
+                raise GaussianTalkerError(f"There is no such background: give a colour, or one of: {names}.")
+            chosen = self.avatar.before(chosen)
+        self.stream.steering.background = chosen
 
     def close(self, why: str) -> None:
         """Ends everything that hangs on the session, telling its sockets why."""

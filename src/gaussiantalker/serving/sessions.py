@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 
 from gaussiantalker.serving.call import Call
 from gaussiantalker.serving.limits import Limits
@@ -14,8 +15,11 @@ from gaussiantalker.speaking import Avatar, Studio
 class Sessions:
     """Begins and ends sessions. Avatars are shared by all and never written to."""
 
-    def __init__(self, avatars: Mapping[str, Avatar], limits: Limits) -> None:
+    def __init__(
+        self, avatars: Mapping[str, Avatar], limits: Limits, backgrounds: Mapping[str, Path] | None = None
+    ) -> None:
         self.avatars, self.limits, self.tallies = avatars, limits, Tallies()
+        self.backgrounds = backgrounds or {}
         self._studio = Studio()
         self._sessions: dict[str, Session] = {}
         self._calls: dict[str, Call] = {}
@@ -36,7 +40,7 @@ class Sessions:
             raise Problem(
                 503, f"All {self.limits.sessions} sessions are taken; try again later.", {"Retry-After": "10"}
             )
-        session = Session(name, self.avatars[name], self.limits, self._studio)
+        session = Session(name, self.avatars[name], self.limits, self._studio, self.backgrounds)
         self._sessions[session.id] = session
         self.tallies.begun += 1
         return session

@@ -33,11 +33,10 @@ class Background:
         """
         if isinstance(what, Background):
             return what
-        colour = _colour(str(what))
-        if colour is not None:
-            return cls(np.array(colour, np.uint8).reshape(1, 1, 3))
         if str(what) == TRANSPARENT:
             return cls()
+        if colour := cls.coloured(str(what)):
+            return colour
         if not Path(what).exists():
             raise GaussianTalkerError(
                 f"The background {str(what)!r} is neither transparent nor a colour, and there is no such file: give "
@@ -51,6 +50,15 @@ class Background:
             raise GaussianTalkerError(
                 f"The background {what} is neither a picture nor a video that can be read: give a PNG, JPEG or mp4."
             ) from None
+
+    @classmethod
+    def coloured(cls, name: str) -> "Background | None":
+        """A wall of this colour, `green` being a studio's; None where it is none."""
+        try:
+            colour = GREEN if name == "green" else ImageColor.getrgb(name)[:3]
+        except ValueError:
+            return None
+        return cls(np.array(colour, np.uint8).reshape(1, 1, 3))
 
     def filling(self, width: int, height: int) -> "Background":
         """The same, its picture as large as the avatar's already."""
@@ -105,15 +113,6 @@ class Film:
     def _rewind(self) -> None:
         self._pictures: Iterator[np.ndarray] = read_frames(self._path, most_lines=_MOST_LINES)
         self._place = -1
-
-
-def _colour(name: str) -> tuple[int, int, int] | None:
-    if name == "green":
-        return GREEN
-    try:
-        return ImageColor.getrgb(name)[:3]
-    except ValueError:
-        return None
 
 
 def _filling(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -10,6 +10,7 @@ import { Head, drawHead, hold, inWords } from "./steering.js";
 const RATE = 16000; // Hz of what is sent
 const BARS = 56; // of a recording's drawing
 const NEWS = 12_000; // ms that a message is shown which asks for nothing
+const STEERS = ["blink", "blink-auto", "articulation", "background", "colour"];
 const HUSHED = 0.25; // the avatar's volume while the microphone is open, lest it hears itself
 
 const at = (id) => document.getElementById(id);
@@ -53,7 +54,7 @@ async function begin() {
     const view = await watch(session, video, mutedByHand, (why) => stillMine() && fail(why));
     if (!stillMine()) return view.close();
     live.view = view;
-    session.send({ type: "session.update", ...head.update });
+    session.send({ type: "session.update", ...head.update, background: background() });
     page.dataset.means = view.means;
     show("live", "Live");
     if (view.why) tell(`WebRTC is not used (${view.why}): the picture comes as a stream over HTTP, a little later.`);
@@ -69,6 +70,8 @@ async function offerAvatars() {
   const { avatars } = await (await server.ask("/v1/avatars")).json();
   at("avatar").replaceChildren(...avatars.map(({ name }) => new Option(name)));
   at("avatar-choice").hidden = avatars.length < 2;
+  const { backgrounds } = await (await server.ask("/v1/backgrounds")).json();
+  at("background").append(...backgrounds.map((name) => new Option(name)));
 }
 
 function listen(session) {
@@ -119,7 +122,7 @@ function show(state, status, curtain = "") {
   at("curtain-text").textContent = curtain;
   at("token-form").hidden = state !== "locked";
   at("again").hidden = state !== "ended";
-  for (const id of ["choose", "talk", "interrupt", "drop", "repeat", "other", "ahead", "blink", "blink-auto"]) {
+  for (const id of ["choose", "talk", "interrupt", "drop", "repeat", "other", "ahead", ...STEERS]) {
     at(id).disabled = state !== "live";
   }
   showSound();
@@ -146,6 +149,19 @@ function showHead() {
   at("blink-auto").checked = head.blink === null;
   at("blink").value = head.blink ?? 0;
   document.querySelector(".blink").classList.toggle("auto", head.blink === null);
+  at("articulation").value = head.articulation;
+  at("articulation-value").textContent = head.articulation === 1 ? "as learnt" : `${Math.round(100 * head.articulation)} %`;
+}
+
+/** What is wanted behind the avatar; null for its own room. */
+function background() {
+  const chosen = at("background").value;
+  return chosen === "#" ? at("colour").value : chosen || null;
+}
+
+function showBackground() {
+  at("colour").hidden = at("background").value !== "#";
+  live?.session.send({ type: "session.update", background: background() });
 }
 
 async function showGauges() {
@@ -292,6 +308,10 @@ hold(at("frame"), head, () => live?.view != null);
 at("ahead").onclick = () => head.turn(0, 0);
 at("blink").oninput = () => head.close(Number(at("blink").value));
 at("blink-auto").onchange = () => head.close(at("blink-auto").checked ? null : Number(at("blink").value));
+
+at("articulation").oninput = () => head.articulate(Number(at("articulation").value));
+at("articulation").ondblclick = () => head.articulate(1);
+at("background").onchange = at("colour").onchange = showBackground;
 
 const isFile = (event) => event.dataTransfer?.types.includes("Files");
 document.addEventListener("dragover", (event) => {

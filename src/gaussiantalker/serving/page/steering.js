@@ -13,6 +13,7 @@ export class Head extends EventTarget {
   right = 0;
   up = 0;
   blink = null;
+  articulation = 1;
   #timer = 0;
 
   /** `send(update)` gets what a `session.update` is to carry, at most once a picture. */
@@ -33,10 +34,16 @@ export class Head extends EventTarget {
     this.#tell();
   }
 
+  /** How far the mouth moves: 0 not at all, 1 as it was learnt, at most 2. */
+  articulate(articulation) {
+    this.articulation = articulation;
+    this.#tell();
+  }
+
   /** Everything as it stands: for a session that has just begun. */
   get update() {
     // The server counts a yaw to the picture's left and a pitch downwards as positive.
-    return { yaw: -this.right, pitch: -this.up, blink: this.blink };
+    return { yaw: -this.right, pitch: -this.up, blink: this.blink, articulation: this.articulation };
   }
 
   #tell() {
