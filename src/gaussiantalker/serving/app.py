@@ -12,12 +12,13 @@ from pydantic import BaseModel
 
 from gaussiantalker import __version__
 from gaussiantalker.serving import problems
+from gaussiantalker.serving.coefficients import tell_coefficients
 from gaussiantalker.serving.conversation import Conversation
 from gaussiantalker.serving.door import Door, check_token
 from gaussiantalker.serving.limits import Limits
 from gaussiantalker.serving.mp4 import LiveMp4Response
 from gaussiantalker.serving.problems import Problem
-from gaussiantalker.serving.session import Session
+from gaussiantalker.serving.session import PICTURES, Session, Shows
 from gaussiantalker.serving.sessions import Sessions
 from gaussiantalker.speaking import Avatar
 from gaussiantalker.timing import FPS, SAMPLE_RATE
@@ -52,10 +53,13 @@ class NewSession(BaseModel):
     """What a session is begun with."""
 
     avatar: str | None = None
+    shows: Shows = PICTURES
 
 
 class SessionFacts(BaseModel):
-    """A session that has begun, and where to find it. The socket takes PCM16LE mono, at first at `sample_rate`."""
+    """A session that has begun, and where to find it. The socket takes PCM16LE mono, at first at `sample_rate`.
+
+    What it `shows` is at `whep` and `stream`, or at `coefficients`."""
 
     id: str
     avatar: str
@@ -64,9 +68,11 @@ class SessionFacts(BaseModel):
     fps: int = FPS
     sample_rate: int = SAMPLE_RATE
     lookahead_ms: float
+    shows: Shows
     whep: str
     socket: str
     stream: str
+    coefficients: str
 
     @classmethod
     def of(cls, session: Session) -> "SessionFacts":
@@ -77,9 +83,11 @@ class SessionFacts(BaseModel):
             width=camera.width,
             height=camera.height,
             lookahead_ms=round(1000 * session.stream.lookahead, 1),
+            shows=session.shows,
             whep=f"{path}/whep",
             socket=f"{path}/socket",
             stream=f"{path}/stream.mp4",
+            coefficients=f"{path}/coefficients",
         )
 
 
@@ -163,7 +171,8 @@ def _add_sessions(app: FastAPI, sessions: Sessions) -> None:
     @app.post("/v1/sessions", status_code=201)
     async def begin(response: Response, wanted: NewSession | None = None) -> SessionFacts:
         """Begins a session: an avatar that is this client's own until it leaves."""
-        session = sessions.begin(wanted.avatar if wanted else None)
+        wanted = wanted or NewSession()
+        session = sessions.begin(wanted.avatar, wanted.shows)
         response.headers["Location"] = f"/v1/sessions/{session.id}"
         return SessionFacts.of(session)
 
@@ -202,6 +211,14 @@ def _add_media(app: FastAPI, sessions: Sessions) -> None:
         await socket.accept()
         try:
             await Conversation(sessions.find(id), socket).run()
+        except Problem as problem:
+            await socket.close(1008, problem.detail)
+
+    @app.websocket("/v1/sessions/{id}/coefficients")
+    async def coefficients(socket: WebSocket, id: str, sound: bool = False) -> None:
+        await socket.accept()
+        try:
+            await tell_coefficients(sessions.find(id), socket, sound)
         except Problem as problem:
             await socket.close(1008, problem.detail)
 

@@ -12,7 +12,7 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.serving.problems import Problem, problem
 
 OPEN = ("/", "/assets/", "/healthz", "/readyz")  # for anyone: the page asks for the token itself
-_QUERY_TOKEN = ("/socket", "/stream.mp4")  # opened by browsers, which cannot set headers there
+_QUERY_TOKEN = ("/socket", "/coefficients", "/stream.mp4")  # opened by browsers, which cannot set headers there
 _DIGITS = 20  # of a number that is worth reading
 _POLICY = (
     "default-src 'self'; media-src 'self' blob:; base-uri 'none'; form-action 'self'; object-src 'none'; "

@@ -8,6 +8,7 @@ class Limits:
     """Bounds that keep one client from taking what belongs to all."""
 
     sessions: int = 8
+    puppets: int = 32  # sessions beside them, of those who draw for themselves
     viewers: int = 4  # of one session, over WebRTC and as mp4 together
     sockets: int = 4  # of one session
     buffered_seconds: float = 60.0  # of sound that waits to be spoken; more is refused

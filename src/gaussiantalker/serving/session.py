@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,12 +15,14 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.serving.frame_queue import FrameQueue
 from gaussiantalker.serving.limits import Limits
 from gaussiantalker.serving.problems import Problem
-from gaussiantalker.speaking import Avatar, AvatarStream, AvFrame, Background, Studio
+from gaussiantalker.speaking import Avatar, AvatarStream, AvFrame, Background, Puppeteer, Studio
 from gaussiantalker.speaking.background import TRANSPARENT
 from gaussiantalker.speaking.gauges import percentiles
 from gaussiantalker.timing import FPS, SAMPLE_RATE
 
 Event = dict[str, Any]
+Shows = Literal["pictures", "coefficients"]
+PICTURES, COEFFICIENTS = "pictures", "coefficients"
 _UNREAD = 200  # events that wait for a slow client
 _BACKLOG = 10 * FPS  # frames that wait for a slow viewer, who then loses its place
 _LEVEL_EVERY = FPS // 5  # frames between reports of the buffer's level
@@ -29,17 +31,25 @@ log = logging.getLogger(__name__)
 
 
 class Session:
-    """Lives on the event loop; the server's studio makes its pictures.
+    """Lives on the event loop; the server's studio makes its pictures, or what a client draws them from.
 
     The avatar's time stands still while nobody watches, so what is pushed before a viewer has connected is not lost.
     """
 
     def __init__(
-        self, name: str, avatar: Avatar, limits: Limits, studio: Studio, backgrounds: Mapping[str, Path] | None = None
+        self,
+        name: str,
+        avatar: Avatar,
+        limits: Limits,
+        studio: Studio,
+        backgrounds: Mapping[str, Path] | None = None,
+        shows: Shows = PICTURES,
     ) -> None:
+        """Raises GaussianTalkerError for an avatar that cannot be shown so."""
         self.id = secrets.token_urlsafe(12)
         self.name, self.avatar, self.limits, self.backgrounds = name, avatar, limits, backgrounds or {}
-        self.stream = AvatarStream(avatar, studio=studio)
+        self.shows = shows
+        self.stream = AvatarStream(avatar if shows == PICTURES else Puppeteer(avatar), studio=studio)
         self.sample_rate = SAMPLE_RATE
         self.closed = asyncio.Event()
         self._places = 0  # taken by viewers, connected or about to be
@@ -66,8 +76,11 @@ class Session:
         return None
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """A viewer's place for as long as the block lasts. Raises Problem when none is left."""
+    def place(self, shows: Shows = PICTURES) -> Iterator[None]:
+        """A viewer's place for as long as the block lasts. Raises Problem when none is left, or when the session shows
+        something else."""
+        if shows != self.shows:
+            raise Problem(409, f'This session shows {self.shows}: begin one with "shows": "{shows}".')
         if self._places >= self.limits.viewers:
             raise Problem(429, f"A session has {self.limits.viewers} viewers at most.")
         self._places += 1

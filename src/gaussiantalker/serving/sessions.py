@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
+from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.serving.call import Call
 from gaussiantalker.serving.limits import Limits
 from gaussiantalker.serving.problems import Problem
-from gaussiantalker.serving.session import Session
+from gaussiantalker.serving.session import PICTURES, Session, Shows
 from gaussiantalker.serving.tallies import Tallies
 from gaussiantalker.speaking import Avatar, Studio
 
@@ -29,21 +30,28 @@ class Sessions:
 
     @property
     def full(self) -> bool:
-        return len(self) >= self.limits.sessions
+        """Whether no more sessions with pictures can begin."""
+        return self._showing(PICTURES) >= self.limits.sessions
 
-    def begin(self, name: str | None) -> Session:
-        """A session with this avatar, or with the first. Raises Problem for an unknown one, or too many."""
+    def begin(self, name: str | None, shows: Shows = PICTURES) -> Session:
+        """A session with this avatar, or with the first. Raises Problem for an unknown one, one that cannot be
+        shown so, or too many."""
         name = next(iter(self.avatars)) if name is None else name
         if name not in self.avatars:
             raise Problem(404, f"There is no avatar of this name; there are {', '.join(self.avatars)}.")
-        if self.full:
-            raise Problem(
-                503, f"All {self.limits.sessions} sessions are taken; try again later.", {"Retry-After": "10"}
-            )
-        session = Session(name, self.avatars[name], self.limits, self._studio, self.backgrounds)
+        most = self.limits.sessions if shows == PICTURES else self.limits.puppets
+        if self._showing(shows) >= most:
+            raise Problem(503, f"All {most} sessions are taken; try again later.", {"Retry-After": "10"})
+        try:
+            session = Session(name, self.avatars[name], self.limits, self._studio, self.backgrounds, shows)
+        except GaussianTalkerError as error:
+            raise Problem(422, str(error)) from None
         self._sessions[session.id] = session
         self.tallies.begun += 1
         return session
+
+    def _showing(self, shows: Shows) -> int:
+        return sum(session.shows == shows for session in self._sessions.values())
 
     def find(self, id: str) -> Session:
         """The session. Raises Problem when there is none (any more)."""

@@ -5,10 +5,12 @@ from gaussiantalker.speaking.background import Background
 from gaussiantalker.speaking.frames import AvFrame, FrameStream
 from gaussiantalker.speaking.motion import Motion, Steering, calm_stretch
 from gaussiantalker.speaking.performance import SYNTHETIC, Performance
+from gaussiantalker.speaking.puppeteer import POSE, Puppeteer
 from gaussiantalker.speaking.stream import AvatarStream
 from gaussiantalker.speaking.studio import Studio
 
 __all__ = [
+    "POSE",
     "SYNTHETIC",
     "AvFrame",
     "Avatar",
@@ -17,6 +19,7 @@ __all__ = [
     "FrameStream",
     "Motion",
     "Performance",
+    "Puppeteer",
     "Steering",
     "Studio",
     "calm_stretch",

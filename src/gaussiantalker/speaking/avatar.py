@@ -21,7 +21,7 @@ from gaussiantalker.provenance.watermark import Watermark, payload_of
 from gaussiantalker.speaking.background import Background
 from gaussiantalker.speaking.baking import bake
 from gaussiantalker.speaking.direction import Blink, Pose, directed
-from gaussiantalker.speaking.director import Director, steering_limit
+from gaussiantalker.speaking.director import Director, Take, steering_limit
 from gaussiantalker.speaking.folder import Parts, check_folder, facts, read_folder, write_blendshapes, write_folder
 from gaussiantalker.speaking.frames import AvFrame, FrameStream
 from gaussiantalker.speaking.matte import Matte
@@ -205,9 +205,7 @@ class Avatar:
 
         Steering is read anew for every few frames.
         """
-        director = Director(self.motion, self.articulation, self.torso is not None, self.conditions)
-        for start in range(0, len(heard), BATCH):
-            take = director.take(heard[start : start + BATCH], first + step * start, steering, step)
+        for take in self.takes(heard, first, steering, step):
             plates = None if self.plates is None else self.plates[take.index]
             background = (steering and steering.background) or self.background
             renderer = self._covering_renderer if background else self.renderer
@@ -217,6 +215,14 @@ class Avatar:
                     picture = background.behind(self._matte.cut(picture), frame)
                 self.watermark.mark(picture[..., :3])
                 yield picture
+
+    def takes(
+        self, heard: np.ndarray, first: float, steering: Steering | None = None, step: float = 1
+    ) -> Iterator[Take]:
+        """What those pictures are drawn from, a few frames at a time."""
+        director = Director(self.motion, self.articulation, self.torso is not None, self.conditions)
+        for start in range(0, len(heard), BATCH):
+            yield director.take(heard[start : start + BATCH], first + step * start, steering, step)
 
     def render_capture(self, capture: Capture, frames: Sequence[int]) -> Iterator[np.ndarray]:
         """Pictures uint8 [H, W, 3] of a capture's frames under their own sound, pose and blink.

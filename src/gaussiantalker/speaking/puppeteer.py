@@ -1,0 +1,48 @@
+"""What moves an avatar, in numbers, for those who draw it themselves."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.speaking.avatar import Avatar
+from gaussiantalker.speaking.motion import Steering
+from gaussiantalker.talker import Listener
+
+POSE = 12  # numbers of a head's pose before the camera, the upper three rows of its matrix
+
+
+class Puppeteer:
+    """Speaks as its avatar does, but gives of each frame what its picture would be drawn from: a few dozen numbers.
+
+    They are, in this order, the head's pose [3, 4], the coefficients of its blendshapes [K] (docs/blendshapes.md),
+    and the weights of the torso's modes [J].
+    """
+
+    def __init__(self, avatar: Avatar):
+        """Raises GaussianTalkerError for an avatar that is not all blendshapes."""
+        if not avatar.blendshapes or not avatar.torso:
+            raise GaussianTalkerError(
+                "This avatar can only be shown as pictures: it has no blendshapes, or no torso field."
+            )
+        self._avatar = avatar
+
+    @property
+    def listener(self) -> Listener:
+        return self._avatar.listener
+
+    @torch.inference_mode()
+    def perform(
+        self, heard: np.ndarray, first: float, steering: Steering | None = None, step: float = 1
+    ) -> Iterator[np.ndarray]:
+        """Numbers float32 [12 + K + J] for what is heard [k, ...] in the frames `first`, `first + step` and so on."""
+        talker, torso = self._avatar.talker, self._avatar.torso
+        for take in self._avatar.takes(heard, first, steering, step):
+            drive, sway = take.drive.to(talker.device), take.sway.to(talker.device)
+            parts = (
+                drive.viewmats[:, :3].flatten(1),
+                self._avatar.blendshapes.coefficients(talker.conditions(drive)),
+                torso.mix(drive.viewmats, sway),
+            )
+            yield from torch.cat(parts, dim=1).cpu().numpy()

@@ -1,0 +1,184 @@
+"""An avatar that its client draws: the socket tells what its pictures are drawn from, in step with the sound."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+import websockets
+from hearing import noise
+from live import Server, heard, pcm16, serving
+from puppet import BASES, a_puppet
+
+from gaussiantalker.serving.coefficients import HEADER
+from gaussiantalker.serving.limits import Limits
+from gaussiantalker.speaking import FrameStream, Puppeteer
+from gaussiantalker.talker import render
+from gaussiantalker.talker.torso import MODES
+from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME
+
+WANTED = {"shows": "coefficients"}
+SOUND = noise(0.8)
+
+
+class Told(NamedTuple):
+    """A message, read as docs/live.md says."""
+
+    frame: int
+    utterance: int
+    pose: np.ndarray
+    coefficients: np.ndarray
+    samples: np.ndarray
+    size: int
+
+    @classmethod
+    def read(cls, message: bytes) -> "Told":
+        frame, utterance, count, samples = HEADER.unpack_from(message)
+        pose = np.frombuffer(message, "<f4", 12, HEADER.size)
+        told = np.frombuffer(message, "<f2", count, HEADER.size + 48).astype(float)
+        said = np.frombuffer(message, "<i2", samples, HEADER.size + 48 + 2 * count)
+        return cls(frame, utterance, pose, told, said, len(message))
+
+
+def talk(live: Callable[[Server, dict], Awaitable], **options):
+    async def run():
+        async with serving(**{"avatar": a_puppet(), **options}) as server:
+            answer = await server.http.post("/v1/sessions", json=WANTED)
+            return await live(server, answer.json())
+
+    return asyncio.run(run())
+
+
+def of(session: dict, query: str = "") -> dict:
+    """The session, its socket being that of the coefficients."""
+    return session | {"socket": session["coefficients"] + query}
+
+
+async def spoken(socket, frames: int) -> list[Told]:
+    """The next messages that belong to an utterance."""
+    told = []
+    while len(told) < frames:
+        message = Told.read(await socket.recv())
+        if message.utterance >= 0:
+            told.append(message)
+    return told
+
+
+def say(query: str = "") -> list[Told]:
+    async def live(server: Server, session: dict) -> list[Told]:
+        async with server.socket(session) as events, server.socket(of(session, query)) as socket:
+            await events.send(pcm16(SOUND))
+            await events.send('{"type": "segment.end"}')
+            told = await spoken(socket, 20)
+            await heard(events, "speech.ended")
+            return told
+
+    return talk(live)
+
+
+def test_what_is_told_is_what_pictures_are_drawn_from() -> None:
+    """The pictures that the avatar itself makes, from nothing but the numbers that were told."""
+    told, avatar = say(), a_puppet()
+    coefficients = torch.from_numpy(np.array([one.coefficients for one in told])).float()
+    poses = torch.eye(4).repeat(len(told), 1, 1)
+    poses[:, :3] = torch.from_numpy(np.array([one.pose for one in told])).unflatten(1, (3, 4))
+    with torch.inference_mode():
+        splats = avatar.blendshapes.twin(coefficients[:, :BASES], poses)
+        behind = torch.cat(
+            [
+                avatar.torso.background[: avatar.torso.first_row].expand(len(told), -1, -1, -1),
+                avatar.torso.lower(coefficients[:, BASES:])[0],
+            ],
+            dim=1,
+        )
+        drawn, _, _ = render(splats, poses, torch.from_numpy(avatar.camera.K).float(), behind, 0, None)
+    heard = avatar.listener.hear((SOUND * 32767).astype("<i2").astype(np.float32) / 32768)
+    for one, picture in zip(told, drawn, strict=True):
+        (truth,) = avatar.perform(heard[[one.frame - told[0].frame]], one.frame)
+        error = 255 * picture.clamp(0, 1).numpy() - truth
+        assert np.sqrt(np.square(error).mean()) < 3  # the watermark, and half precision
+
+
+def test_a_frame_has_few_bytes_and_its_time() -> None:
+    told = say()
+    frames = np.array([one.frame for one in told])
+    assert (np.diff(frames) == 1).all() and {one.utterance for one in told} == {0}
+    assert {len(one.coefficients) for one in told} == {BASES + MODES}
+    assert max(one.size for one in told) < 300 and not any(len(one.samples) for one in told)
+
+
+def test_sound_comes_along_where_it_is_wanted() -> None:
+    said = np.concatenate([one.samples for one in say("?sound=true")])
+    assert len(said) == 20 * SAMPLES_PER_FRAME
+    assert np.abs(said[: len(SOUND)] / 32767 - SOUND).max() < 1e-3
+
+
+def test_it_steers_like_pictures() -> None:
+    async def live(server: Server, session: dict) -> tuple[np.ndarray, np.ndarray]:
+        async with server.socket(session) as events, server.socket(of(session)) as socket:
+            before = Told.read(await socket.recv()).pose
+            await events.send('{"type": "session.update", "yaw": 30}')
+            for _ in range(FPS):
+                after = Told.read(await socket.recv()).pose
+            return before, after
+
+    before, after = talk(live)
+    assert np.abs(after[:9] - before[:9]).max() > 0.2
+
+
+def test_a_session_shows_what_it_was_begun_for() -> None:
+    async def live(server: Server, session: dict) -> None:
+        assert session["shows"] == "coefficients"
+        assert (await server.http.get(session["stream"])).status_code == 409
+        pictures = await server.begin()
+        async with server.socket(of(pictures)) as socket:
+            with pytest.raises(websockets.ConnectionClosed, match="shows pictures"):
+                await socket.recv()
+        assert (await server.http.post("/v1/sessions", json={"shows": "films"})).status_code == 422
+
+    talk(live)
+
+
+def test_who_draws_takes_no_place_from_who_watches() -> None:
+    async def live(server: Server, session: dict) -> list[int]:
+        wishes = [WANTED, WANTED, {}, {}]
+        answers = [await server.http.post("/v1/sessions", json=wish) for wish in wishes]
+        return [answer.status_code for answer in answers]
+
+    assert talk(live, limits=Limits(sessions=1, puppets=2)) == [201, 503, 201, 503]
+
+
+def test_an_avatar_of_pictures_says_so() -> None:
+    async def live(server: Server, session: dict) -> None:
+        assert session["status"] == 422 and "only be shown as pictures" in session["detail"]
+
+    talk(live, avatar=replace(a_puppet(), blendshapes=None))
+
+
+def test_a_socket_that_only_tells_takes_no_word() -> None:
+    async def live(server: Server, session: dict) -> None:
+        async with server.socket(of(session)) as socket:
+            await socket.send("hello")
+            with pytest.raises(websockets.ConnectionClosed, match="only tells"):
+                while True:
+                    await socket.recv()
+        async with server.socket(of(session)) as socket:
+            await socket.recv()  # the session goes on
+            await server.http.delete(f"/v1/sessions/{session['id']}")
+            with pytest.raises(websockets.ConnectionClosed, match="has ended"):
+                while True:
+                    await socket.recv()
+
+    talk(live)
+
+
+def test_the_numbers_are_the_same_however_the_sound_is_divided() -> None:
+    puppeteer = Puppeteer(a_puppet())
+    whole, parts = FrameStream(puppeteer), FrameStream(puppeteer)
+    first = [frame.image for frame in [*whole.push(SOUND), *whole.finish()]]
+    pieces = [frame for start in range(0, len(SOUND), 999) for frame in parts.push(SOUND[start : start + 999])]
+    second = [frame.image for frame in [*pieces, *parts.finish()]]
+    assert np.allclose(first, second, atol=1e-5) and np.std(first, axis=0).max() > 0
