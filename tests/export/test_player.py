@@ -45,8 +45,10 @@ const [frames, done] = arguments;
       worker.onmessage = ({ data }) => resolve(data.order);
       worker.postMessage({ coefficients: head, pose: Float32Array.from(pose) });
     });
-    renderer.draw({ head, torso, pose, order });
-    pictures.push(btoa(String.fromCharCode(...renderer.read())));
+    for (const matte of [false, true]) {
+      renderer.draw({ head, torso, pose, order, matte });
+      pictures.push(btoa(String.fromCharCode(...renderer.read())));
+    }
   }
   window.pictures = pictures;
 })().catch((fault) => { window.pictures = String(fault.stack); });
@@ -150,8 +152,12 @@ def test_pictures_are_those_of_python(window: Browser, address: str, avatar: Ava
     assert isinstance(pictures, list), pictures
     behind = (avatar.torso.background.numpy() * 255).round()
     levels, truth = [], []
-    for frame, picture in zip(FRAMES, pictures, strict=True):
-        drawn = np.frombuffer(b64decode(picture), np.uint8).reshape(SIZE, SIZE, 4).astype(float)
+    drawings = [
+        np.frombuffer(b64decode(picture), np.uint8).reshape(SIZE, SIZE, 4).astype(float) for picture in pictures
+    ]
+    for frame, drawn, over_a_page in zip(FRAMES, drawings[::2], drawings[1::2], strict=True):
+        assert (over_a_page[..., 3] >= drawn[..., 3] - 1)[drawn[..., 3] > 230].mean() > 0.99, "cloth lets light through"
+        assert (over_a_page[..., 3] == 0)[drawn[..., 3] < 50].all(), "a rim is left"
         assert (drawn[..., :3] <= drawn[..., 3:]).all(), "colours are not multiplied with alpha"
         truth.append(next(iter(avatar.perform(heard[frame : frame + 1], frame))).astype(float))
         shown = drawn[..., :3] + (1 - drawn[..., 3:] / 255) * behind

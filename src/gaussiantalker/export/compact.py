@@ -12,6 +12,7 @@ from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
 from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.export.matte import strangers
 from gaussiantalker.geometry import yaw_pitch_roll
 from gaussiantalker.provenance.watermark import pattern, payload_of
 from gaussiantalker.speaking import Avatar
@@ -89,9 +90,10 @@ def facts(avatar: Avatar) -> dict[str, Any]:
 def tensors(avatar: Avatar) -> Iterator[tuple[str, Tensor]]:
     """What the file holds, by name, in the order of docs/web.md."""
     shapes, torso, motion = avatar.blendshapes, avatar.torso, avatar.motion
-    yield from _prefixed("head", _set(shapes))
+    of_head, of_torso = strangers(avatar)
+    yield from _prefixed("head", _set(shapes) | {"strangers": of_head.byte()})
     yield from _prefixed("tokens", _tokens(avatar.talker, shapes))
-    yield from _prefixed("torso", _set(torso_shapes(torso)))
+    yield from _prefixed("torso", _set(torso_shapes(torso)) | {"strangers": of_torso[drawing_order(torso)].byte()})
     yield from _prefixed("torso", {name: t for name, t in torso.state_dict().items() if name.startswith("weights.")})
     yield from _prefixed("torso", {"pose_mean": torso.pose_mean, "pose_scale": torso.pose_scale})
     yield "motion.viewmats", torch.from_numpy(motion.viewmats[:, :3]).float()
@@ -144,13 +146,18 @@ def torso_shapes(torso: TorsoField) -> Blendshapes:
     """The torso's modes of change as blendshapes: their coefficients are the modes' weights, and the Gaussians lie in
     the order in which they are drawn, far ones first."""
     raw = Gaussians.from_dict({name: tensor.detach() for name, tensor in torso.raw.items()})
-    order = raw.means[:, 2].argsort(descending=True, stable=True)
+    order = drawing_order(torso)
     moved, turned, stretched, shaded = torso._modes()[order].split([2, 4, 3, 3], dim=1)
     modes = torch.cat([nn.functional.pad(moved, (0, 0, 0, 1)), stretched, turned, SH_DC * shaded], dim=1)
     reach = modes.abs().amax(dim=2).clamp_min(1e-7)
     bases = (modes / reach[..., None] * LEVELS).round().to(torch.int8).permute(2, 0, 1)
     rest = Gaussians.from_dict({name: tensor[order] for name, tensor in raw.to_dict().items()})
     return Blendshapes(rest, TORSO_MOVES, bases, reach, nn.Module())
+
+
+def drawing_order(torso: TorsoField) -> Tensor:
+    """Numbers of the torso's Gaussians, far ones first."""
+    return torso.raw["means"].detach()[:, 2].argsort(descending=True, stable=True)
 
 
 def _png(picture: np.ndarray) -> Tensor:

@@ -59,7 +59,7 @@ function check({ camera, head, torso, motion, conditions }, tensors) {
     const of = (part) => tensors[`${name}.${part}`];
     const [count] = of("means").shape;
     const [bases, moving, columns] = of("bases").shape;
-    const sizes = [of("quats"), of("log_scales"), of("opacity_logits"), of("sh")].map(({ shape }) => shape[0]);
+    const sizes = ["quats", "log_scales", "opacity_logits", "sh", "strangers"].map(of).map(({ shape }) => shape[0]);
     const wanted = moved.reduce((sum, part) => sum + WIDTHS[part], 0);
     const fits = sizes.every((size) => size === count) && moving <= count && columns === wanted && bases <= MOST_BASES;
     if (!fits || of("reach").data.length !== moving * columns) throw new Error(name);

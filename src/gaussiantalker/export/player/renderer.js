@@ -4,6 +4,7 @@ import { TalkingHeadError, placesOf } from "./avatar.js";
 import { DRAW, EVERYWHERE, MOVE, ROW, SHOW, SPLAT } from "./shaders.js";
 
 const BLUR = 0.3; // square pixels of the picture the avatar was trained for
+const LEVELS = { true: [0.2, 0.9], false: [0, 1] }; // of alpha, with a matte: a thinner rim, and no light through cloth
 const FIXED = Float32Array.of(1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0); // the torso stands before the camera, [3, 4]
 
 /** Draws into a canvas; `scale` pixels of it are one of the avatar's own. */
@@ -50,12 +51,12 @@ export class Renderer {
   }
 
   /** One picture. `head` and `torso`: coefficients; `pose`: 12 numbers of [3, 4], head to camera; `order`: numbers of
-   * the head's Gaussians, far ones first. */
-  draw({ head, torso, pose, order, scale = 1 }) {
+   * the head's Gaussians, far ones first; `matte`: for another background than the avatar's own. */
+  draw({ head, torso, pose, order, scale = 1, matte = false }) {
     const gl = this.#gl;
     this.#resize(Math.round(this.#camera.width * scale), Math.round(this.#camera.height * scale));
-    this.#move(this.#torso, torso, FIXED, scale);
-    this.#move(this.#head, head, pose, scale);
+    this.#move(this.#torso, torso, FIXED, scale, matte);
+    this.#move(this.#head, head, pose, scale, matte);
     this.#arrange(this.#head, order);
     gl.bindFramebuffer(gl.FRAMEBUFFER, this.#drawing.buffer);
     gl.viewport(0, 0, ...this.#size);
@@ -66,7 +67,7 @@ export class Renderer {
     this.#lay(this.#torso);
     this.#lay(this.#head);
     gl.disable(gl.BLEND);
-    this.#show();
+    this.#show(matte);
     gl.deleteSync(this.#fence);
     this.#fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
     gl.flush();
@@ -88,13 +89,14 @@ export class Renderer {
     this.#gl.getExtension("WEBGL_lose_context")?.loseContext();
   }
 
-  #move(gaussians, coefficients, pose, scale) {
+  #move(gaussians, coefficients, pose, scale, matte) {
     const gl = this.#gl;
     const use = this.#program(EVERYWHERE, MOVE(gaussians.degree));
     const { focal, cx, cy } = this.#camera;
     gl.uniform1i(use.count, gaussians.count);
     gl.uniform1i(use.moving, gaussians.moving);
     gl.uniform1i(use.bases, coefficients.length);
+    gl.uniform1i(use.matte, Number(matte));
     gl.uniform1fv(use["coefficients[0]"], coefficients);
     gl.uniformMatrix4fv(use.view, true, [...pose, 0, 0, 0, 1]);
     gl.uniform3f(use.eye, ...eye(pose));
@@ -130,12 +132,13 @@ export class Renderer {
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.R32UI, ROW, rows, 0, gl.RED_INTEGER, gl.UNSIGNED_INT, whole);
   }
 
-  #show() {
+  #show(matte) {
     const gl = this.#gl;
     const use = this.#program(EVERYWHERE, SHOW);
     const [width, height] = this.#size;
     gl.uniform2f(use.grain, this.#camera.width / width, this.#camera.height / height);
     gl.uniform1f(use.height, height);
+    gl.uniform2f(use.levels, ...LEVELS[matte]);
     this.#bind(use.drawing, 0, gl.TEXTURE_2D, this.#drawing.textures[0]);
     this.#bind(use.mark, 1, gl.TEXTURE_2D, this.#mark);
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
@@ -168,6 +171,7 @@ export class Renderer {
 
     const places = new Float32Array(layer);
     spread(places, 0, of("means").data, 3);
+    of("strangers").data.forEach((value, g) => { places[4 * g + 3] = value; });
     const still = new Uint16Array(layer * (6 + functions));
     spread(still, 0, of("quats").data, 4);
     spread(still, layer, of("log_scales").data, 3);

@@ -21,6 +21,7 @@ void main() {
  * `still`: layers of halves: quaternions; log scales and the opacity's logit; four of reach; harmonics. */
 export const MOVE = (degree) => `${COMMON}
 uniform int count, moving, bases;
+uniform bool matte;    // whether Gaussians that are the background's are left out
 uniform float coefficients[${MOST_BASES}];
 uniform mat4 view;     // head to camera
 uniform vec3 eye;      // where the camera is, in the head's frame
@@ -39,7 +40,8 @@ ${harmonics(degree)}
 void main() {
   ivec2 at = ivec2(gl_FragCoord.xy);
   int number = at.y * ${ROW} + at.x;
-  vec3 place = texelFetch(places, at, 0).xyz;
+  vec4 found = texelFetch(places, at, 0);  // the last number: whether it is the background's
+  vec3 place = found.xyz;
   vec4 turn = texelFetch(still, ivec3(at, 0), 0);
   vec4 rest = texelFetch(still, ivec3(at, 1), 0);
   vec3 moved = vec3(0);
@@ -66,7 +68,7 @@ void main() {
   shade(sum, at, normalize(place - eye));
   float opacity = 1.0 / (1.0 + exp(-rest.w));
   vec3 p = (view * vec4(place, 1)).xyz;
-  bool hidden = number >= count || p.z < NEAR || opacity < MIN_ALPHA;
+  bool hidden = number >= count || p.z < NEAR || opacity < MIN_ALPHA || (matte && found.w > 0.5);
   if (hidden) p = vec3(0, 0, 1);
 
   vec4 q = normalize(turn);  // w x y z
@@ -123,10 +125,12 @@ void main() {
 export const SHOW = `${COMMON}
 uniform vec2 grain;    // pixels of the picture that the mark knows, for one of this
 uniform float height;  // of this picture
+uniform vec2 levels;   // what alpha counts as nothing, and what as all
 uniform sampler2D drawing, mark;
 out vec4 shown;
 void main() {
   vec4 sum = clamp(texelFetch(drawing, ivec2(gl_FragCoord.xy), 0), 0.0, 1.0);
+  sum *= clamp((sum.a - levels.x) / (levels.y - levels.x), 0.0, 1.0) / max(sum.a, 1e-3);
   ivec2 at = ivec2(vec2(gl_FragCoord.x, height - gl_FragCoord.y) * grain) % textureSize(mark, 0);
   shown = vec4(clamp(sum.rgb + sum.a * texelFetch(mark, at, 0).r * 127.0 / 255.0, 0.0, sum.a), sum.a);
 }`;

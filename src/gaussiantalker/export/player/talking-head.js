@@ -201,8 +201,9 @@ export class TalkingHead extends HTMLElement {
   }
 
   #lay() {
-    if (!this.#canvas) return;
+    if (!this.#stage) return;
     const own = this.background === "own";
+    this.#stage.matte = !own;
     this.#canvas.style.background = own ? `center / 100% 100% url("${this.#stage.background}")` : this.background;
   }
 
@@ -218,6 +219,7 @@ export class TalkingHead extends HTMLElement {
 /** One avatar at work: a picture for each frame of its clock, as often as the machine can. */
 class Stage {
   articulation = 1;
+  matte = true;
   voice = null; // comes a little later than the first picture
   onfault = () => {};
   #canvas;
@@ -286,7 +288,7 @@ class Stage {
     const scale = Math.min(Math.max(wanted, 1), LARGEST, Math.sqrt(4e6 / (width * height)));
     try {
       if (this.renderer.lost) throw new TalkingHeadError("webgl", "The browser took the graphics away: reload the page.");
-      this.renderer.draw({ ...this.#asked, order, scale });
+      this.renderer.draw({ ...this.#asked, order, scale, matte: this.matte });
     } catch (fault) {
       this.close();
       this.onfault(fault);
