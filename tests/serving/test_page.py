@@ -14,7 +14,8 @@ import soundfile
 from flash_and_beep import BRIGHT, DARK, FlashAndBeep, beeps, brightness
 from headless_browser import LIVE, Browser, BrowserError, browser
 
-from gaussiantalker.speaking import Steering
+from gaussiantalker.media.image import write_image
+from gaussiantalker.speaking import Background, Steering
 from gaussiantalker.timing import SAMPLE_RATE
 
 SIZE = 128
@@ -55,6 +56,20 @@ setInterval(() => {
 """
 
 
+LOOK = """
+const screen = new OffscreenCanvas(128, 128).getContext("2d", { willReadFrequently: true });
+window.at = (x, y) => {
+  screen.drawImage(document.querySelector("video"), 0, 0, 128, 128);
+  return [...screen.getImageData(x, y, 1, 1).data].slice(0, 3);
+};
+"""
+CHOOSE = """
+const [selector, value, event] = arguments;
+const control = document.querySelector(selector);
+control.value = value;
+control.dispatchEvent(new Event(event));
+"""
+
 # The page's own gauge shows the server's view until the browser has one of its own.
 PEER = "const Peer = RTCPeerConnection; window.RTCPeerConnection = class extends Peer"
 KEPT = PEER + "{ constructor() { super(); window.peer = this; } }"
@@ -69,7 +84,13 @@ setInterval(async () => {
 
 
 class Face(FlashAndBeep):
-    """A drawn face: the mouth opens as the sound is loud, the head moves sideways as it turns, the eyes close."""
+    """A drawn face: the mouth opens as the sound is loud, the head moves sideways as it turns, the eyes close.
+
+    A corner is as bright as the mouth articulates; at the lower edge is the background.
+    """
+
+    def before(self, background: Background) -> Background:
+        return background
 
     def perform(self, contexts: np.ndarray, first: int, steering: Steering | None = None) -> Iterator[np.ndarray]:
         for context in contexts:
@@ -84,6 +105,9 @@ def draw(mouth: float, steering: Steering) -> np.ndarray:
         shut = round(16 * (steering.blink or 0))
         image[42 + shut : 58, x + side - 5 : x + side + 5] = 25
     image[86 : 86 + round(27 * mouth), x - 15 : x + 15] = 25
+    image[:16, :16] = round(100 * steering.articulation)
+    if steering.background:
+        image[-16:] = steering.background.picture
     return image
 
 
@@ -240,6 +264,24 @@ def talk(window: Browser) -> None:
     window.wait("latest().mouth > 0.2")
     window.act({"type": "pointer", "id": "mouse", "actions": [{"type": "pointerUp", "button": 0}]})
     window.wait("document.querySelector('#talk').getAttribute('aria-pressed') === 'false'")
+
+
+def test_the_page_chooses_what_is_behind_and_how_far_the_mouth_moves(window: Browser, tmp_path: Path) -> None:
+    write_image(tmp_path / "office.png", np.full((1, 1, 3), (30, 60, 200), np.uint8))
+
+    def scene(address: str) -> None:
+        window.open(address)
+        window.wait(LIVELY)
+        window.script(LOOK)
+        window.wait("at(8, 120)[2] > 200 && Math.abs(at(8, 8)[1] - 100) < 12")
+        for chosen, seen in {"office": [30, 60, 200], "green": [0, 177, 64], "#": [32, 64, 96], "": [225] * 3}.items():
+            window.script(CHOOSE, "#background", chosen, "change")
+            window.wait(f"at(8, 120).every((shade, k) => Math.abs(shade - {seen}[k]) < 20)")
+        window.script(CHOOSE, "#articulation", "1.8", "input")
+        window.wait("Math.abs(at(8, 8)[1] - 180) < 12")
+        assert "180 %" in window.text() and window.complaints() == []
+
+    visit(window, scene, backgrounds={"office": tmp_path / "office.png"})
 
 
 @contextmanager
