@@ -77,8 +77,12 @@ class Background:
         if picture is None:
             return person
         behind = picture if picture.shape[:2] == (1, 1) else _filling(picture, person.shape[1::-1])
-        alpha = person[..., 3:].astype(np.uint16)
-        return ((person[..., :3] * alpha + behind * (255 - alpha) + 127) // 255).astype(np.uint8)
+        alpha = person[..., 3:]
+        out = np.where(alpha == 255, person[..., :3], behind)
+        edge = np.nonzero((alpha[..., 0] > 0) & (alpha[..., 0] < 255))
+        share = alpha[edge] / np.float32(255)
+        out[edge] = np.rint(out[edge] + share * (person[edge][:, :3] - out[edge].astype(np.float32)))
+        return out
 
 
 class Film:

@@ -1,7 +1,7 @@
 """Cutting a person out of pictures over a known room, so that nothing of the room stays at the edges."""
 
+import cv2
 import numpy as np
-from scipy import ndimage
 
 _SURE = 0.04  # of the picture's side: that far within all Gaussians, no room is mixed in
 _EDGE = 1 / 110  # likewise: width of the edge, in which person and room mix
@@ -9,6 +9,7 @@ _HOLE = 0.01  # likewise: half of the widest hole between Gaussians that is none
 _RINGS = (0.01, 0.02, 0.03)  # likewise: how far the room close to the person, which was never filmed, may be off
 _NOISE = 0.02  # by which shades of one thing differ
 _PERSON = 0.4  # of the way from the room's colour to the person's, from where on a pixel is the person's
+OPAQUE = np.array([0, 0, 0, 255], np.uint8)
 _TRUST = 0.003  # in what the Gaussians say, where room and person are of one colour
 
 
@@ -23,54 +24,58 @@ class Matte:
 
     def __init__(self, room: np.ndarray, top: int):
         """`room` uint8 [H, W, 3] is what is behind the person, whose torso is in the rows from `top` on."""
-        self._room, side = room.astype(np.float32) / 255, len(room)
+        side = len(room)
         self._sure, self._edge, self._hole = (max(round(share * side), 1) for share in (_SURE, _EDGE, _HOLE))
         turns = np.exp(0.25j * np.pi * np.arange(8))
         around = np.rint(side * np.array([share * turn for share in _RINGS for turn in turns]))
         margin = max(round(_RINGS[-1] * side), 1)
-        wide = np.pad(self._room, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
-        self._places = np.arange(wide[..., 0].size).reshape(wide.shape[:2])[margin:-margin, margin:-margin]
+        wide = np.pad(room.astype(np.float32) / 255, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
+        places = np.arange(wide[..., 0].size).reshape(wide.shape[:2])[margin:-margin, margin:-margin]
         self._around = (around.imag * wide.shape[1] + around.real).astype(int)
-        self._wide, self._first_place = wide.reshape(-1, 3), self._places[min(top, side - 1), 0]
+        self._wide, self._places, self._first_place = wide.reshape(-1, 3), places.ravel(), places[min(top, side - 1), 0]
+        self._room = self._wide[self._places]
 
     def cut(self, picture: np.ndarray) -> np.ndarray:
         """The person alone, uint8 [H, W, 4] with straight alpha, of a picture uint8 [H, W, 4] over the room whose
         fourth channel is the Gaussians' opacity. Close to the person, colours are the person's also where alpha is 0.
         """
-        picture = picture.astype(np.float32) / 255
-        image, covered = np.ascontiguousarray(picture[..., :3]), picture[..., 3]
-        solid = _shrunk(_grown(covered > 0.5, self._hole), self._hole)
+        flat, shape = picture.reshape(-1, 4), picture.shape[:2]
+        covered = flat[:, 3]
+        solid = _shrunk(_grown(picture[..., 3] > 127, self._hole), self._hole)
         sure = _shrunk(solid, self._sure)
-        unsure = (covered > 0) & ~sure
-        own = _spread(image, sure, 2 * self._sure, image[sure].mean(axis=0) if sure.any() else np.zeros(3))
-        beside, usual = np.ones((2, *covered.shape), np.float32)
-        beside[unsure], usual[unsure] = (self._beside(each[unsure], self._places[unsure]) for each in (image, own))
-        person = _without_holes(sure | (solid & unsure & (beside + _NOISE / 2 > _PERSON * (usual + _NOISE / 2))))
+        usual = flat[sure.ravel()].mean(axis=0)[:3] / 255 if sure.any() else np.zeros(3)
+        unsure = np.flatnonzero((covered > 0) & ~sure.ravel())
+        own, beside = np.zeros(self._room.shape, np.float32), np.full(covered.shape, np.inf, np.float32)
+        own[unsure] = _spread(picture, sure, 2 * self._sure, unsure, usual)
+        beside[unsure] = self._beside(_unit(flat[unsure]), self._places[unsure])
+        its = np.sqrt(_squares(own[unsure] - self._room[unsure]))
+        person = sure.ravel()
+        person[unsure] = solid.ravel()[unsure] & (beside[unsure] + _NOISE / 2 > _PERSON * (its + _NOISE / 2))
+        person = _without_holes(person.reshape(shape))
         sure = _shrunk(person, self._edge)
-        own = _spread(image, sure, 2 * self._edge + 1, own)
-        alpha, colour = sure.astype(np.float32), np.where(sure[..., None], image, own)
-        edge = (covered > 0) & ~sure
-        seen, its, room = image[edge], own[edge], self._room[edge]
-        alpha[edge] = _opacity(seen, its, room, beside[edge], covered[edge], person[edge])
-        colour[edge] = _unmixed(seen, its, room, alpha[edge][:, None])
-        return np.rint(255 * np.concatenate([colour, alpha[..., None]], axis=-1)).astype(np.uint8)
+        edge = np.flatnonzero((covered > 0) & ~sure.ravel())
+        its = _spread(picture, sure, 2 * self._edge + 1, edge, own[edge])
+        seen, room = _unit(flat[edge]), self._room[edge]
+        alpha = _opacity(seen, its, room, beside[edge], covered[edge] / np.float32(255), person.ravel()[edge])
+        out = np.where(sure[..., None], picture | OPAQUE, np.rint(255 * np.append(usual, 0)).astype(np.uint8))
+        out.reshape(-1, 4)[edge] = np.rint(255 * np.column_stack([_unmixed(seen, its, room, alpha[:, None]), alpha]))
+        return out
 
     def _beside(self, colours: np.ndarray, places: np.ndarray) -> np.ndarray:
         """How far colours [P, 3] at these places of the room [P] are from the room's, or, where a torso may have
         learnt what was never filmed, from any that the room has nearby, [P]."""
-        nearest = np.linalg.norm(colours - self._wide[places], axis=1)
+        nearest = _squares(colours - self._wide[places])
         low = np.searchsorted(places, self._first_place)
         for step in self._around:
-            apart = colours[low:] - self._wide[places[low:] + step]
-            np.minimum(nearest[low:], np.linalg.norm(apart, axis=1), out=nearest[low:])
-        return nearest
+            np.minimum(nearest[low:], _squares(colours[low:] - self._wide[places[low:] + step]), out=nearest[low:])
+        return np.sqrt(nearest)
 
 
 def _opacity(
     seen: np.ndarray, own: np.ndarray, room: np.ndarray, beside: np.ndarray, covered: np.ndarray, person: np.ndarray
 ) -> np.ndarray:  # [P]
     """How much of the person is in colours [P, 3], where the person's `own` would be these and the room's those."""
-    away, full = (np.maximum(np.linalg.norm(colours - room, axis=1) - _NOISE, 0) for colours in (seen, own))
+    away, full = (np.maximum(np.sqrt(_squares(colours - room)) - _NOISE, 0) for colours in (seen, own))
     away = np.where(person, away, np.minimum(away, np.maximum(beside - _NOISE, 0)))
     alpha = np.clip((away * full + _TRUST * covered) / (full**2 + _TRUST), 0, 1)
     return np.where(person, alpha, np.minimum(alpha, covered))
@@ -85,23 +90,39 @@ def _unmixed(seen: np.ndarray, own: np.ndarray, room: np.ndarray, alpha: np.ndar
 
 
 def _grown(mask: np.ndarray, pixels: int) -> np.ndarray:
-    return ndimage.maximum_filter(mask.view(np.uint8), 2 * pixels + 1, mode="nearest").view(bool)
+    return cv2.dilate(mask.view(np.uint8), np.ones((2 * pixels + 1,) * 2, np.uint8)).view(bool)
 
 
 def _shrunk(mask: np.ndarray, pixels: int) -> np.ndarray:
-    return ndimage.minimum_filter(mask.view(np.uint8), 2 * pixels + 1, mode="nearest").view(bool)
+    return cv2.erode(mask.view(np.uint8), np.ones((2 * pixels + 1,) * 2, np.uint8)).view(bool)
 
 
 def _without_holes(mask: np.ndarray) -> np.ndarray:
     """The mask with all that it encloses."""
-    parts, _ = ndimage.label(~mask)
-    edges = parts[0], parts[-1], parts[:, 0], parts[:, -1]
-    return ~np.isin(parts, np.setdiff1d(np.concatenate(edges), 0))
+    count, parts = cv2.connectedComponents((~mask).view(np.uint8), connectivity=4)
+    is_hole = np.ones(count, bool)
+    for edge in (parts[0], parts[-1], parts[:, 0], parts[:, -1]):
+        is_hole[edge] = False
+    return mask | is_hole[parts]
 
 
-def _spread(image: np.ndarray, known: np.ndarray, pixels: int, further: np.ndarray) -> np.ndarray:  # [H, W, 3]
-    """What is `known` of a picture, averaged so many pixels to all sides, and other colours `further` away."""
-    size = 2 * pixels + 1
-    total = ndimage.uniform_filter(image * known[..., None], (size, size, 1), mode="nearest")
-    share = ndimage.uniform_filter(known.astype(np.float32), size, mode="nearest")[..., None]
-    return np.where(share > 0.5 / size**2, total / np.maximum(share, 1e-6), further)
+def _spread(
+    picture: np.ndarray, known: np.ndarray, pixels: int, where: np.ndarray, further: np.ndarray
+) -> np.ndarray:  # [P, 3]
+    """Colours at P places: what is `known` of a picture, averaged so many pixels to all sides; other colours where
+    that is `further` away."""
+    size = (2 * pixels + 1,) * 2
+    counted = np.where(known[..., None], picture | OPAQUE, np.uint8(0))
+    total = cv2.boxFilter(counted, cv2.CV_32F, size, normalize=False, borderType=cv2.BORDER_REPLICATE).reshape(-1, 4)[
+        where
+    ]
+    return np.where(total[:, 3:] > 0, total[:, :3] / np.maximum(total[:, 3:], 1), further)
+
+
+def _unit(pixels: np.ndarray) -> np.ndarray:
+    """Colours [P, 3] in [0, 1] of pixels uint8 [P, 4]."""
+    return pixels[:, :3] / np.float32(255)
+
+
+def _squares(vectors: np.ndarray) -> np.ndarray:
+    return np.einsum("pc,pc->p", vectors, vectors)
