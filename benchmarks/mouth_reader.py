@@ -18,9 +18,10 @@ from gaussiantalker.training.reading import ENCODER, learn_to_read
 def row(capture: Capture, lookahead_ms: int) -> str:
     """The held-out lip opening as read against as tracked: r, range, and what is taken back of the film's own lag."""
     first = capture.train_frames
-    listener, codes = learn_to_read(speech.load(ENCODER), capture, usable(capture.tracking, 0, first), lookahead_ms)
+    reading = learn_to_read(speech.load(ENCODER), capture, usable(capture.tracking, 0, first), lookahead_ms)
     held = usable(capture.tracking, first, capture.frames)
-    read, seen = listener.hear_film(capture.audio)[held], codes.numpy()[held]
+    listener = reading.listener
+    read, seen = listener.hear_film(capture.audio)[held], reading.tracked.numpy()[held]
     agreement = [float(np.corrcoef(a, b)[0, 1]) for a, b in zip(read.T, seen.T, strict=True)]
     return (
         f"| {capture.path.name} | {lookahead_ms} ms, {listener.lookahead / 16:.0f} ms live | {len(held)} | "

@@ -65,8 +65,9 @@ class NoiseFootage(Footage):
         rng = np.random.default_rng(0)
         pictures = rng.integers(0, 256, (FRAMES, size, size, 3), dtype=np.uint8)
         labels = (pictures[..., 0] < 100).astype(np.uint8)
-        self.capture = SimpleNamespace(images=pictures, plates=pictures[::-1], labels=labels)
-        self.torso = None
+        tracking = SimpleNamespace(lip_opening=rng.random(FRAMES))
+        self.capture = SimpleNamespace(images=pictures, plates=pictures[::-1], labels=labels, tracking=tracking)
+        self.torso, self.seen = None, {}
         view, K = camera(size)
         self.viewmats, self.K = view.repeat(FRAMES, 1, 1), K[0]
         self.viewmats[:, 0, 3] = 0.02 * torch.randn(FRAMES)
@@ -95,7 +96,7 @@ def a_trainer(options: Options, size: int, stage: int) -> Trainer:
         "sh": start["colors"],
     }
     talker = Talker(find_method(options.method), Gaussians.from_dict(raw), CHANNELS)
-    footage = NoiseFootage(size, "mouth" in talker.conditions.names)
+    footage = NoiseFootage(size, "mouth" in talker.conditions)
     trainer = Trainer(talker, footage, np.arange(FRAMES), schedule, seed=0)
     trainer.stage = stage
     trainer._prepare_stage()

@@ -1,6 +1,6 @@
 """Listening by the mouth code: a person's frozen regression from speech to what the tracker would see of the mouth."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from gaussiantalker import speech
 from gaussiantalker.speech.encoder import ROWS_PER_FRAME
 from gaussiantalker.talker.listener import Listener, RowStream, delayed
 from gaussiantalker.talker.mouth_code import MouthCode
-from gaussiantalker.talker.mouth_reader import PAST_ROWS, Curves, MouthReader, read_windows
+from gaussiantalker.talker.mouth_reader import PAST_ROWS, Curves, MouthReader, drawn_out, read_windows
 from gaussiantalker.timing import SAMPLES_PER_FRAME, frame_count
 
 LOOKAHEAD_MS = 140
@@ -49,6 +49,11 @@ class MouthListener(Listener):
 
     def hear_film(self, audio: np.ndarray) -> np.ndarray:
         return self.hear(delayed(audio, self.lips_late))
+
+    def drawn_out(self, gain: float) -> "MouthListener":
+        """One whose codes are larger, as `mouth_reader.drawn_out` makes them."""
+        curves = replace(self.reader.curves, shown=drawn_out(self.reader.curves.shown, gain))
+        return replace(self, reader=replace(self.reader, curves=curves))
 
     def facts(self) -> dict[str, Any]:
         return {**super().facts(), "mouth": list(self.code.names), "lips_late": self.lips_late}

@@ -5,6 +5,8 @@ then hardly closes the lips in another. Whatever is chosen (how strong the penal
 sound and lips) is chosen on predictions of frames that the prediction did not know.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -22,14 +24,21 @@ from gaussiantalker.training.lip_lag import frames_late
 from gaussiantalker.training.ridge import Ridge, best_strengths, blind, folds
 
 ENCODER = "whisper-early"
-MOST = 2_500  # frames that are learnt from: more take long and tell little
+MOST = 2_500  # frames that are learnt from, evenly chosen: more take long and tell little
 _FAINT = 1e-3  # of the loudest channel's deviation: a channel that varies less was not heard
 
 
-def learn_to_read(
-    encoder: speech.Encoder, capture: Capture, frames: np.ndarray, lookahead_ms: int
-) -> tuple[MouthListener, Tensor]:
-    """A listener for the person of a capture, from its training frames [N], and the codes of all frames as tracked.
+class Reading(NamedTuple):
+    """A person's listener, and what it was made from."""
+
+    listener: MouthListener
+    tracked: Tensor  # [all frames, C] codes as tracked
+    frames: np.ndarray  # [n] that it learnt from
+    blind: np.ndarray  # [n, C] what is read in these by readers that did not know them
+
+
+def learn_to_read(encoder: speech.Encoder, capture: Capture, frames: np.ndarray, lookahead_ms: int) -> Reading:
+    """A listener for the person of a capture, from its training frames [N].
 
     The talker learns pictures from the tracked codes and not from what is read in them: a picture of a mouth that is
     shut goes with a code that is shut. Taught on readings it would learn how unsure they are, and open less.
@@ -50,24 +59,27 @@ def learn_to_read(
         rows = run(RowStream(encoder, silence), audio)
     code = MouthCode.measure(scores[frames], speech.voiced(audio)[frames])
     codes = code.encode(scores)
-    reader = fit_reader(rows, codes[frames], frames, lookahead_ms // ROW_MS - 1)
-    return MouthListener(encoder, silence, code, reader, late), torch.from_numpy(codes)
+    frames = frames[:: -(-len(frames) // MOST)]
+    reader, unknown = fit_reader(rows, codes[frames], frames, lookahead_ms // ROW_MS - 1)
+    return Reading(MouthListener(encoder, silence, code, reader, late), torch.from_numpy(codes), frames, unknown)
 
 
-def fit_reader(rows: np.ndarray, codes: np.ndarray, frames: np.ndarray, future_rows: int) -> MouthReader:
+def fit_reader(
+    rows: np.ndarray, codes: np.ndarray, frames: np.ndarray, future_rows: int
+) -> tuple[MouthReader, np.ndarray]:
     """From speech rows [2F, channels], counted from silence and zero in it, and the codes [N, C] of `frames` [N].
 
-    Of more than MOST frames evenly chosen ones are learnt from.
+    Also returns what is read in these frames by readers that did not know them, [N, C].
     """
-    every = -(-len(frames) // MOST)
-    windows = read_windows(padded(rows, future_rows), future_rows)
-    known, targets = windows[frames[::every]].reshape(-1, windows[0].size), codes[::every].astype(float)
+    windows = read_windows(padded(rows, future_rows), future_rows)[frames]
+    known, targets = windows.reshape(len(frames), -1), codes.astype(float)
     scale = known.std(axis=0)
     scale = np.where(scale > _FAINT * scale.max(), scale, np.inf) * np.sqrt(len(scale))
-    known /= scale
+    known = known / scale
     kernel = (known @ known.T).astype(float)
     parts = folds(kernel, targets)
     strengths = best_strengths(parts, kernel, targets)
-    curves = Curves.matching(blind(parts, kernel, strengths), targets)
+    unknown = blind(parts, kernel, strengths)
     weights = known.T @ Ridge(kernel, targets).dual(strengths) / scale[:, None]
-    return MouthReader(weights.astype(np.float32), curves, future_rows)
+    reader = MouthReader(weights.astype(np.float32), Curves.matching(unknown, targets), future_rows)
+    return reader, reader.settled(unknown, windows)

@@ -4,17 +4,17 @@ import copy
 import json
 import os
 from collections.abc import Callable, Collection
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from gaussiantalker import hardware, speech
 from gaussiantalker.capture import Capture
 from gaussiantalker.capture.folder import NO_CONSENT
+from gaussiantalker.capture.landmarker import Landmarker
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import atomic_path
 from gaussiantalker.media.lock import locked
@@ -24,16 +24,18 @@ from gaussiantalker.speaking import Avatar, Motion, calm_stretch
 from gaussiantalker.speaking.folder import check_folder
 from gaussiantalker.speech.windows import PAPERS_LOOKAHEAD_MS
 from gaussiantalker.splatting.cpu import prepare
-from gaussiantalker.talker import Footage, Listener, Method, Talker, WindowListener, find_method
+from gaussiantalker.talker import AUDIO, Footage, Listener, Method, Talker, WindowListener, find_method
 from gaussiantalker.talker.footage import usable
 from gaussiantalker.talker.mouth_listener import LOOKAHEAD_MS as MOUTH_LOOKAHEAD_MS
+from gaussiantalker.talker.mouth_reader import drawn_out
 from gaussiantalker.timing import SAMPLES_PER_FRAME
 from gaussiantalker.training.card import model_card
 from gaussiantalker.training.chance import NETWORK, checked_seed, seed_torch
 from gaussiantalker.training.initialise import initial_gaussians
+from gaussiantalker.training.lip_range import LipRange
 from gaussiantalker.training.losses import Loss
 from gaussiantalker.training.reading import ENCODER as READER_ENCODER
-from gaussiantalker.training.reading import learn_to_read
+from gaussiantalker.training.reading import Reading, learn_to_read
 from gaussiantalker.training.schedule import Schedule, find_schedule
 from gaussiantalker.training.strategies import STRATEGY, Strategy, described, find_strategy
 from gaussiantalker.training.torso import STEPS_SHARE, Torso, kept_torso
@@ -96,22 +98,24 @@ def train(
             progress.note("This capture holds no consent: ask the person, and repeat capture with --consent.")
         prepare(progress)  # on a GPU, too: the torso is fitted beside it
         with locked(out, "train"):
-            listener, codes = _listener(source, parts, encoder, lookahead_ms, progress)
-            given = {"loss": loss, "strategy": chosen, "on_step": on_step, "codes": codes}
+            listener, reading = _listener(source, parts, encoder, lookahead_ms, progress)
+            lips = LipRange(source, reading, Landmarker(progress=progress)) if reading else None
+            given = {"loss": loss, "strategy": chosen, "on_step": on_step, "codes": reading and reading.tracked}
             trainer = _trainer(source, listener, parts, plan, seed, where, progress, **given)
-            _train(out, trainer, source, listener, (torso or parts.torso) == "field", keep, recipe, progress)
+            _train(out, trainer, source, listener, lips, (torso or parts.torso) == "field", keep, recipe, progress)
     return out
 
 
 def _listener(
     source: Capture, method: Method, encoder: str | None, lookahead_ms: int | None, progress: Progress
-) -> tuple[Listener, Tensor | None]:
-    """The ear that the method's tokens need, and the mouth codes that the talker is trained on, where it is by such."""
+) -> tuple[Listener, Reading | None]:
+    """The ear that the method's tokens need, and what it was made from where it reads mouth codes."""
     progress.stage("preparing", 2)
     if "mouth" in method.conditions:
         ahead = MOUTH_LOOKAHEAD_MS if lookahead_ms is None else lookahead_ms
         frames = usable(source.tracking, 0, source.train_frames)
-        return learn_to_read(speech.load(encoder or READER_ENCODER, progress), source, frames, ahead)
+        reading = learn_to_read(speech.load(encoder or READER_ENCODER, progress), source, frames, ahead)
+        return reading.listener, reading
     ahead = PAPERS_LOOKAHEAD_MS if lookahead_ms is None else lookahead_ms
     audio = source.audio[: source.train_frames * SAMPLES_PER_FRAME]
     return WindowListener.fit(speech.load(encoder or ENCODER, progress), audio, lookahead_ms=ahead), None
@@ -145,6 +149,7 @@ def _train(
     trainer: Trainer,
     source: Capture,
     listener: Listener,
+    lips: LipRange | None,
     field: bool,
     keep: Collection[int],
     recipe: dict[str, Any],
@@ -166,7 +171,13 @@ def _train(
     trainer.on_step = keep_some
     trainer.run(out / CHECKPOINT, recipe, progress)
     avatar = _avatar(out, trainer, trainer.talker, body, source, listener, recipe)
-    avatar = avatar.baked(trainer.footage.drive(trainer.frames), progress)
+    filmed = trainer.footage.drive(trainer.frames)
+    if lips:
+        gain = lips.code_gain(avatar, progress)
+        avatar = replace(avatar, listener=lips.reading.listener.drawn_out(gain))
+        heard = drawn_out(filmed.conditions[AUDIO].numpy(), gain)
+        filmed = filmed.given(**{AUDIO: torch.from_numpy(heard)})
+    avatar = avatar.baked(filmed, progress)
     _present(avatar, out, source, progress)
     avatar.save(out)
     (out / CHECKPOINT).unlink()
