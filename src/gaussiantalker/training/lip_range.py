@@ -1,7 +1,7 @@
 """How far an avatar's lips move, against the person's own.
 
-What is read from speech is unsure, and pictures of a wide mouth are learnt from few frames: both take some of the range.
-So the reader's codes are drawn out until rendered lips, tracked as the person's were, move as far as theirs.
+What is read from speech is unsure, and pictures of a wide mouth are learnt from few frames: both take some of the
+range. So the reader's codes are drawn out until rendered lips, tracked as the person's were, move as far as theirs.
 """
 
 from collections.abc import Callable, Iterable
