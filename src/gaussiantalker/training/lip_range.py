@@ -40,7 +40,7 @@ class LipRange:
         progress.update(1)
 
         def moves(gain: float) -> float:
-            rendered = replace(avatar, listener=self._blind(gain)).render_capture(self.capture, chosen)
+            rendered = replace(avatar, listener=self._blind(gain)).render_capture(self.capture, chosen.tolist())
             opening = self._opening(rendered)
             progress.update(2)
             both = np.isfinite(true) & np.isfinite(opening)
