@@ -6,9 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 import torch
 from safetensors.torch import load_file
 from tiny_capture import write_tiny_capture
@@ -17,8 +15,7 @@ from gaussiantalker.capture import Capture
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import read_json
 from gaussiantalker.media.lock import locked
-from gaussiantalker.media.video import read_frames
-from gaussiantalker.speaking import Avatar, baking
+from gaussiantalker.speaking import baking
 from gaussiantalker.splatting.densify import CloneSplitPrune
 from gaussiantalker.talker import find_method
 from gaussiantalker.training import SCHEDULES, PhotometricLoss, Trainer, train
@@ -136,23 +133,3 @@ def test_loss_and_steps_of_ones_own(capture: Path, tmp_path: Path) -> None:
     train(capture, tmp_path / "avatar", **HOW, torso="plates", loss=Darker(QUICK), on_step=watch)
     assert [step for step, _ in seen] == list(range(1, 22))
     assert seen[-1][1] < seen[0][1]
-
-
-def test_the_example_trains_saves_and_speaks_in_a_fresh_process(
-    capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    example = ROOT / "examples" / "method_of_ones_own.py"
-    classes = example.read_text(encoding="utf-8").split("class Film")[1].split("if __name__")[0]
-    assert classes.count("\n") <= 40
-    start = f"import runpy; own = runpy.run_path({str(example)!r})\n"
-    how = "schedule=QUICK, encoder='logmel', method=own['MINE']"
-    in_another_process(start + f"train({str(capture)!r}, {str(tmp_path / 'avatar')!r}, {how})")
-    time = np.arange(16_000) / 16_000
-    sound = 0.3 * np.sin(2 * np.pi * 300 * time) * np.sin(2 * np.pi * 3 * time) ** 2
-    soundfile.write(tmp_path / "a.wav", sound.astype(np.float32), 16_000)
-    command = [sys.executable, str(example), "speak", *(str(tmp_path / name) for name in ("avatar", "a.wav", "a.mp4"))]
-    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True)
-    assert not done.returncode, done.stderr
-    assert len(list(read_frames(tmp_path / "a.mp4"))) == 25
-    with pytest.raises(GaussianTalkerError, match="no condition 'smile': choose one of"):
-        Avatar.load(tmp_path / "avatar")

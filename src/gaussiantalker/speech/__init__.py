@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import SILENT, Progress
-from gaussiantalker.speech.encoder import Encoder, FeatureStream
+from gaussiantalker.speech.encoder import SAMPLES_PER_ROW, Encoder, FeatureStream
 from gaussiantalker.speech.projection import Projection
 from gaussiantalker.speech.silence import Gate, voiced
 from gaussiantalker.speech.windows import contexts, contexts_of, windows
 
 __all__ = [
     "ENCODERS",
+    "SAMPLES_PER_ROW",
     "Encoder",
     "FeatureStream",
     "Gate",
