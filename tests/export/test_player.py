@@ -18,7 +18,7 @@ from headless_browser import LIVE, Browser, browser
 from puppet import SIZE, a_puppet
 
 from gaussiantalker.export import export_web
-from gaussiantalker.speaking import Avatar
+from gaussiantalker.speaking import Avatar, Steering
 from gaussiantalker.speaking.director import Director
 from gaussiantalker.talker.torso import pose_numbers
 from gaussiantalker.timing import SAMPLE_RATE
@@ -198,6 +198,63 @@ def test_it_can_be_interrupted_and_directed(window: Browser, address: str) -> No
     window.script("me.pose = { yaw: 8 }; me.blink = 1; me.articulation = 9; me.background = 'own'")
     assert window.script("return [me.pose.yaw, me.blink, me.articulation, me.background]") == [8, 1, 2, "own"]
     assert complaints(window) == []
+
+
+def test_it_says_what_the_microphone_brings(window: Browser, address: str) -> None:
+    window.open(f"{address}/index.html")
+    window.wait("!document.querySelector('#choose').disabled", 30)
+    window.script("""
+      window.told = [];
+      const tell = ({ type }) => told.push(type);
+      for (const name of ["speech-start", "speech-end", "error"]) me.addEventListener(name, tell);
+      me.listen(null, { play: false }).then((whole) => told.push(whole));
+    """)
+    window.wait("me.speaking", 30)
+    window.script("me.interrupt()")
+    assert window.wait("told.length === 3 && told", 20) == ["speech-start", "speech-end", False]
+    assert complaints(window) == []
+
+
+def test_graphics_that_were_taken_away_come_back(window: Browser, address: str) -> None:
+    keep = "const get = HTMLCanvasElement.prototype.getContext;"
+    keep += "HTMLCanvasElement.prototype.getContext = function (...a) { return (window.gl = get.apply(this, a)); }"
+    with before_the_page(window, keep):
+        window.open(f"{address}/index.html")
+        window.wait("!document.querySelector('#choose').disabled", 30)
+    window.script("window.loser = gl.getExtension('WEBGL_lose_context'); loser.loseContext()")
+    window.wait("gl.isContextLost()", 10)
+    window.script("setTimeout(() => loser.restoreContext(), 300)")
+    window.wait("!gl.isContextLost()", 20)
+    window.script("""
+      const draw = gl.drawElements.bind(gl);
+      window.calls = 0;
+      gl.drawElements = (...a) => { calls += 1; draw(...a); };
+    """)
+    window.wait("calls > 2", 20)
+    assert window.script("return gl.getError()") == 0
+    assert [line for line in complaints(window) if "lost" not in line.lower()] == []
+
+
+def test_it_is_steered_as_python_steers(window: Browser, address: str, avatar: Avatar) -> None:
+    steering = Steering(yaw=6, pitch=-9, roll=4, blink=0.7, still=True)
+    director, poses, blinks = Director(avatar.motion, 1.0, True), [], []
+    for frame in range(30):
+        take = director.take(np.zeros((1, avatar.listener.channels), np.float32), frame, steering)
+        poses.append(take.drive.viewmats[0, :3].flatten().numpy())
+        blinks.append(float(take.drive.conditions["eye"][0]))
+    window.open(f"{address}/empty.html")
+    window.script("""
+      window.found = null;
+      Promise.all([import("./avatar.js"), import("./motion.js")]).then(async ([{ fetchAvatar }, { Motion }]) => {
+        const motion = new Motion(await fetchAvatar("me.avatar"));
+        Object.assign(motion, { angles: { yaw: 6, pitch: -9, roll: 4 }, blink: 0.7, still: true });
+        const shown = Array.from({ length: 30 }, (_, frame) => motion.at(frame));
+        window.found = shown.map(({ pose, blink }) => [[...pose], blink]);
+      }).catch((fault) => { window.found = String(fault.stack); });
+    """)
+    found = window.wait("window.found", 20)
+    np.testing.assert_allclose([blink for _, blink in found], blinks, atol=1e-5)
+    np.testing.assert_allclose([pose for pose, _ in found], poses, atol=2e-3)
 
 
 REFUSALS = {

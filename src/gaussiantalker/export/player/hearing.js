@@ -14,6 +14,9 @@ const ROW_MS = 20;
 export class Hearing {
   onframe = (frame) => {};
 
+  /** Called when it fails in the middle: nothing more comes. */
+  onerror = (fault) => {};
+
   #worker;
   #waiting = []; // what the worker has not been given: { kind, pcm, done }
   #working = false;
@@ -72,7 +75,7 @@ export class Hearing {
 
   #enqueue(message) {
     this.#waiting.push(message);
-    if (!this.#working) this.#work();
+    if (!this.#working) this.#work().catch((fault) => this.onerror(fault));
   }
 
   /** Gives the worker one thing after another, and their frames to who listens. */

@@ -174,6 +174,7 @@ export class TalkingHead extends HTMLElement {
     for (const name of ["speech-start", "speech-end"]) {
       stage.voice.addEventListener(name, () => this.dispatchEvent(new Event(name)));
     }
+    stage.voice.addEventListener("deaf", ({ detail }) => this.#fail(new TalkingHeadError("hearing", detail)));
     await stage.drawn;
     this.dispatchEvent(new Event("ready"));
   }
@@ -239,6 +240,8 @@ class Stage {
     this.renderer = renderer;
     this.motion = new Motion(avatar);
     this.#canvas = canvas;
+    canvas.addEventListener("webglcontextlost", (event) => event.preventDefault()); // so that it may be given back
+    canvas.addEventListener("webglcontextrestored", () => this.#renew());
     this.#minds = new Coefficients(avatar);
     this.#silence = new Float32Array(avatar.facts.speech.channels);
     this.drawn = new Promise((resolve) => { this.#first = resolve; });
@@ -269,10 +272,20 @@ class Stage {
     this.#first();
   }
 
+  /** Graphics that the browser took away, as phones do with pages behind others, and gave back. */
+  #renew() {
+    if (this.#ended) return;
+    try {
+      this.renderer = new Renderer(this.#canvas, this.avatar);
+    } catch (fault) {
+      this.onfault(fault);
+    }
+  }
+
   /** Asks for the picture of this moment where it is another one; while one is in the making, moments pass. */
   #ask() {
     const { frame, spoken } = this.#now();
-    if (frame === this.#told || this.#asked || this.renderer.busy) return;
+    if (frame === this.#told || this.#asked || this.renderer.lost || this.renderer.busy) return;
     this.#told = frame;
     const { pose, sway, blink } = this.motion.at(frame);
     const mouth = (this.voice?.audio(spoken) ?? this.#silence).map((value) => this.articulation * value);
@@ -287,8 +300,7 @@ class Stage {
     const wanted = (this.#canvas.clientWidth * (window.devicePixelRatio || 1)) / width;
     const scale = Math.min(Math.max(wanted, 1), LARGEST, Math.sqrt(4e6 / (width * height)));
     try {
-      if (this.renderer.lost) throw new TalkingHeadError("webgl", "The browser took the graphics away: reload the page.");
-      this.renderer.draw({ ...this.#asked, order, scale, matte: this.matte });
+      if (!this.renderer.lost) this.renderer.draw({ ...this.#asked, order, scale, matte: this.matte });
     } catch (fault) {
       this.close();
       this.onfault(fault);

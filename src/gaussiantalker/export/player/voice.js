@@ -21,6 +21,7 @@ export class Voice extends EventTarget {
   #context = null;
   #utterance = null;
   #shown;
+  #deaf = false; // then the avatar speaks with a still mouth
 
   constructor(hearing, { channels, lookahead }) {
     super();
@@ -28,6 +29,10 @@ export class Voice extends EventTarget {
     this.#lookahead = lookahead;
     this.#silence = new Float32Array(channels);
     this.#shown = this.#silence;
+    hearing.onerror = ({ message }) => {
+      this.#deaf = true;
+      this.dispatchEvent(new CustomEvent("deaf", { detail: message }));
+    };
     hearing.onframe = ({ time, audio }) => this.#utterance?.heard.set(Math.floor(time * FPS + 1e-6), audio);
   }
 
@@ -85,7 +90,7 @@ export class Voice extends EventTarget {
     pump();
     utterance.timer = setInterval(pump, 250);
     const enough = Math.floor(Math.min(AHEAD, buffer.duration) * FPS);
-    while (utterance === this.#utterance && utterance.heard.size < enough) await tick();
+    while (utterance === this.#utterance && utterance.heard.size < enough && !this.#deaf) await tick();
     if (utterance !== this.#utterance) return false;
 
     const source = new AudioBufferSourceNode(this.context, { buffer });
