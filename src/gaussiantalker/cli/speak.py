@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gaussiantalker.cli.options import Device, Exact, File, Folder, Force, OptionalFile
+from gaussiantalker.cli.options import Device, Exact, File, Folder, Force, OptionalFile, OptionalName
 from gaussiantalker.progress import Progress
 
 
@@ -26,7 +26,7 @@ class Speak:
     """How far the mouth moves: 1 as the person speaks."""
     mouth: OptionalFile = None
     """What moves the mouth instead of the sound: a table of its scores (.csv, .npz), or another capture's folder."""
-    background: str | None = None
+    background: OptionalName = None
     """What is behind the avatar instead of its own room: `transparent` (into a .webm, a .mov, or a folder of PNGs),
     `green`, a colour (#rrggbb or its name), a picture or a video."""
     fps: Literal[25, 50] = 25
