@@ -31,7 +31,8 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "src"), str(ROOT / "benchmarks")]
+PATHS = [str(ROOT / name) for name in ("src", "benchmarks", "tests/fixtures")]
+sys.path[:0] = PATHS
 
 BLENDSHAPES, BASES = "blendshapes", 48
 QUALITY = 92  # of JPEG: 40 dB and more
@@ -184,7 +185,7 @@ def tests(lent: Lent) -> dict:
     files = ["tests/splatting/test_triton.py", "tests/speaking/test_recording.py"]
     code = "import sys; import gpu, pytest; sys.exit(pytest.main(sys.argv[1:]))"  # with what is missing replaced
     command = [sys.executable, "-c", code, "-x", "-q", "-o", "filterwarnings=default", *files]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "benchmarks")])}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(PATHS)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
     return {"passed": done.returncode == 0, "says": done.stdout[-2000:] + done.stderr[-500:]}
 
@@ -240,14 +241,15 @@ def shapes(lent: Lent) -> list[dict]:
 
 
 def a_renderer(lent: Lent, method: str):
-    """A head of the benchmark's size before a torso field, its weights as they are at birth."""
+    """A head of the benchmark's size before a torso, its weights as they are at birth."""
     import torch
+    from bodies import a_torso
     from heads import camera, head
 
     from gaussiantalker.geometry import Camera
     from gaussiantalker.speaking.rendering import Renderer
     from gaussiantalker.splatting.gaussians import Gaussians
-    from gaussiantalker.talker import Talker, TorsoField, find_method
+    from gaussiantalker.talker import Talker, find_method
 
     torch.manual_seed(0)
     start = head(lent.count, lent.sh_degree)
@@ -256,10 +258,7 @@ def a_renderer(lent: Lent, method: str):
     talker = Talker(find_method(method), Gaussians.from_dict(raw), lent.arrays["heard"].shape[-1])
     view, K = camera(lent.size)
     fixed = Camera(float(K[0, 0, 0]), lent.size / 2, lent.size / 2, lent.size, lent.size)
-    dots = Gaussians.from_points(
-        np.random.default_rng(0).normal(size=(lent.count // 10, 3)) * 0.3 + [0, 0.4, 3.2], sh_degree=0
-    )
-    torso = TorsoField(dots, fixed, np.full((lent.size, lent.size, 3), 90, np.uint8)).eval()
+    torso = a_torso(lent.size, moves=8, shades=16, top=lent.size // 2, margin=lent.size // 16)
     return Renderer(talker.eval().requires_grad_(False).to(lent.device), fixed, torso.to(lent.device)), view
 
 
@@ -271,7 +270,7 @@ def drives(lent: Lent, view, frames: int):
     contexts = torch.from_numpy(lent.arrays["heard"][:frames])
     views = view.repeat(frames, 1, 1)
     seen = {AUDIO: contexts, EYE: torch.rand(frames)}
-    return Drive(seen, views, torch.arange(frames), torch.ones(frames)), views
+    return Drive(seen, views, torch.arange(frames), torch.ones(frames))
 
 
 def pictures(lent: Lent) -> list[dict]:
@@ -308,15 +307,15 @@ def timed_pictures(lent: Lent, renderer, view, batch: int) -> dict:
 
     from gaussiantalker.speaking.recording import Recorder, on_a_graph
 
-    drive, sway = drives(lent, view, batch)
-    here, there = (drive, sway, None), (drive.to(lent.device), sway.to(lent.device), None)
+    drive, body = drives(lent, view, batch), torch.randn(batch, renderer.torso.numbers)
+    here, there = (drive, body), (drive.to(lent.device), body.to(lent.device))
     recorder = Recorder(renderer.draw, lent.device, on_a_graph if lent.device.type == "cuda" else lambda run: run)
     with torch.inference_mode():
         row = {
             "recorded": lent.time(lambda: recorder.pictures(*here)),
             "launched": lent.time(lambda: renderer.draw(*there).cpu()),
             "network": lent.time(lambda: renderer.head.deform(there[0])),
-            "torso": lent.time(lambda: renderer.torso(there[0].viewmats, there[1])),
+            "torso": lent.time(lambda: renderer.torso(there[1])),
         }
     return row | {"pictures a second": round(1e3 * batch / row["recorded"], 1)}
 

@@ -33,7 +33,7 @@ from gaussiantalker.export import export_web
 from gaussiantalker.media.audio import read_audio, write_wav
 from gaussiantalker.speaking import Avatar
 from gaussiantalker.speaking.director import Director
-from gaussiantalker.talker.torso import pose_numbers
+from gaussiantalker.talker.torso import POSE_NUMBERS
 from gaussiantalker.timing import FPS, SAMPLE_RATE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,9 +64,10 @@ PAGE = """
     await hearing.flush();
     window.heard = { codes: heard, milliseconds: performance.now() - begun };
   };
-  window.draw = async ({ mouth, blink, pose, sway }) => {
+  window.draw = async ({ mouth, blink, ...moved }) => {
+    const { pose } = moved;
     const begun = performance.now();
-    const [head, torso] = [minds.head(mouth, blink, pose), minds.torso(pose, sway)];
+    const [head, torso] = [minds.head(mouth, blink, pose), minds.torso(moved)];
     const thought = performance.now();
     const { order, milliseconds } = await new Promise((resolve) => {
       worker.onmessage = ({ data }) => resolve(data);
@@ -119,7 +120,7 @@ def sizes(folder: Path) -> dict[str, float]:
     found: Counter[str] = Counter()
     with safe_open(folder / "me.avatar", "np") as file:
         for name in file.keys():
-            kind = name if name.startswith(("head.bases", "head.sh", "torso.bases")) else name.split(".")[0]
+            kind = name if name.startswith(("head.bases", "head.sh", "torso.shades")) else name.split(".")[0]
             found[kind] += file.get_tensor(name).nbytes
     found["hearing"] = (folder / "hearing.safetensors").stat().st_size
     found["player"] = sum(path.stat().st_size for path in folder.glob("*.*") if path.suffix in (".js", ".css", ".wasm"))
@@ -128,10 +129,10 @@ def sizes(folder: Path) -> dict[str, float]:
 
 def asked(avatar: Avatar, frame: int, code: np.ndarray) -> dict:
     """What the page is told of a frame."""
-    take = Director(avatar.motion, 1.0, True).take(code[None], frame, None)
-    sway = (pose_numbers(take.sway) - avatar.torso.pose_mean) / avatar.torso.pose_scale
+    take = Director(avatar.moved, 1.0, avatar.torso).take(code[None], frame, None)
     pose, eyes = take.drive.viewmats[0, :3].flatten().tolist(), float(take.drive.conditions["eye"][0])
-    return {"mouth": code.tolist(), "blink": eyes, "pose": pose, "sway": sway[0].tolist()}
+    still = {"held": pose, "sway": [0] * POSE_NUMBERS}  # nobody turns the head
+    return {"mouth": code.tolist(), "blink": eyes, "pose": pose, "body": take.body[0].tolist(), **still}
 
 
 def pictures(window, avatar: Avatar, sound: np.ndarray) -> dict[str, float]:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 import soundfile
+import torch
 from headless_browser import LIVE, Browser, browser
 from puppet import SIZE, a_puppet
 
@@ -39,8 +40,9 @@ const [frames, done] = arguments;
   const worker = new Worker("./order-worker.js", { type: "module" });
   worker.postMessage({ means: means.data, bases, reach: reach.data, moved: avatar.facts.head.moved });
   const pictures = [];
-  for (const { mouth, blink, pose, sway } of frames) {
-    const [head, torso] = [minds.head(mouth, blink, pose), minds.torso(pose, sway)];
+  for (const { mouth, blink, ...moved } of frames) {
+    const { pose } = moved;
+    const [head, torso] = [minds.head(mouth, blink, pose), minds.torso(moved)];
     const order = await new Promise((resolve) => {
       worker.onmessage = ({ data }) => resolve(data.order);
       worker.postMessage({ coefficients: head, pose: Float32Array.from(pose) });
@@ -133,14 +135,17 @@ def complaints(window: Browser) -> list[str]:
 
 def asked_of(avatar: Avatar, frame: int, heard: np.ndarray) -> dict:
     """What the page is told of a frame."""
-    take = Director(avatar.motion, 1.0, True).take(heard[frame : frame + 1], frame, None)
-    sway = (pose_numbers(take.sway) - avatar.torso.pose_mean) / avatar.torso.pose_scale
+    take = Director(avatar.moved, 1.0, avatar.torso).take(heard[frame : frame + 1], frame, None)
+    own = torch.from_numpy(avatar.moved.sway[[avatar.moved.index(frame)]]).float()
+    sway = (pose_numbers(own) - avatar.torso.pose_mean) / avatar.torso.pose_scale
     pose, seen = take.drive.viewmats[0, :3].flatten(), take.drive.conditions
     return {
         "mouth": seen["audio"][0].tolist(),
         "blink": float(seen["eye"][0]),
         "pose": pose.tolist(),
+        "held": pose.tolist(),
         "sway": sway[0].tolist(),
+        "body": take.body[0].tolist(),
     }
 
 
@@ -237,24 +242,28 @@ def test_graphics_that_were_taken_away_come_back(window: Browser, address: str) 
 
 def test_it_is_steered_as_python_steers(window: Browser, address: str, avatar: Avatar) -> None:
     steering = Steering(yaw=6, pitch=-9, roll=4, blink=0.7, still=True)
-    director, poses, blinks = Director(avatar.motion, 1.0, True), [], []
+    director, poses, blinks, bodies = Director(avatar.moved, 1.0, avatar.torso), [], [], []
     for frame in range(30):
         take = director.take(np.zeros((1, avatar.listener.channels), np.float32), frame, steering)
         poses.append(take.drive.viewmats[0, :3].flatten().numpy())
         blinks.append(float(take.drive.conditions["eye"][0]))
+        bodies.append(take.body[0].numpy())
     window.open(f"{address}/empty.html")
     window.script("""
       window.found = null;
-      Promise.all([import("./avatar.js"), import("./motion.js")]).then(async ([{ fetchAvatar }, { Motion }]) => {
-        const motion = new Motion(await fetchAvatar("me.avatar"));
+      const parts = ["avatar", "motion", "coefficients"].map((name) => import(`./${name}.js`));
+      Promise.all(parts).then(async ([{ fetchAvatar }, { Motion }, { Coefficients }]) => {
+        const avatar = await fetchAvatar("me.avatar");
+        const [motion, minds] = [new Motion(avatar), new Coefficients(avatar)];
         Object.assign(motion, { angles: { yaw: 6, pitch: -9, roll: 4 }, blink: 0.7, still: true });
         const shown = Array.from({ length: 30 }, (_, frame) => motion.at(frame));
-        window.found = shown.map(({ pose, blink }) => [[...pose], blink]);
+        window.found = shown.map(({ blink, ...moved }) => [[...moved.pose], blink, [...minds.torso(moved)]]);
       }).catch((fault) => { window.found = String(fault.stack); });
     """)
     found = window.wait("window.found", 20)
-    np.testing.assert_allclose([blink for _, blink in found], blinks, atol=1e-5)
-    np.testing.assert_allclose([pose for pose, _ in found], poses, atol=2e-3)
+    np.testing.assert_allclose([blink for _, blink, _ in found], blinks, atol=1e-5)
+    np.testing.assert_allclose([pose for pose, _, _ in found], poses, atol=2e-3)
+    np.testing.assert_allclose([body for _, _, body in found], bodies, atol=0.02)
 
 
 REFUSALS = {

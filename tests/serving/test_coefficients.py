@@ -17,7 +17,6 @@ from gaussiantalker.serving.coefficients import HEADER
 from gaussiantalker.serving.limits import Limits
 from gaussiantalker.speaking import FrameStream, Puppeteer
 from gaussiantalker.talker import render
-from gaussiantalker.talker.torso import MODES
 from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME
 
 WANTED = {"shows": "coefficients"}
@@ -87,13 +86,7 @@ def test_what_is_told_is_what_pictures_are_drawn_from() -> None:
     poses[:, :3] = torch.from_numpy(np.array([one.pose for one in told])).unflatten(1, (3, 4))
     with torch.inference_mode():
         splats = avatar.blendshapes.twin(coefficients[:, :BASES], poses)
-        behind = torch.cat(
-            [
-                avatar.torso.background[: avatar.torso.first_row].expand(len(told), -1, -1, -1),
-                avatar.torso.lower(coefficients[:, BASES:])[0],
-            ],
-            dim=1,
-        )
+        behind = avatar.torso(coefficients[:, BASES:])
         drawn, _, _ = render(splats, poses, torch.from_numpy(avatar.camera.K).float(), behind, 0, None)
     heard = avatar.listener.hear((SOUND * 32767).astype("<i2").astype(np.float32) / 32768)
     for one, picture in zip(told, drawn, strict=True):
@@ -106,7 +99,7 @@ def test_a_frame_has_few_bytes_and_its_time() -> None:
     told = say()
     frames = np.array([one.frame for one in told])
     assert (np.diff(frames) == 1).all() and {one.utterance for one in told} == {0}
-    assert {len(one.coefficients) for one in told} == {BASES + MODES}
+    assert {len(one.coefficients) for one in told} == {BASES + a_puppet().torso.numbers}
     assert max(one.size for one in told) < 300 and not any(len(one.samples) for one in told)
 
 

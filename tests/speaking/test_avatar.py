@@ -270,7 +270,7 @@ def test_a_stream_of_fifty_is_the_same_in_pieces(avatar: Avatar, sound: np.ndarr
 
 def test_poses_and_blinks_of_frames_between() -> None:
     motion = Motion(np.tile(np.eye(3), (5, 1, 1)), np.linspace([-1, 0, 8], [1, 0, 8], 5), np.linspace(0, 1, 5))
-    take = Director(motion, 1.0, free=True).take(np.zeros((4, 2), np.float32), 1.5, None, 0.5)
+    take = Director(motion, 1.0, None).take(np.zeros((4, 2), np.float32), 1.5, None, 0.5)
     np.testing.assert_allclose(take.drive.viewmats[:, 0, 3], [-0.25, 0, 0.25, 0.5], atol=1e-6)
     np.testing.assert_allclose(take.drive.conditions["eye"], [0.375, 0.5, 0.625, 0.75])
     assert take.drive.frames.tolist() == [1, 2, 2, 3]

@@ -4,13 +4,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+from bodies import a_torso
 from hearing import a_listener
 from one_device import META, OneDevice, rasterize
 
 from gaussiantalker.geometry import Camera
 from gaussiantalker.speaking import Avatar, Motion, Steering
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.talker import METHODS, Talker, TorsoField, find_method
+from gaussiantalker.talker import METHODS, Talker, find_method
 
 SIZE, FRAMES = 24, 6
 CAMERA = Camera(70.0, SIZE / 2, SIZE / 2, SIZE, SIZE)
@@ -22,11 +24,10 @@ def an_avatar(method: str, torso: bool) -> Avatar:
     talker = Talker(find_method(method), Gaussians.from_points(rng.normal(size=(20, 3)), sh_degree=1), 6)
     poses = np.tile(np.eye(3), (FRAMES, 1, 1)), np.tile([0.0, 0, 8], (FRAMES, 1))
     motion = Motion(*poses, np.linspace(0, 1, FRAMES))
-    plates, field = np.full((FRAMES, SIZE, SIZE, 3), 90, np.uint8), None
+    plates, body = np.full((FRAMES, SIZE, SIZE, 3), 90, np.uint8), None
     if torso:
-        dots = Gaussians.from_points(rng.normal(size=(20, 3)) + np.array([0, 0, 8]), sh_degree=0)
-        plates, field = None, TorsoField(dots, CAMERA, np.full((SIZE, SIZE, 3), 90, np.uint8)).eval()
-    return Avatar({"method": method}, talker.eval(), listener, CAMERA, motion, plates, field)
+        plates, body = None, a_torso(SIZE)
+    return Avatar({"method": method}, talker.eval(), listener, CAMERA, motion, plates, body)
 
 
 @pytest.mark.parametrize("torso", [False, True])
@@ -37,6 +38,10 @@ def test_pictures_are_made_where_the_avatar_is(method: str, torso: bool, monkeyp
     if avatar.torso:
         avatar.torso.to(META)
     monkeypatch.setattr("gaussiantalker.talker.talker.rasterize", rasterize)
+    reader = SimpleNamespace(
+        read=lambda picture, labels: torch.zeros(avatar.torso.numbers)
+    )  # what it reads needs values
+    monkeypatch.setattr("gaussiantalker.talker.footage.Reader", lambda torso: reader)
     capture = SimpleNamespace(
         tracking=SimpleNamespace(
             rotations=avatar.motion.rotations,
@@ -48,6 +53,7 @@ def test_pictures_are_made_where_the_avatar_is(method: str, torso: bool, monkeyp
         size=SIZE,
         audio=np.zeros(FRAMES * 640, np.float32),
         plates=np.full((FRAMES, SIZE, SIZE, 3), 90, np.uint8),
+        labels=np.full((FRAMES, SIZE, SIZE), 3, np.uint8),
     )
     heard = avatar.listener.hear(capture.audio)
     with OneDevice():

@@ -1,11 +1,13 @@
 """Playing a stretch of poses to and fro."""
 
 import numpy as np
+from bodies import a_torso
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from gaussiantalker.geometry import from_yaw_pitch_roll, yaw_pitch_roll
+from gaussiantalker.speaking.director import Director
 from gaussiantalker.speaking.motion import (
     LONGEST,
     NECK,
@@ -72,3 +74,36 @@ def test_steering_stays_near_what_was_filmed() -> None:
     shown = turned(motion.viewmats, motion.seen(motion.viewmats, np.array([[30.0, 0, 0], [-4.0, -2, 3]])))
     np.testing.assert_allclose(yaw_pitch_roll(shown[0, :3, :3])[0], 10 + UNSEEN, atol=0.5)
     np.testing.assert_allclose(yaw_pitch_roll(shown[1, :3, :3]), [6, 2, 3], atol=0.7)
+
+
+def test_the_body_goes_round_without_a_jump() -> None:
+    """Poses alone would close the ring where the body is elsewhere."""
+    time = np.arange(600)
+    yaw = 8 * np.sin(2 * np.pi * time / 120)
+    body = np.stack([np.sin(2 * np.pi * time / 330), np.cos(2 * np.pi * time / 330)], axis=1)
+    rotations, translations = from_yaw_pitch_roll(np.stack([yaw, 0 * yaw, 0 * yaw], -1)), np.tile([0, 0, 8.0], (600, 1))
+    motion = Motion(rotations, translations, np.zeros(600), body=body)
+    ring = motion.looped()
+    assert ring.closed and ring.body.shape == (len(ring), 2)
+    assert ring.largest_sway() <= motion.largest_sway()
+    assert Motion(rotations, translations, np.zeros(600)).looped().body is None
+
+
+def test_the_body_does_what_it_did_and_more_where_a_head_is_turned() -> None:
+    time, torso = np.arange(20), a_torso(32)
+    rotations = from_yaw_pitch_roll(np.stack([5 * np.sin(time / 3), 0 * time, 0 * time], -1))
+    body = np.random.default_rng(0).normal(size=(20, torso.numbers))
+    motion = Motion(rotations, np.tile([0, 0, 8.0], (20, 1)), np.zeros(20), body=body)
+    heard, director = np.zeros((4, 2), np.float32), Director(motion, 1.0, torso)
+    for steering in (None, Steering()):
+        np.testing.assert_allclose(director.take(heard, 3, steering).body, body[3:7], atol=1e-5)
+    np.testing.assert_allclose(director.take(heard, 1.5, None, 0.5).body[0], (body[1] + body[2]) / 2, atol=1e-5)
+    steering = Steering(yaw=10.0)
+    codes = [director.take(heard, 3, steering).body.numpy() for _ in range(10)]
+    assert np.abs(codes[0][0] - body[3]).max() < 0.3 * np.abs(codes[-1][0] - body[3]).max(), "it sets in gently"
+    guess = motion.with_body(torso).body
+    np.testing.assert_array_equal(guess, body, "what is known is not guessed")
+    still = Steering(still=True)
+    for _ in range(12):
+        held = director.take(heard, 3, still).body
+    np.testing.assert_allclose(held[-1], body[motion.rest], atol=0.02)

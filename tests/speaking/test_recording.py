@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from bodies import a_torso
 
 from gaussiantalker.geometry import Camera
 from gaussiantalker.speaking.recording import Recorder, on_a_graph
 from gaussiantalker.speaking.rendering import Renderer
 from gaussiantalker.splatting import rasterization
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.talker import AUDIO, EYE, Drive, Talker, TorsoField, find_method
+from gaussiantalker.talker import AUDIO, EYE, Drive, Talker, find_method
 
 CPU, SIZE = torch.device("cpu"), 24
 DEVICE = torch.device("cuda") if torch.cuda.is_available() else CPU
@@ -73,20 +74,19 @@ def test_recorded_pictures_are_the_same(torso: bool, monkeypatch: pytest.MonkeyP
     pytest.importorskip("triton")
     rng = np.random.default_rng(0)
     talker = Talker(find_method("gaussiantalker-star"), Gaussians.from_points(rng.normal(size=(20, 3)), sh_degree=0), 6)
-    dots = Gaussians.from_points(rng.normal(size=(20, 3)) + np.array([0, 0, 8]), sh_degree=0)
-    field = TorsoField(dots, CAMERA, np.full((SIZE, SIZE, 3), 90, np.uint8)).eval().to(DEVICE) if torso else None
-    renderer, tape = Renderer(talker.eval().to(DEVICE), CAMERA, field), Tape()
+    body = a_torso(SIZE).to(DEVICE) if torso else None
+    renderer, tape = Renderer(talker.eval().to(DEVICE), CAMERA, body), Tape()
     recorder = Recorder(renderer.draw, DEVICE, tape.record if DEVICE == CPU else on_a_graph)
     viewmats = torch.eye(4).expand(2, 4, 4).clone()
     viewmats[:, 2, 3] = 8
     for k in range(2):
         seen = {AUDIO: torch.randn(2, 8, 16, 6), EYE: torch.rand(2)}
         drive = Drive(seen, viewmats + 0.01 * k, torch.arange(2), torch.ones(2))
-        plates = None if torso else torch.from_numpy(rng.integers(0, 256, (2, SIZE, SIZE, 3), dtype=np.uint8))
-        there = drive.to(DEVICE), viewmats.to(DEVICE), None if torso else plates.to(DEVICE)
-        expected = renderer.draw(*there).cpu().numpy()
+        plates = torch.from_numpy(rng.integers(0, 256, (2, SIZE, SIZE, 3), dtype=np.uint8))
+        behind = torch.randn(2, body.numbers) if body else plates
+        expected = renderer.draw(drive.to(DEVICE), behind.to(DEVICE)).cpu().numpy()
         with monkeypatch.context() as on_gpu, torch.inference_mode():
             on_gpu.setattr(rasterization, "_backend_for", lambda means: "triton")
-            pictures = recorder.pictures(drive, viewmats, plates)
+            pictures = recorder.pictures(drive, behind)
         assert np.abs(pictures.astype(int) - expected).max() <= 1
     assert tape.recorded == (DEVICE == CPU)

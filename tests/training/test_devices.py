@@ -43,13 +43,12 @@ def test_what_is_behind_the_head_is_made_where_the_torso_is() -> None:
     class Torso:
         background = torch.zeros(32, 32, 3, device=META)
 
-        def __call__(self, viewmats: torch.Tensor, sway: torch.Tensor) -> torch.Tensor:
-            return self.background + (viewmats @ sway)[:, :1, :1, None]
+        def __call__(self, codes: torch.Tensor) -> torch.Tensor:
+            return self.background + codes[:, :1, None, None]
 
     footage = Footage.__new__(Footage)
     footage.capture = SimpleNamespace(plates=np.zeros((2, 32, 32, 3), np.uint8), labels=np.ones((2, 32, 32), np.uint8))
-    footage.viewmats = footage.sway = torch.eye(4).repeat(2, 1, 1)
-    footage.torso = Torso()
+    footage.torso, footage.codes = Torso(), torch.ones(2, 5)
     with OneDevice():
         behind = footage._behind(np.arange(2))
     assert behind.device == META and behind.shape == (2, 32, 32, 3)

@@ -235,8 +235,9 @@ def _notes(rendering: Rendering) -> list[str]:
     reference, heard = rendering.reference, rendering.reference.transcript
     seconds, trained = len(reference) / FPS, reference.first / FPS
     behind = (
-        "Torso and background are the avatar's own, so whole-frame numbers say what a viewer would see; the papers' "
-        "heads stand before the true video's torso."
+        "Torso and background are the avatar's own, so whole-frame numbers say what a viewer would see; what the "
+        "body does is read from the true frame, as the head's pose is. The papers' heads stand before the true "
+        "video's torso."
         if rendering.avatar.torso is not None
         else "What is behind the head (background, torso, neck) comes from the true video, as in the papers: "
         "whole-frame numbers count true pixels and are not the avatar's merit."

@@ -29,8 +29,9 @@ def likeness(rendering: Rendering) -> dict[str, np.ndarray]:
     for start in range(truth.first, truth.frames.stop, BATCH):
         index = np.arange(start, min(start + BATCH, truth.frames.stop))
         drive = footage.drive(index)._replace(articulation=avatar.articulation).to(device)
-        plates = torch.from_numpy(np.array(truth.capture.plates[index])).to(device)
-        baked, exact = (each.shade(drive, footage.sway[index].to(device), plates) for each in renderers)
+        body = footage.bodies(index, avatar.torso)
+        behind = (torch.from_numpy(np.array(truth.capture.plates[index])) if body is None else body).to(device)
+        baked, exact = (each.shade(drive, behind) for each in renderers)
         error = (baked - exact).square().mean(dim=-1).cpu().numpy()
         for picture, (left, top, right, bottom) in zip(error, footage.lips[index], strict=True):
             found["whole"].append(_decibels(picture))

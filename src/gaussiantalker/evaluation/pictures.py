@@ -16,7 +16,7 @@ from gaussiantalker.perception import Lpips
 
 HEAD_REGION = "head (face parser's mask of the true frame)"
 WHOLE = "whole frame"
-OWN_WHOLE = "torso and background are the avatar's too"
+OWN_WHOLE = "torso and background are the avatar's too; what the body does is read from the true frame"
 TRUE_WHOLE = "background, torso and neck are the true video's own pixels"
 TORSO_BOX = "box around the masks of neck and torso"
 FACE_BOX = "box around the head's mask, a sixteenth of the picture wider on each side"

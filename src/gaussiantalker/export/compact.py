@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import save as serialize
-from torch import Tensor, nn
+from torch import Tensor
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.export.matte import strangers
@@ -18,13 +18,11 @@ from gaussiantalker.provenance.watermark import pattern, payload_of
 from gaussiantalker.speaking import Avatar
 from gaussiantalker.speaking.director import steering_limit
 from gaussiantalker.speaking.motion import EASE, EASE_LIDS, NECK, UNSEEN
-from gaussiantalker.splatting.gaussians import SH_DC, Gaussians
-from gaussiantalker.talker import Blendshapes, MouthListener, Talker, TorsoField
-from gaussiantalker.talker.blendshapes import LEVELS
+from gaussiantalker.talker import Blendshapes, MouthListener, Talker, Torso
 from gaussiantalker.talker.torso import SOFT_LIMIT, pose_numbers
 from gaussiantalker.timing import FPS, SAMPLE_RATE
 
-FORMAT = 1
+FORMAT = 2
 CONDITIONS = ("mouth", "eye", "camera", "null")
 """What a page can tell an avatar."""
 _HALVES = ("quats", "log_scales", "opacity_logits", "sh", "reach")
@@ -51,10 +49,10 @@ def check(avatar: Avatar) -> None:
             f"A page cannot hear for an avatar of {method.title}: train one with --method mouth-code, or let serve "
             "send its pictures."
         )
-    if avatar.torso is None:
+    if not isinstance(avatar.torso, Torso):
         raise GaussianTalkerError(
-            "This avatar's neck and shoulders are recorded pictures, which a page cannot turn: train an avatar with a "
-            "torso field, as every method has unless told otherwise."
+            "This avatar's neck and shoulders are recorded frames or an older version's field, which pages do not "
+            "show: train it again, with a torso, as every method has unless told otherwise."
         )
 
 
@@ -69,7 +67,7 @@ def facts(avatar: Avatar) -> dict[str, Any]:
         "fps": FPS,
         "camera": {name: getattr(avatar.camera, name) for name in ("focal", "cx", "cy", "width", "height")},
         "head": {"moved": avatar.blendshapes.moved},
-        "torso": {"moved": TORSO_MOVES, "limit": SOFT_LIMIT},
+        "torso": dict(zip(("top", "margin", "limit"), (*avatar.torso.place, SOFT_LIMIT), strict=True)),
         "conditions": [name for name in avatar.talker.method.conditions if name != "null"],
         "speech": {**listener.facts(), "lookahead": listener.lookahead / SAMPLE_RATE, "last_row": listener.last_row},
         "motion": {
@@ -89,17 +87,15 @@ def facts(avatar: Avatar) -> dict[str, Any]:
 
 def tensors(avatar: Avatar) -> Iterator[tuple[str, Tensor]]:
     """What the file holds, by name, in the order of docs/web.md."""
-    shapes, torso, motion = avatar.blendshapes, avatar.torso, avatar.motion
-    of_head, of_torso = strangers(avatar)
-    yield from _prefixed("head", _set(shapes) | {"strangers": of_head.byte()})
+    shapes, torso, motion = avatar.blendshapes, avatar.torso, avatar.moved
+    yield from _prefixed("head", _set(shapes) | {"strangers": strangers(avatar).byte()})
     yield from _prefixed("tokens", _tokens(avatar.talker, shapes))
-    yield from _prefixed("torso", _set(torso_shapes(torso)) | {"strangers": of_torso[drawing_order(torso)].byte()})
-    yield from _prefixed("torso", {name: t for name, t in torso.state_dict().items() if name.startswith("weights.")})
-    yield from _prefixed("torso", {"pose_mean": torso.pose_mean, "pose_scale": torso.pose_scale})
+    yield from _prefixed("torso", _torso(torso))
     yield "motion.viewmats", torch.from_numpy(motion.viewmats[:, :3]).float()
     yield "motion.blink", torch.from_numpy(motion.blink).float()
     sway = pose_numbers(torch.from_numpy(motion.sway).float())
     yield "motion.sway", ((sway - torso.pose_mean.cpu()) / torso.pose_scale.cpu()).half()
+    yield "motion.body", torch.from_numpy(motion.body).half()
     kept = {name: torch.from_numpy(array).float() for name, array in avatar.listener.arrays().items()}
     yield from _prefixed("listener", {name: kept[name] for name in ("silent_row", "weights", "heard", "shown")})
     yield "background", _png((torso.background * 255).round().byte().cpu().numpy())
@@ -138,26 +134,11 @@ def _tokens(talker: Talker, shapes: Blendshapes) -> dict[str, Tensor]:
     return named | {"low": shapes.coefficients.low, "high": shapes.coefficients.high}
 
 
-TORSO_MOVES = ("means", "scales", "quats", "colour")
-
-
-@torch.no_grad()
-def torso_shapes(torso: TorsoField) -> Blendshapes:
-    """The torso's modes of change as blendshapes: their coefficients are the modes' weights, and the Gaussians lie in
-    the order in which they are drawn, far ones first."""
-    raw = Gaussians.from_dict({name: tensor.detach() for name, tensor in torso.raw.items()})
-    order = drawing_order(torso)
-    moved, turned, stretched, shaded = torso._modes()[order].split([2, 4, 3, 3], dim=1)
-    modes = torch.cat([nn.functional.pad(moved, (0, 0, 0, 1)), stretched, turned, SH_DC * shaded], dim=1)
-    reach = modes.abs().amax(dim=2).clamp_min(1e-7)
-    bases = (modes / reach[..., None] * LEVELS).round().to(torch.int8).permute(2, 0, 1)
-    rest = Gaussians.from_dict({name: tensor[order] for name, tensor in raw.to_dict().items()})
-    return Blendshapes(rest, TORSO_MOVES, bases, reach, nn.Module())
-
-
-def drawing_order(torso: TorsoField) -> Tensor:
-    """Numbers of the torso's Gaussians, far ones first."""
-    return torso.raw["means"].detach()[:, 2].argsort(descending=True, stable=True)
+def _torso(torso: Torso) -> dict[str, Tensor]:
+    """A torso's tensors with channels last, as graphics cards have them."""
+    named = {name: tensor for name, tensor in torso.state_dict().items() if name != "origin"}
+    last = {"texture": named["texture"].movedim(0, -1), "shades": named["shades"].movedim(1, -1)}
+    return named | last | {"flow": named["flow"].movedim(1, -1)}
 
 
 def _png(picture: np.ndarray) -> Tensor:

@@ -39,6 +39,6 @@ def head(avatar: Avatar, audio: str | Path | None = None, at: float = 0.0) -> Ga
     if not 0 <= frame < frames:
         raise GaussianTalkerError(f"{audio} has no second {at:g}: give one from 0 to {frames / FPS:g}.")
     heard = avatar.listener.hear(sound)[frame : frame + 1]
-    take = Director(avatar.motion, avatar.articulation, avatar.torso is not None).take(heard, frame, None)
+    take = Director(avatar.motion, avatar.articulation, None).take(heard, frame, None)
     with torch.inference_mode():
         return avatar.blendshapes.posed(avatar.talker.conditions(take.drive.to(avatar.talker.device)))

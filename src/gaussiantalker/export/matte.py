@@ -1,4 +1,4 @@
-"""Which Gaussians are not the person's: at the edge of hair and shoulders some have learnt what was filmed behind them.
+"""Which Gaussians are not the person's: at the edge of hair some have learnt what was filmed behind them.
 
 Over that background nobody sees them; over a page they are a rim. So of those within a few pixels of the silhouette the
 ones are left out there whose colour is nearer to what lies outside than to what lies inside, in most of the poses.
@@ -23,24 +23,18 @@ REACH = 0.03  # of the same: how far around colours are averaged
 
 
 @torch.inference_mode()
-def strangers(avatar: Avatar) -> tuple[Tensor, Tensor]:
-    """Of the head's and of the torso's Gaussians, bool [N] each, those that are the background's."""
+def strangers(avatar: Avatar) -> Tensor:
+    """Of the head's Gaussians, bool [N], those that are the background's."""
     frames = np.linspace(0, len(avatar.motion) - 1, POSES).astype(int)
-    views, sways = (torch.from_numpy(poses[frames]).float() for poses in (avatar.motion.viewmats, avatar.motion.sway))
+    views, codes = (torch.from_numpy(part[frames]).float() for part in (avatar.motion.viewmats, avatar.moved.body))
     heard = torch.zeros(POSES, avatar.listener.channels)
     drive = Drive(
         {AUDIO: heard, EYE: torch.from_numpy(avatar.motion.blink[frames]).float()}, views, torch.arange(POSES)
     )
-    shapes, torso = avatar.blendshapes, avatar.torso
+    shapes = avatar.blendshapes
     head = shapes.twin(shapes.coefficients(avatar.talker.conditions(drive)), views)
-    body = torso.deform(torso.mix(views, sways))
-    fixed = torch.eye(4).expand(POSES, 4, 4)
-    votes = [torch.zeros(head.means.shape[1]), torch.zeros(body.means.shape[1])]
-    for k in range(POSES):
-        layers = [(_frame(head, k), views[k]), (_frame(body, k), fixed[k])]
-        for vote, ballot in zip(votes, _ballots(avatar, layers), strict=True):
-            vote += ballot
-    return votes[0] > 0, votes[1] > 0
+    votes = [_ballot(avatar, _frame(head, k), views[k], codes[k : k + 1]) for k in range(POSES)]
+    return torch.stack(votes).sum(dim=0) > 0
 
 
 def _frame(splats: Splats, k: int) -> Splats:
@@ -50,28 +44,24 @@ def _frame(splats: Splats, k: int) -> Splats:
     return Splats(*(t[None] for t in each))
 
 
-def _ballots(avatar: Avatar, layers: list[tuple[Splats, Tensor]]) -> list[Tensor]:
-    """Of each layer's Gaussians in one frame -1, 0 or 1: inside colours, not at the rim, outside colours."""
-    background, K = avatar.torso.background, avatar.torso.K
-    picture, alpha = background[None], torch.zeros(1, *background.shape[:2], 1)
-    for splats, view in reversed(layers):
-        picture, covered, _ = render(splats, view[None], K, picture, round(splats.sh.shape[2] ** 0.5) - 1)
-        alpha = 1 - (1 - alpha) * (1 - covered)
+def _ballot(avatar: Avatar, head: Splats, view: Tensor, code: Tensor) -> Tensor:
+    """Of a head's Gaussians in one frame -1, 0 or 1: inside colours, not at the rim, outside colours."""
+    background, K = avatar.torso.background, torch.from_numpy(avatar.camera.K).float()
+    degree = round(head.sh.shape[2] ** 0.5) - 1
+    before, body = avatar.torso.covering(code)
+    picture, covered, _ = render(head, view[None], K, before, degree)
+    alpha = 1 - (1 - body) * (1 - covered)
     picture, behind = picture[0].numpy(), background.numpy()
     size = max(behind.shape)
     inside = _whole((alpha[0, ..., 0].numpy() > SOLID) & (np.abs(picture - behind).max(axis=-1) > DIFFERENT))
     rim = max(round(RIM * size), 2)
     core, around = binary_erosion(inside, iterations=rim, border_value=1), binary_dilation(inside, iterations=rim)
     own, others = _average(picture, core, REACH * size), _average(behind, ~around, REACH * size)
-    found = []
-    for splats, view in layers:
-        pixels = project(splats.means[0].numpy(), view.numpy(), K.numpy()).astype(int)
-        column, row = (np.clip(pixels[:, i], 0, behind.shape[1 - i] - 1) for i in (0, 1))
-        colours = shade(splats.means, view[None], splats.sh, round(splats.sh.shape[2] ** 0.5) - 1)[0].numpy()
-        nearer = _apart(colours, others[row, column]) < _apart(colours, own[row, column])
-        at_rim = ~core[row, column]
-        found.append(torch.from_numpy(np.where(at_rim, np.where(nearer, 1.0, -1.0), 0.0)))
-    return found
+    pixels = project(head.means[0].numpy(), view.numpy(), K.numpy()).astype(int)
+    column, row = (np.clip(pixels[:, i], 0, behind.shape[1 - i] - 1) for i in (0, 1))
+    colours = shade(head.means, view[None], head.sh, degree)[0].numpy()
+    nearer = _apart(colours, others[row, column]) < _apart(colours, own[row, column])
+    return torch.from_numpy(np.where(core[row, column], 0.0, np.where(nearer, 1.0, -1.0)))
 
 
 def _whole(mask: np.ndarray) -> np.ndarray:

@@ -32,7 +32,7 @@ from gaussiantalker.speaking.rendering import BATCH, Renderer
 from gaussiantalker.speaking.situations import Situations, filmed
 from gaussiantalker.speech.samples import checked
 from gaussiantalker.splatting.cpu import prepare
-from gaussiantalker.talker import BakedTalker, Blendshapes, Drive, Footage, Listener, Talker, TorsoField
+from gaussiantalker.talker import BakedTalker, Blendshapes, Drive, Footage, Listener, Talker, Torso, TorsoField
 from gaussiantalker.timing import FPS
 
 
@@ -46,7 +46,7 @@ class Avatar:
     camera: Camera
     motion: Motion
     plates: np.ndarray | None  # uint8 [M, H, W, 3], one for each frame of the motion; none where there is a torso
-    torso: TorsoField | None = None
+    torso: Torso | TorsoField | None = None
     blendshapes: Blendshapes | None = None
     """What moves the Gaussians in the place of the network per Gaussian; None lets the network itself."""
     articulation: float = 1.0
@@ -209,7 +209,7 @@ class Avatar:
             plates = None if self.plates is None else self.plates[take.index]
             background = (steering and steering.background) or self.background
             renderer = self._covering_renderer if background else self.renderer
-            pictures = renderer.pictures(take.drive, take.sway, plates)
+            pictures = renderer.pictures(take.drive, take.body, plates)
             for frame, picture in zip(take.drive.frames.tolist(), pictures, strict=True):
                 if background:
                     picture = background.behind(self._matte.cut(picture), frame)
@@ -220,20 +220,26 @@ class Avatar:
         self, heard: np.ndarray, first: float, steering: Steering | None = None, step: float = 1
     ) -> Iterator[Take]:
         """What those pictures are drawn from, a few frames at a time."""
-        director = Director(self.motion, self.articulation, self.torso is not None, self.conditions)
+        director = Director(self.moved, self.articulation, self.torso, self.conditions)
         for start in range(0, len(heard), BATCH):
             yield director.take(heard[start : start + BATCH], first + step * start, steering, step)
 
     def render_capture(self, capture: Capture, frames: Sequence[int]) -> Iterator[np.ndarray]:
         """Pictures uint8 [H, W, 3] of a capture's frames under their own sound, pose and blink.
 
-        An avatar with plates is shown over the capture's own. These are for measuring: they carry no watermark.
+        An avatar with plates is shown over the capture's own; a torso does what is seen in them. These are for
+        measuring: they carry no watermark.
         """
         footage = Footage(capture, self.listener, self.talker.conditions.seen(capture))
         for start in range(0, len(frames), BATCH):
             index = np.asarray(frames[start : start + BATCH])
             drive = footage.drive(index)._replace(articulation=self.articulation)
-            yield from self.renderer.pictures(drive, footage.sway[index], capture.plates[index])
+            yield from self.renderer.pictures(drive, footage.bodies(index, self.torso), capture.plates[index])
+
+    @cached_property
+    def moved(self) -> Motion:
+        """The motion with what the body does in it."""
+        return self.motion.with_body(self.torso)
 
     @cached_property
     def digest(self) -> bytes:

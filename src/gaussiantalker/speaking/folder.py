@@ -29,12 +29,14 @@ from gaussiantalker.talker import (
     Method,
     MouthListener,
     Talker,
+    Torso,
     TorsoField,
     WindowListener,
     find_method,
 )
 
 FORMAT, BLENDSHAPES_FORMAT = 3, 1
+TORSOS = ("pictures", "field")  # the second of older versions
 BLENDSHAPES = "blendshapes.safetensors"
 NAMED_METHODS = 2  # the format in which a method was its name alone
 PLATES_CRF = 10  # plates lie behind every frame, so they are kept near-lossless
@@ -53,7 +55,7 @@ class Parts(NamedTuple):
     camera: Camera
     motion: Motion
     plates: np.ndarray | None  # uint8 [M, H, W, 3]
-    torso: TorsoField | None
+    torso: Torso | TorsoField | None
     blendshapes: Blendshapes | None  # None where the model has not been baked
 
 
@@ -80,7 +82,9 @@ def _read(path: Path, info: dict[str, Any], device: torch.device, progress: Prog
     talker = _talker(info, tensors, listener.channels).to(device)
     motion = _motion(_part(path, "motion.npz"))
     camera, blendshapes = checked_camera(path / "avatar.json", info), _blendshapes(path)
-    torso = _torso(path, camera).to(device) if info["torso"] == "field" else None
+    torso = _torso(path, camera).to(device) if info["torso"] in TORSOS else None
+    if torso and motion.body is not None and motion.body.shape[1] != torso.numbers:
+        raise ValueError("the torso takes other codes than motion.npz holds")
     plates = None if torso else np.stack(list(read_frames(_part(path, "plates.mp4"))))
     return Parts(info, talker, listener, camera, motion, plates, torso, blendshapes.to(device) if blendshapes else None)
 
@@ -93,7 +97,10 @@ def _motion(path: Path) -> Motion:
     fit = all(arrays[name].shape == shape and arrays[name].dtype.kind == "f" for name, shape in shapes.items())
     if not moves or not fit or closed.size != 1 or closed.dtype.kind not in "biu":
         raise ValueError(f"{path.name} holds arrays of another kind or shape")
-    return Motion(**arrays, closed=bool(closed))
+    body = read_arrays(path).get("body")  # none in older versions' folders, nor beside plates
+    if body is not None and (body.ndim != 2 or len(body) != moves or not np.isfinite(body).all()):
+        raise ValueError(f"{path.name} does not say what the body does in every frame")
+    return Motion(**arrays, closed=bool(closed), body=body)
 
 
 def _listener(facts: dict[str, Any], tensors: dict[str, Tensor], progress: Progress) -> Listener:
@@ -112,6 +119,7 @@ def write_folder(path: str | Path, parts: Parts) -> None:
     if parts.blendshapes:
         write_blendshapes(path, parts.blendshapes)
     motion = parts.motion
+    body = {} if motion.body is None else {"body": motion.body}
     with atomic_path(path / "motion.npz") as temporary:
         np.savez(
             temporary,
@@ -119,6 +127,7 @@ def write_folder(path: str | Path, parts: Parts) -> None:
             translations=motion.translations,
             blink=motion.blink,
             closed=motion.closed,
+            **body,
         )
     if parts.torso:
         write_image(path / "background.png", (parts.torso.background * 255).round().byte().cpu().numpy())
@@ -138,7 +147,7 @@ def facts(parts: Parts) -> dict[str, Any]:
         "camera": asdict(parts.camera),
         "speech": parts.listener.facts(),
         "gaussians": len(parts.talker.raw["means"]),
-        "torso": "field" if parts.torso else "plates",
+        "torso": {Torso: "pictures", TorsoField: "field"}.get(type(parts.torso), "plates"),
     }
 
 
@@ -229,14 +238,14 @@ def _renamed(name: str) -> str:
     return name
 
 
-def _torso(path: Path, camera: Camera) -> TorsoField:
+def _torso(path: Path, camera: Camera) -> Torso | TorsoField:
     state = _tensors(_part(path, "torso.safetensors"))
     background = read_image(_part(path, "background.png"))
     if background.shape[:2] != (camera.height, camera.width):
         raise GaussianTalkerError(
             f"{path / 'background.png'} must have {camera.width} x {camera.height} pixels like the avatar: resize it."
         )
-    return TorsoField.from_state(state, camera, background)
+    return Torso(state, background) if "texture" in state else TorsoField.from_state(state, camera, background)
 
 
 def _other_version(path: Path, info: dict[str, Any]) -> GaussianTalkerError:

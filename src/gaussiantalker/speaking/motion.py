@@ -1,15 +1,17 @@
 """Where the head moves and the eyes blink while the avatar speaks, and how somebody may steer it meanwhile."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+import torch
 from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
 from gaussiantalker.geometry import from_yaw_pitch_roll, rigid, rotation_angle, yaw_pitch_roll
 from gaussiantalker.speaking.background import Background
+from gaussiantalker.talker import Torso, TorsoField
 from gaussiantalker.talker.torso import slow_part
 from gaussiantalker.timing import FPS
 
@@ -20,6 +22,7 @@ UNSEEN = 6.0  # degrees beyond the recorded range that a head may turn before it
 EASE = 0.25  # of what is left to go, per frame and in two stages: a step is over in a third of a second
 EASE_LIDS = 0.6
 ARTICULATION_LIMIT = 2.0  # times what was learnt
+CODE_WEIGHT = 0.02  # of a deviation of a body code against a radian or a head unit, where two frames are compared
 BLENDS = (FPS, 2 * FPS, 4 * FPS)  # frames over which a loop's end may fade into its beginning
 
 
@@ -88,6 +91,8 @@ class Motion:
     """Whether the last frame is followed by the first; otherwise the frames are played to and fro."""
     lids: Callable[[np.ndarray], np.ndarray] | None = None
     """Blinks [B] of frames [B] of the performance, where they are not those of `blink`."""
+    body: np.ndarray | None = None
+    """[M, K] codes of the torso; None where it has none, or where nobody has said what the body does."""
 
     def __len__(self) -> int:
         return len(self.blink)
@@ -125,6 +130,12 @@ class Motion:
         phase = frame % period
         return min(phase, period - phase)
 
+    def with_body(self, torso: Torso | TorsoField | None) -> "Motion":
+        """The same with codes for the torso: where there are none yet, what it usually does under these poses."""
+        if torso is None or self.body is not None:
+            return self
+        return replace(self, body=guessed(torso, self.viewmats, self.sway))
+
     def indices(self, frames: np.ndarray) -> np.ndarray:
         return np.array([self.index(int(frame)) for frame in frames], dtype=int)
 
@@ -142,7 +153,7 @@ class Motion:
             if len(self) < 4 * blend:
                 break
             ring = self._ring(blend)
-            if ring.largest_step() <= self.largest_step():
+            if ring.largest_step() <= self.largest_step() and ring.largest_sway() <= self.largest_sway():
                 return ring
         return self
 
@@ -152,15 +163,22 @@ class Motion:
         steps = steps_between(self.viewmats[: len(after)], after)
         return float(steps.max(initial=0.0))
 
+    def largest_sway(self) -> float:
+        """How far the body's code goes from one frame to the next at most."""
+        if self.body is None:
+            return 0.0
+        after = np.roll(self.body, -1, axis=0) if self.closed else self.body[1:]
+        return float(np.linalg.norm(after - self.body[: len(after)], axis=1).max(initial=0.0))
+
     def _ring(self, blend: int) -> "Motion":
         """Of all rings over at least half the motion the one that closes best; `blend` frames fade."""
         quarter = len(self) // 4
         starts = np.arange(0, quarter, max(1, quarter // 300))
         stops = len(self) - blend - starts
-        looks = [
-            np.concatenate([self.viewmats[at + k, :3].reshape(len(at), -1) for k in (0, blend // 2, blend - 1)], axis=1)
-            for at in (starts, stops)
-        ]
+        seen = self.viewmats[:, :3].reshape(len(self), -1)
+        if self.body is not None:
+            seen = np.concatenate([seen, CODE_WEIGHT * self.body], axis=1)
+        looks = [np.concatenate([seen[at + k] for k in (0, blend // 2, blend - 1)], axis=1) for at in (starts, stops)]
         first, last = np.unravel_index(cdist(*looks).argmin(), (len(starts), len(stops)))
         start, stop = starts[first], stops[last]
         k = np.arange(blend)
@@ -169,7 +187,17 @@ class Motion:
         poses, blink = self.viewmats[start:stop].copy(), self.blink[start:stop].copy()
         poses[:blend] = between(self.viewmats[stop + k], self.viewmats[start + k], share)
         blink[:blend] = (1 - share) * self.blink[stop + k] + share * self.blink[start + k]
-        return Motion(poses[:, :3, :3], poses[:, :3, 3], blink, closed=True)
+        body = None if self.body is None else self.body[start:stop].copy()
+        if body is not None:
+            body[:blend] += (1 - share)[:, None] * (self.body[stop + k] - body[:blend])
+        return Motion(poses[:, :3, :3], poses[:, :3, 3], blink, closed=True, body=body)
+
+
+def guessed(torso: Torso | TorsoField, viewmats: np.ndarray, sway: np.ndarray) -> np.ndarray:
+    """Codes [B, K] of the torso as it usually is under poses and their slow parts, both [B, 4, 4]."""
+    poses = (torch.from_numpy(part).float().to(torso.background.device) for part in (viewmats, sway))
+    with torch.inference_mode():
+        return torso.guess(*poses).cpu().numpy()
 
 
 def steps_between(before: np.ndarray, after: np.ndarray) -> np.ndarray:

@@ -17,15 +17,13 @@ class Puppeteer:
     """Speaks as its avatar does, but gives of each frame what its picture would be drawn from: a few dozen numbers.
 
     They are, in this order, the head's pose [3, 4], the coefficients of its blendshapes [K] (docs/blendshapes.md),
-    and the weights of the torso's modes [J].
+    and the torso's code [J] (docs/torso.md).
     """
 
     def __init__(self, avatar: Avatar):
         """Raises GaussianTalkerError for an avatar that is not all blendshapes."""
         if not avatar.blendshapes or not avatar.torso:
-            raise GaussianTalkerError(
-                "This avatar can only be shown as pictures: it has no blendshapes, or no torso field."
-            )
+            raise GaussianTalkerError("This avatar can only be shown as pictures: it has no blendshapes, or no torso.")
         self._avatar = avatar
 
     @property
@@ -37,12 +35,12 @@ class Puppeteer:
         self, heard: np.ndarray, first: float, steering: Steering | None = None, step: float = 1
     ) -> Iterator[np.ndarray]:
         """Numbers float32 [12 + K + J] for what is heard [k, ...] in the frames `first`, `first + step` and so on."""
-        talker, torso = self._avatar.talker, self._avatar.torso
+        talker = self._avatar.talker
         for take in self._avatar.takes(heard, first, steering, step):
-            drive, sway = take.drive.to(talker.device), take.sway.to(talker.device)
+            drive = take.drive.to(talker.device)
             parts = (
                 drive.viewmats[:, :3].flatten(1),
                 self._avatar.blendshapes.coefficients(talker.conditions(drive)),
-                torso.mix(drive.viewmats, sway),
+                take.body.to(talker.device),
             )
             yield from torch.cat(parts, dim=1).cpu().numpy()

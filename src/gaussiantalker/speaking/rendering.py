@@ -10,7 +10,7 @@ from torch import Tensor
 from gaussiantalker.geometry import Camera
 from gaussiantalker.speaking.recording import Recorder
 from gaussiantalker.splatting.scene import Room
-from gaussiantalker.talker import BakedTalker, Drive, Talker, TorsoField, fast_products, render
+from gaussiantalker.talker import BakedTalker, Drive, Talker, Torso, TorsoField, fast_products, render
 
 BATCH = 4  # frames rendered together: enough to share the network's overhead, few enough to stay in cache
 
@@ -21,54 +21,51 @@ class Renderer:
 
     head: Talker | BakedTalker
     camera: Camera
-    torso: TorsoField | None
+    torso: Torso | TorsoField | None
     covering: bool = False
-    """Whether pictures have a fourth channel: how far Gaussians cover what is behind them, which needs a torso."""
+    """Whether pictures have a fourth channel: how far the person covers what is behind, which needs a torso."""
 
     @torch.inference_mode()
     @fast_products()
-    def pictures(self, drive: Drive, sway: Tensor, plates: np.ndarray | None) -> np.ndarray:
+    def pictures(self, drive: Drive, body: Tensor | None, plates: np.ndarray | None) -> np.ndarray:
         """Pictures uint8 [B, H, W, 3 or 4] of B frames.
 
-        `sway` [B, 4, 4] is the slow part of their poses, which a torso follows; without one, `plates` uint8
-        [B, H, W, 3] are behind the head.
+        `body` [B, K] are codes of the torso; without one, `plates` uint8 [B, H, W, 3] are behind the head.
         """
         device = self.head.device
-        behind = None if self.torso else torch.from_numpy(np.array(plates))
+        behind = body if self.torso else torch.from_numpy(np.array(plates))
         if device.type == "cuda":
             spread = torch.as_tensor(drive.articulation).expand(len(drive.frames)).contiguous()
-            return self._recorder.pictures(drive._replace(articulation=spread), sway, behind)
-        behind = None if self.torso else behind.to(device)
-        return self.draw(drive.to(device), sway.to(device), behind).cpu().numpy()
+            return self._recorder.pictures(drive._replace(articulation=spread), behind)
+        return self.draw(drive.to(device), behind.to(device)).cpu().numpy()
 
     @torch.inference_mode()
     def draw(
         self,
         drive: Drive,
-        sway: Tensor,
-        plates: Tensor | None,
+        behind: Tensor,
         head_room: Room | None = None,
         torso_room: Room | None = None,
     ) -> Tensor:
-        """The same where everything is on the head's device and stays there; with rooms, nothing waits for it."""
-        return self.shade(drive, sway, plates, head_room, torso_room).mul_(255).round_().byte()
+        """The same where everything is on the head's device and stays there; `behind` are the torso's codes or plates.
+        With rooms, nothing waits for it."""
+        return self.shade(drive, behind, head_room, torso_room).mul_(255).round_().byte()
 
     @torch.inference_mode()
     @fast_products()
     def shade(
         self,
         drive: Drive,
-        sway: Tensor,
-        plates: Tensor | None,
+        behind: Tensor,
         head_room: Room | None = None,
         torso_room: Room | None = None,
     ) -> Tensor:
         """The same in [0, 1], before shades are rounded to bytes."""
         covered = None
         if self.covering:
-            behind, covered = self.torso.covering(drive.viewmats, sway, torso_room)
+            behind, covered = self.torso.covering(behind, torso_room)
         else:
-            behind = self.torso(drive.viewmats, sway, torso_room) if self.torso else plates.float().div_(255)
+            behind = self.torso(behind, torso_room) if self.torso else behind.float().div_(255)
         splats = self.head.deform(drive)
         image, opacity, _ = render(splats, drive.viewmats, self._K, behind, self.head.sh_degree, head_room)
         if covered is not None:

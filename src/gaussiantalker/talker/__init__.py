@@ -11,7 +11,8 @@ from gaussiantalker.talker.mouth_listener import MouthListener
 from gaussiantalker.talker.parts import ENCODINGS, FUSIONS, REGRESSORS
 from gaussiantalker.talker.precision import fast_products
 from gaussiantalker.talker.talker import Splats, Talker, render
-from gaussiantalker.talker.torso import TorsoField
+from gaussiantalker.talker.torso import Torso
+from gaussiantalker.talker.torso_field import TorsoField
 from gaussiantalker.talker.triplane import Encoding
 from gaussiantalker.talker.window_listener import WindowListener
 
@@ -36,6 +37,7 @@ __all__ = [
     "Splats",
     "Talker",
     "Token",
+    "Torso",
     "TorsoField",
     "WindowListener",
     "fast_products",

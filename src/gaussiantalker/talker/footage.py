@@ -13,7 +13,9 @@ from gaussiantalker.capture.morphable import TEETH
 from gaussiantalker.geometry import rigid
 from gaussiantalker.talker.drive import AUDIO, EYE, Drive
 from gaussiantalker.talker.listener import Listener
-from gaussiantalker.talker.torso import TorsoField, slow_part
+from gaussiantalker.talker.torso import Torso, slow_part
+from gaussiantalker.talker.torso_field import TorsoField
+from gaussiantalker.talker.torso_reading import Reader
 
 if TYPE_CHECKING:
     from gaussiantalker.capture import Capture
@@ -48,7 +50,9 @@ class Footage:
     def __init__(self, capture: "Capture", listener: Listener, seen: dict[str, Tensor] | None = None):
         """`seen` are further conditions of all frames by name, as `Conditions.seen` finds them."""
         self.capture = capture
-        self.torso: TorsoField | None = None
+        self.torso: Torso | TorsoField | None = None
+        self.codes: Tensor | None = None  # [F, K] of the torso, of all frames that are asked for
+        self._reader: Reader | None = None
         tracking = capture.tracking
         poses = rigid(tracking.rotations, tracking.translations)
         self.viewmats, self.sway = torch.from_numpy(poses).float(), torch.from_numpy(slow_part(poses)).float()
@@ -76,12 +80,23 @@ class Footage:
         seen |= {name: values[index] for name, values in self.seen.items()}
         return Drive(seen, self.viewmats[index], index)
 
+    def bodies(self, frames: np.ndarray, torso: Torso | TorsoField | None) -> Tensor | None:
+        """Codes [B, K] of one torso, always the same, in these frames [B], as the frames show them; a field sees only
+        the head's pose."""
+        if torso is None:
+            return None
+        if isinstance(torso, TorsoField):
+            where = torso.background.device
+            return torso.guess(self.viewmats[frames].to(where), self.sway[frames].to(where))
+        self._reader = self._reader or Reader(torso)
+        return torch.stack([self._reader.read(self.capture.plates[k], self.capture.labels[k]) for k in frames])
+
     @torch.no_grad()
     def _behind(self, frames: np.ndarray) -> Tensor:
-        """What is behind the head [B, H, W, 3]: plates, and around the head the torso field where there is one, on
+        """What is behind the head [B, H, W, 3]: plates, and around the head the torso where there is one, on
         whose device it then is.
 
-        So the head learns the seam it will be seen with, and is not bothered by what the field misses elsewhere.
+        So the head learns the seam it will be seen with, and is not bothered by what the torso misses elsewhere.
         """
         plates = self._unit(self.capture.plates[frames])
         if self.torso is None:
@@ -89,8 +104,7 @@ class Footage:
         reach = max(2, round(SEAM * plates.shape[1]))
         where = self.torso.background.device
         near = grown(torch.from_numpy(self.capture.labels[frames] == HEAD).to(where), reach)
-        field = self.torso(self.viewmats[frames].to(where), self.sway[frames].to(where))
-        return torch.where(near[..., None], field, plates.to(where))
+        return torch.where(near[..., None], self.torso(self.codes[frames].to(where)), plates.to(where))
 
     def shots(self, frames: np.ndarray) -> Shots:
         """Everything about these frames [B]."""

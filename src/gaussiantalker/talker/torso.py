@@ -1,10 +1,11 @@
-"""The torso field: neck and shoulders under any head pose, with no recorded frame behind them (after GSTalker).
+"""Neck and shoulders as a picture that is moved and shaded: no recorded frame is needed behind the head.
 
-GSTalker (Chen et al. 2024, arXiv 2404.19040) names a "pose-conditioned deformation field to model the stabilized
-torso" and leaves the rest open; docs/torso.md says what was chosen here and what was measured.
+An active appearance model (Cootes et al. 1998; fitted as in Matthews and Baker 2004): one texture, a few modes of
+smooth flow that move it, and a few that shade it. docs/torso.md says what was measured and what a frame is.
 """
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,138 +13,146 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gaussiantalker.geometry import Camera
-from gaussiantalker.splatting.gaussians import Gaussians
 from gaussiantalker.splatting.scene import Room
-from gaussiantalker.talker.talker import Splats, render
 from gaussiantalker.timing import FPS
 
-TEXELS, CHANNELS, MODES, WIDTH = 16, 16, 8, 32
 POSE_NUMBERS = 9  # two columns of the rotation, which fix the third, and the translation
 SOFT_LIMIT = 2.5  # standard deviations of the recorded poses, from where on the torso follows the head no further
-OFFSETS = {"means": 2, "quats": 4, "log_scales": 3, "sh": 3}  # numbers each Gaussian's offset consists of
 SWAY_SECONDS = 1.0
-_MARGIN = 1 / 32  # of the picture's side, kept above the topmost Gaussian for what it may grow
 
 
-class TorsoField(nn.Module):
-    """Gaussians before a fixed camera, moved, turned, stretched and shaded by the head's pose, over a background.
+class Torso(nn.Module):
+    """Pictures of neck and shoulders for body codes, over a background.
 
-    A feature plane over the picture gives every Gaussian a few modes of change, and a small network gives every pose
-    the modes' weights; offsets are their products. They are as smooth over the picture as the plane and over poses as
-    the network, poses beyond the recorded ones lead to no more than the recorded ones did, and a frame costs one small
-    matrix product. Depths never change, so that no two Gaussians ever swap their order.
+    A code holds a weight for every mode of flow and then one for every mode of shade, each in the standard deviations
+    of the training frames. The texture holds premultiplied colours and an alpha that no code changes.
     """
 
+    texture: Tensor  # uint8 [4, h, w] premultiplied colour and alpha, `margin` pixels wider left, right and below
+    shades: Tensor  # int8 [S, 3, h', w'] over the same area
+    shade_scale: Tensor  # [S] grey levels of a step
+    flow: Tensor  # [1 + M, 2, gh, gw] usual flow and its modes, in pixels: where in the texture a pixel is found
+    origin: Tensor  # int [2] first row of the picture with a body, and the margin
     pose_mean: Tensor
     pose_scale: Tensor
+    habits: Tensor  # [1 + 2 POSE_NUMBERS, M + S] what a pose usually does to the code
     background: Tensor  # [H, W, 3]
-    K: Tensor
-    top: Tensor
 
-    def __init__(self, gaussians: Gaussians, camera: Camera, background: np.ndarray):
-        """Gaussians with colours of degree 0 in the camera's own axes; background uint8 [H, W, 3]."""
+    def __init__(self, state: dict[str, Tensor], background: np.ndarray):
+        """`state` as of `state_dict`; background uint8 [H, W, 3]. Raises KeyError or ValueError where it is none."""
         super().__init__()
-        self.raw = nn.ParameterDict({name: nn.Parameter(value) for name, value in gaussians.to_dict().items()})
-        self.plane = nn.Parameter(0.1 * torch.randn(1, CHANNELS, TEXELS, TEXELS))
-        self.modes = nn.Linear(CHANNELS, MODES * sum(OFFSETS.values()), bias=False)
-        nn.init.normal_(self.modes.weight, std=0.03)
-        first = nn.Linear(2 * POSE_NUMBERS, WIDTH)
-        self.weights = nn.Sequential(first, nn.SiLU(), nn.Linear(WIDTH, MODES))
-        nn.init.zeros_(first.weight)  # movements nobody recorded then have no effect
-        self.register_buffer("pose_mean", torch.zeros(POSE_NUMBERS))
-        self.register_buffer("pose_scale", torch.ones(POSE_NUMBERS))
+        for name in ("texture", "shades", "shade_scale", "flow", "origin", "pose_mean", "pose_scale", "habits"):
+            self.register_buffer(name, state[name])
         self.register_buffer("background", torch.from_numpy(np.asarray(background)).float() / 255, persistent=False)
-        self.register_buffer("K", torch.from_numpy(camera.K).float(), persistent=False)
-        row = float(self._pixels(gaussians.means)[:, 1].min()) - _MARGIN * camera.height
-        self.register_buffer("top", torch.tensor(int(np.clip(row, 0, camera.height - 1))))
-        self.register_buffer("_kept_modes", None, persistent=False)
-
-    def train(self, mode: bool = True) -> "TorsoField":
-        """Also forgets what was computed once for all frames, so say `eval()` anew when weights have changed."""
-        self._kept_modes = None
-        return super().train(mode)
-
-    @classmethod
-    def from_state(cls, state: dict[str, Tensor], camera: Camera, background: np.ndarray) -> "TorsoField":
-        """The trained field that `state_dict` describes. Raises KeyError or RuntimeError when it describes none."""
-        gaussians = Gaussians.from_dict({name.removeprefix("raw."): tensor for name, tensor in state.items()})
-        field = cls(gaussians, camera, background)
-        field.load_state_dict(state)
-        return field.eval().requires_grad_(False)
-
-    def fit_pose(self, viewmats: Tensor) -> None:
-        """Standardises poses by those of the training frames [F, 4, 4], as the talker's camera token does."""
-        pose = pose_numbers(viewmats)
-        deviation = pose.std(dim=0)
-        self.pose_mean.copy_(pose.mean(dim=0))
-        self.pose_scale.copy_(deviation.clamp_min(max(0.1 * float(deviation.max()), 1e-3)))
+        height, width = self.background.shape[:2]
+        top, margin = self.place
+        codes = len(self.flow) - 1 + len(self.shades)
+        sizes = (4, height - top + margin, width + 2 * margin), (1 + 2 * POSE_NUMBERS, codes)
+        if (self.texture.shape, self.habits.shape) != sizes or not 0 <= top < height or margin < 0:
+            raise ValueError("the torso's tensors do not fit its picture")
+        self.eval().requires_grad_(False)
 
     @cached_property
+    def place(self) -> tuple[int, int]:
+        """`origin`, which the host asks for but once."""
+        top, margin = self.origin.tolist()
+        return top, margin
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers a code has."""
+        return self.habits.shape[1]
+
+    @property
+    def moves(self) -> int:
+        """How many of a code's numbers weigh modes of flow."""
+        return len(self.flow) - 1
+
+    def guess(self, viewmats: Tensor, sway: Tensor) -> Tensor:
+        """Codes [B, K] as they usually are under head poses and their slow part (see `slow_part`), both [B, 4, 4]."""
+        return habit_numbers(viewmats, sway, self.pose_mean, self.pose_scale) @ self.habits
+
+    @property
     def first_row(self) -> int:
-        """`top`, which the host asks for but once."""
-        return int(self.top)
+        """Of the picture in which there may be a body."""
+        return self.place[0]
 
-    def forward(self, viewmats: Tensor, sway: Tensor, room: Room | None = None) -> Tensor:
-        """Pictures [B, H, W, 3] for head poses and their slow part (see `slow_part`), both [B, 4, 4]."""
-        above = self.background[: self.first_row].expand(len(viewmats), -1, -1, -1)
-        return torch.cat([above, self.lower(self.mix(viewmats, sway), room)[0]], dim=1)
+    def forward(self, codes: Tensor, room: Room | None = None) -> Tensor:
+        """Pictures [B, H, W, 3] for codes [B, K]."""
+        return self._before(self.layer(codes))
 
-    def covering(self, viewmats: Tensor, sway: Tensor, room: Room | None = None) -> tuple[Tensor, Tensor]:
-        """The same pictures, and how far the Gaussians cover the background in them, [B, H, W, 1]."""
-        above = self.background[: self.first_row].expand(len(viewmats), -1, -1, -1)
-        below, opacity = self.lower(self.mix(viewmats, sway), room)
-        return torch.cat([above, below], dim=1), torch.cat([torch.zeros_like(above[..., :1]), opacity], dim=1)
+    def covering(self, codes: Tensor, room: Room | None = None) -> tuple[Tensor, Tensor]:
+        """The same pictures, and how far the body covers the background in them, [B, H, W, 1]."""
+        layer = self.layer(codes)
+        return self._before(layer), F.pad(layer[..., 3:], (0, 0, 0, 0, self.first_row, 0))
 
-    def mix(self, viewmats: Tensor, sway: Tensor) -> Tensor:
-        """The modes' weights [B, MODES]."""
-        poses = torch.cat([(pose_numbers(m) - self.pose_mean) / self.pose_scale for m in (viewmats, sway)], dim=-1)
-        return self.weights(SOFT_LIMIT * torch.tanh(poses / SOFT_LIMIT))
+    def _before(self, layer: Tensor) -> Tensor:
+        """A layer [B, H - top, W, 4] before the background, [B, H, W, 3]."""
+        out = self.background.repeat(len(layer), 1, 1, 1)
+        out[:, self.first_row :].mul_(1 - layer[..., 3:]).add_(layer[..., :3])
+        return out
 
-    def lower(self, mix: Tensor, room: Room | None = None) -> tuple[Tensor, Tensor]:
-        """The rows from `top` down, [B, H - top, W, 3], for weights of the modes [B, MODES], and their opacity."""
-        K = self.K.clone()
-        K[1, 2] -= self.top
-        behind = self.background[self.first_row :].expand(len(mix), -1, -1, -1)
-        fixed = torch.eye(4, device=mix.device).expand(len(mix), 4, 4)
-        return render(self.deform(mix), fixed, K, behind, 0, room)[:2]
+    def layer(self, codes: Tensor) -> Tensor:
+        """The torso alone [B, H - top, W, 4], premultiplied colours and alpha, for codes [B, K]."""
+        found = F.grid_sample(self.textures(codes), self.places(codes), align_corners=True, padding_mode="border")
+        found[:, :3] = torch.minimum(found[:, :3].clamp_min_(0), found[:, 3:])
+        return found.movedim(1, -1)
 
-    def deform(self, mix: Tensor) -> Splats:
-        """The Gaussians under weights of the modes [B, MODES]."""
-        means, raw = self.raw["means"], self.raw
-        offsets = torch.einsum("ndk,bk->bnd", self._modes(), mix).split(list(OFFSETS.values()), dim=-1)
-        moved, turned, stretched, shaded = offsets
-        return Splats(
-            means + F.pad(moved, (0, 1)),
-            raw["quats"] + turned,
-            (raw["log_scales"] + stretched).exp(),
-            raw["opacity_logits"].sigmoid(),
-            raw["sh"] + shaded[:, :, None],
-        )
+    def textures(self, codes: Tensor) -> Tensor:
+        """[B, 4, h, w] in [0, 1]."""
+        texture, shades = self.floats
+        shaded = (codes[:, self.moves :] @ shades.flatten(1)).unflatten(1, shades.shape[1:])
+        if shaded.shape[-2:] != texture.shape[-2:]:
+            shaded = F.interpolate(shaded, size=texture.shape[-2:], mode="bilinear", align_corners=True)
+        out = texture.repeat(len(codes), 1, 1, 1)
+        out[:, :3] += shaded
+        return out
 
-    def _modes(self) -> Tensor:
-        """Each Gaussian's modes of change [N, numbers, MODES]: the same in every frame, and so computed but once while
-        the field is in evaluation and nothing is learnt."""
-        if self._kept_modes is not None and not self.training and not torch.is_grad_enabled():
-            return self._kept_modes
-        height, width = self.background.shape[:2]
-        across, down = self._pixels(self.raw["means"]).unbind(-1)
-        place = (torch.stack([across / width, down / height], dim=-1) * 2 - 1).detach()
-        texels = F.grid_sample(self.plane, place[None, None], align_corners=True, padding_mode="border")
-        modes = self.modes(texels[0, :, 0].T).unflatten(-1, (-1, MODES))
-        if not self.training and not torch.is_grad_enabled():
-            self._kept_modes = modes
-        return modes
+    def places(self, codes: Tensor) -> Tensor:
+        """Where in the texture each pixel is found [B, H - top, W, 2], in [-1, 1]."""
+        flow = self.flow[0] + (codes[:, : self.moves] @ self.flow[1:].flatten(1)).unflatten(1, self.flow.shape[1:])
+        return self.grid + self.fine(flow * self.unit).movedim(1, -1)
 
-    def _pixels(self, means: Tensor) -> Tensor:
-        """Where points [N, 3] before the camera are seen, [N, 2]."""
-        homogeneous = means @ self.K.T
-        return homogeneous[:, :2] / homogeneous[:, 2:]
+    def fine(self, flow: Tensor) -> Tensor:
+        """Flow [B, 2, gh, gw] for every pixel, [B, 2, H - top, W]."""
+        return F.interpolate(flow, size=self.grid.shape[:2], mode="bilinear", align_corners=True)
+
+    @cached_property
+    def floats(self) -> tuple[Tensor, Tensor]:
+        """Texture [4, h, w] and shades [S, 3, h', w'] in [0, 1]."""
+        scale = self.shade_scale / 255
+        return self.texture.float() / 255, self.shades.float() * scale[:, None, None, None]
+
+    @cached_property
+    def unit(self) -> Tensor:
+        """A pixel [2, 1, 1] in the texture's own measure."""
+        height, width = self.texture.shape[1:]
+        return 2 / torch.tensor([width - 1, height - 1], device=self.flow.device).float()[:, None, None]
+
+    @cached_property
+    def grid(self) -> Tensor:
+        """Where in the texture each pixel is found where nothing moves [H - top, W, 2], in [-1, 1]."""
+        (top, margin), (height, width) = self.place, self.background.shape[:2]
+        across = torch.arange(width, device=self.flow.device) + margin
+        down = torch.arange(height - top, device=self.flow.device)
+        places = torch.stack(torch.meshgrid(across, down, indexing="xy"))
+        return (places * self.unit - 1).movedim(0, -1)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> "Torso":
+        for name in ("floats", "unit", "grid"):
+            self.__dict__.pop(name, None)
+        return super()._apply(fn, recurse)
 
 
 def pose_numbers(viewmats: Tensor) -> Tensor:
-    """Head poses [B, 4, 4] as the numbers [B, 9] that the field is conditioned on."""
+    """Head poses [B, 4, 4] as the numbers [B, 9] that the torso is conditioned on."""
     return torch.cat([viewmats[:, :3, 0], viewmats[:, :3, 1], viewmats[:, :3, 3]], dim=-1)
+
+
+def habit_numbers(viewmats: Tensor, sway: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+    """Head poses and their slow parts, both [B, 4, 4], as numbers [B, 19] that change little beyond those recorded."""
+    poses = torch.cat([(pose_numbers(m) - mean) / scale for m in (viewmats, sway)], dim=-1)
+    return F.pad(SOFT_LIMIT * torch.tanh(poses / SOFT_LIMIT), (1, 0), value=1.0)
 
 
 def slow_part(viewmats: np.ndarray, mode: str = "nearest") -> np.ndarray:

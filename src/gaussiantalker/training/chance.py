@@ -8,7 +8,7 @@ import torch
 from gaussiantalker.errors import GaussianTalkerError
 
 LARGEST_SEED = 2**32 - 1
-NETWORK, LISTENING, TORSO = 2, 3, 4  # places beside those of the two stages, 0 and 1
+NETWORK, LISTENING = 2, 3  # places beside those of the two stages, 0 and 1
 
 
 def checked_seed(seed: int) -> int:

@@ -38,7 +38,7 @@ from gaussiantalker.training.reading import ENCODER as READER_ENCODER
 from gaussiantalker.training.reading import Reading, learn_to_read
 from gaussiantalker.training.schedule import Schedule, find_schedule
 from gaussiantalker.training.strategies import STRATEGY, Strategy, described, find_strategy
-from gaussiantalker.training.torso import STEPS_SHARE, Torso, kept_torso
+from gaussiantalker.training.torso import Body, kept_body
 from gaussiantalker.training.trainer import Trainer
 
 ENCODER = "whisper"  # for windows of speech; a mouth reader has its own
@@ -158,9 +158,8 @@ def _train(
     """All steps, of torso and head, and what is written of them."""
     body, then = None, trainer.on_step
     if field:
-        steps = round(STEPS_SHARE * trainer.schedule.deformation_steps)
-        body = kept_torso(out / TORSO_CHECKPOINT, source, trainer.frames, steps, recipe, progress)
-        trainer.footage.torso = body.field.to(trainer.device)
+        body = kept_body(out / TORSO_CHECKPOINT, source, trainer.frames, recipe, progress)
+        trainer.footage.torso, trainer.footage.codes = copy.deepcopy(body.torso).to(trainer.device), body.codes
 
     def keep_some(trainer: Trainer) -> None:
         if trainer.stage == 1 and trainer.step in keep:
@@ -205,30 +204,33 @@ def _finished(out: Path, recipe: dict[str, Any]) -> bool:
     return True
 
 
-def _motion(capture: Capture, free: bool) -> tuple[Motion, np.ndarray | None]:
-    """How the avatar moves, from the training frames; where it is not free, with the plates of just these frames."""
+def _motion(capture: Capture, codes: np.ndarray | None) -> tuple[Motion, np.ndarray | None]:
+    """How the avatar moves, from the training frames and their codes [F, K] of its torso; where there are none, with
+    the plates of just these frames."""
     # Where frames are cut there is no body to go with a pose, and the stillest poses of all.
     tracking, whole = capture.tracking, capture.longest_part(capture.train_frames)
-    motion = Motion(tracking.rotations[whole], tracking.translations[whole], tracking.blink[whole])
-    if free and (ring := motion.looped()).closed:
+    body = None if codes is None else codes[whole]
+    motion = Motion(tracking.rotations[whole], tracking.translations[whole], tracking.blink[whole], body=body)
+    if codes is not None and (ring := motion.looped()).closed:
         return ring, None
     part = slice(*calm_stretch(motion.rotations, motion.translations))
-    motion = Motion(motion.rotations[part], motion.translations[part], motion.blink[part])
-    return motion, None if free else np.asarray(capture.plates[whole][part])
+    body = None if body is None else body[part]
+    motion = Motion(motion.rotations[part], motion.translations[part], motion.blink[part], body=body)
+    return motion, np.asarray(capture.plates[whole][part]) if body is None else None
 
 
 def _avatar(
     folder: Path,
     trainer: Trainer,
     talker: Talker,
-    torso: Torso | None,
+    body: Body | None,
     capture: Capture,
     listener: Listener,
     recipe: dict[str, Any],
 ) -> Avatar:
     """What the talker is now, with all it needs to speak; `folder` is where it will be written."""
-    motion, plates = _motion(capture, torso is not None)
-    seconds = trainer.seconds + (torso.seconds if torso else 0)
+    motion, plates = _motion(capture, body.codes.numpy() if body else None)
+    seconds = trainer.seconds + (body.seconds if body else 0)
     info = {
         "training": {"seconds": round(seconds, 1), "steps": trainer.steps_done, "curve": trainer.curve},
         "recipe": recipe,
@@ -243,7 +245,7 @@ def _avatar(
         capture.camera,
         motion,
         plates,
-        copy.deepcopy(torso.field).to(trainer.device) if torso else None,
+        copy.deepcopy(body.torso).to(trainer.device) if body else None,
     )
 
 

@@ -1,6 +1,6 @@
 // An avatar's file: safetensors, with the facts as JSON in its metadata (see docs/web.md of GaussianTalker).
 
-const FORMAT = 1;
+const FORMAT = 2;
 const KINDS = { F32: Float32Array, F16: Uint16Array, I8: Int8Array, U8: Uint8Array };
 
 /** What a person can be told: its message is a sentence, its `code` one word. */
@@ -55,16 +55,18 @@ function parse(bytes) {
 
 /** Raises where sizes do not fit together. */
 function check({ camera, head, torso, motion, conditions }, tensors) {
-  for (const [name, { moved }] of Object.entries({ head, torso })) {
-    const of = (part) => tensors[`${name}.${part}`];
-    const [count] = of("means").shape;
-    const [bases, moving, columns] = of("bases").shape;
-    const sizes = ["quats", "log_scales", "opacity_logits", "sh", "strangers"].map(of).map(({ shape }) => shape[0]);
-    const wanted = moved.reduce((sum, part) => sum + WIDTHS[part], 0);
-    const fits = sizes.every((size) => size === count) && moving <= count && columns === wanted && bases <= MOST_BASES;
-    if (!fits || of("reach").data.length !== moving * columns) throw new Error(name);
-  }
+  const of = (part) => tensors[`head.${part}`];
+  const [count] = of("means").shape;
+  const [bases, moving, columns] = of("bases").shape;
+  const sizes = ["quats", "log_scales", "opacity_logits", "sh", "strangers"].map(of).map(({ shape }) => shape[0]);
+  const wanted = head.moved.reduce((sum, part) => sum + WIDTHS[part], 0);
+  const fits = sizes.every((size) => size === count) && moving <= count && columns === wanted && bases <= MOST_BASES;
+  if (!fits || of("reach").data.length !== moving * columns) throw new Error("head");
   const frames = tensors["motion.blink"].shape[0];
+  const [shades, modes] = [tensors["torso.shades"].shape[0], tensors["torso.flow"].shape[0] - 1];
+  const codes = tensors["torso.habits"].shape[1] === shades + modes && shades <= MOST_BASES;
+  const places = [torso.top, torso.margin, torso.limit].every(Number.isFinite);
+  if (!codes || !places || tensors["motion.body"].data.length !== frames * (shades + modes)) throw new Error("torso");
   const numbers = [camera.focal, camera.cx, camera.cy, camera.width, camera.height, motion.rest].every(Number.isFinite);
   if (!frames || !numbers || tensors["motion.viewmats"].data.length !== 12 * frames) throw new Error("motion");
   if (conditions.some((name) => !tensors[`tokens.${name}.inner`])) throw new Error("conditions");

@@ -17,7 +17,7 @@ export class Coefficients {
     const of = (name) => this.#of(`tokens.${name}`);
     const hidden = Float64Array.from(of("bias"));
     for (const name of this.#facts.conditions) {
-      const told = { mouth: () => mouth, eye: () => eyes(blink), camera: () => less(pose, of("camera.mean")) }[name]();
+      const told = { mouth: () => mouth, eye: () => eyes(blink), camera: () => off(pose, of("camera.mean")) }[name]();
       add(hidden, of(`${name}.outer`), product(of(`${name}.inner`), told).map((value) => Math.max(0, value)));
     }
     const again = layer(of("second.weight"), of("second.bias"), hidden.map(silu)).map(silu);
@@ -26,15 +26,25 @@ export class Coefficients {
     return Float32Array.from(found, (value, k) => Math.min(Math.max(value, low[k]), high[k]));
   }
 
-  /** Of the torso, for a pose and the slow part of it, 9 standardised numbers. */
-  torso(pose, sway) {
-    const of = (name) => this.#of(`torso.${name}`);
-    const limit = this.#facts.torso.limit;
-    const [mean, scale] = [of("pose_mean"), of("pose_scale")];
+  /** Of the torso, Float32Array: what it does in a frame, `body`, and further what turning a head from its pose `held`
+   * to `pose` usually does; `sway` is the slow part of it, 9 standardised numbers. */
+  torso({ body, pose, held, sway }) {
+    const told = this.#habit(pose, sway);
+    const less = this.#habit(held, sway);
+    const habits = this.#of("torso.habits");
+    const out = Float32Array.from(body);
+    told.forEach((value, row) => {
+      const further = value - less[row];
+      if (further) out.forEach((_, k) => { out[k] += further * habits[(row + 1) * out.length + k]; });
+    });
+    return out;
+  }
+
+  #habit(pose, sway) {
+    const [mean, scale] = [this.#of("torso.pose_mean"), this.#of("torso.pose_scale")];
+    const { limit } = this.#facts.torso;
     const now = poseNumbers(pose).map((value, i) => (value - mean[i]) / scale[i]);
-    const told = Float64Array.from([...now, ...sway], (value) => limit * Math.tanh(value / limit));
-    const hidden = layer(of("weights.0.weight"), of("weights.0.bias"), told).map(silu);
-    return Float32Array.from(layer(of("weights.2.weight"), of("weights.2.bias"), hidden));
+    return [...now, ...sway].map((value) => limit * Math.tanh(value / limit));
   }
 }
 
@@ -50,7 +60,7 @@ function eyes(blink) {
 }
 
 const silu = (x) => x / (1 + Math.exp(-x));
-const less = (values, mean) => Array.from(values, (value, i) => value - mean[i]);
+const off = (values, mean) => Array.from(values, (value, i) => value - mean[i]);
 
 function product(weights, values) {
   const out = new Float64Array(weights.length / values.length);

@@ -17,6 +17,7 @@ export class Motion {
   #facts;
   #viewmats;
   #sway;
+  #body;
   #blinks;
   #last = null;
   #eased = [new Float64Array(4), new Float64Array(4)];
@@ -28,9 +29,11 @@ export class Motion {
     this.#viewmats = tensors["motion.viewmats"].data;
     this.#blinks = tensors["motion.blink"].data;
     this.#sway = halves(tensors["motion.sway"].data);
+    this.#body = halves(tensors["motion.body"].data);
   }
 
-  /** What is shown in a frame of a performance that never ends: `{pose, sway, blink}`. Frames follow each other. */
+  /** What is shown in a frame of a performance that never ends: `{pose, held, sway, body, blink}`, of which `held` is the
+   * pose before it is turned. Frames follow each other. */
   at(frame) {
     const index = this.#index(frame);
     const steps = Math.min(Math.max(frame - (this.#last ?? frame - 1), 1), STEPS);
@@ -38,12 +41,15 @@ export class Motion {
     let blink;
     for (let step = steps - 1; step >= 0; step -= 1) blink = this.#follow(frame - step);
     const [yaw, pitch, roll, still] = this.#eased[1];
-    let [pose, sway] = [this.#pose(index), this.#swayAt(index)];
+    let [held, sway, body] = [this.#pose(index), this.#swayAt(index), this.#bodyAt(index)];
     if (still > 1e-4) {
-      pose = between(pose, this.#pose(this.#facts.rest), still);
-      sway = mixed(sway, this.#swayAt(this.#facts.rest), still);
+      const { rest } = this.#facts;
+      held = between(held, this.#pose(rest), still);
+      sway = mixed(sway, this.#swayAt(rest), still);
+      body = mixed(body, this.#bodyAt(rest), still);
     }
-    return { pose: turned(pose, this.#seen(pose, [yaw, pitch, roll]), this.#facts.neck), sway, blink };
+    const pose = turned(held, this.#seen(held, [yaw, pitch, roll]), this.#facts.neck);
+    return { pose, held, sway, body, blink };
   }
 
   #index(frame) {
@@ -59,6 +65,11 @@ export class Motion {
 
   #swayAt(index) {
     return this.#sway.slice(9 * index, 9 * index + 9);
+  }
+
+  #bodyAt(index) {
+    const each = this.#body.length / this.#blinks.length;
+    return this.#body.slice(each * index, each * (index + 1));
   }
 
   /** One frame on towards what is wanted; gives the blink. */

@@ -1,11 +1,10 @@
 // Pictures of an avatar in a canvas, by WebGL2: the torso, before it the head, before nothing, with premultiplied alpha.
 
 import { TalkingHeadError, placesOf } from "./avatar.js";
-import { DRAW, EVERYWHERE, MOVE, ROW, SHOW, SPLAT } from "./shaders.js";
+import { DRAW, EVERYWHERE, MOVE, ROW, SHOW, SPLAT, TORSO } from "./shaders.js";
 
 const BLUR = 0.3; // square pixels of the picture the avatar was trained for
 const LEVELS = { true: [0.2, 0.9], false: [0, 1] }; // of alpha, with a matte: a thinner rim, and no light through cloth
-const FIXED = Float32Array.of(1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0); // the torso stands before the camera, [3, 4]
 
 /** Draws into a canvas; `scale` pixels of it are one of the avatar's own. */
 export class Renderer {
@@ -29,9 +28,9 @@ export class Renderer {
     gl.bindVertexArray(gl.createVertexArray());
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
     this.#head = this.#gaussians(tensors, "head", facts.head.moved);
-    this.#torso = this.#gaussians(tensors, "torso", facts.torso.moved);
+    this.#torso = this.#body(tensors, facts.torso);
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, gl.createBuffer());
-    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, corners(Math.max(this.#head.count, this.#torso.count)), gl.STATIC_DRAW);
+    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, corners(this.#head.count), gl.STATIC_DRAW);
     const { data, shape: [rows, columns] } = tensors.watermark;
     this.#mark = this.#texture(gl.TEXTURE_2D);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.R8_SNORM, columns, rows, 0, gl.RED, gl.BYTE, data);
@@ -50,12 +49,11 @@ export class Renderer {
     return this.#gl.isContextLost();
   }
 
-  /** One picture. `head` and `torso`: coefficients; `pose`: 12 numbers of [3, 4], head to camera; `order`: numbers of
+  /** One picture. `head`: coefficients; `torso`: its code; `pose`: 12 numbers of [3, 4], head to camera; `order`: numbers of
    * the head's Gaussians, far ones first; `matte`: for another background than the avatar's own. */
   draw({ head, torso, pose, order, scale = 1, matte = false }) {
     const gl = this.#gl;
     this.#resize(Math.round(this.#camera.width * scale), Math.round(this.#camera.height * scale));
-    this.#move(this.#torso, torso, FIXED, scale, matte);
     this.#move(this.#head, head, pose, scale, matte);
     this.#arrange(this.#head, order);
     gl.bindFramebuffer(gl.FRAMEBUFFER, this.#drawing.buffer);
@@ -64,7 +62,7 @@ export class Renderer {
     gl.clear(gl.COLOR_BUFFER_BIT);
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
-    this.#lay(this.#torso);
+    this.#layTorso(torso);
     this.#lay(this.#head);
     gl.disable(gl.BLEND);
     this.#show(matte);
@@ -108,6 +106,29 @@ export class Renderer {
     this.#bind(use.shapes, 2, gl.TEXTURE_2D_ARRAY, gaussians.shapes);
     gl.bindFramebuffer(gl.FRAMEBUFFER, gaussians.seen.buffer);
     gl.viewport(0, 0, ROW, gaussians.rows);
+    gl.drawArrays(gl.TRIANGLES, 0, 3);
+  }
+
+  #layTorso(code) {
+    const gl = this.#gl;
+    const { flow, grid, scale, origin, colours, shades, led } = this.#torso;
+    const modes = code.subarray(0, code.length - scale.length);
+    const summed = flow.slice(0, 2 * grid[0] * grid[1]);
+    modes.forEach((weight, k) => {
+      summed.forEach((_, i) => { summed[i] += weight * flow[(k + 1) * summed.length + i]; });
+    });
+    gl.activeTexture(gl.TEXTURE0);
+    gl.bindTexture(gl.TEXTURE_2D, led);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RG32F, grid[1], grid[0], 0, gl.RG, gl.FLOAT, summed);
+    const use = this.#program(EVERYWHERE, TORSO);
+    gl.uniform1fv(use["weights[0]"], scale.map((step, k) => (code[modes.length + k] * step * 127) / 255));
+    gl.uniform1i(use.count, scale.length);
+    gl.uniform2f(use.size, ...this.#size);
+    gl.uniform2f(use.picture, this.#camera.width, this.#camera.height);
+    gl.uniform2f(use.origin, ...origin);
+    this.#bind(use.flow, 0, gl.TEXTURE_2D, led);
+    this.#bind(use.colours, 1, gl.TEXTURE_2D, colours);
+    this.#bind(use.shades, 2, gl.TEXTURE_2D_ARRAY, shades);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
   }
 
@@ -197,6 +218,25 @@ export class Renderer {
     return set;
   }
 
+  /** A torso in textures. */
+  #body(tensors, { top, margin }) {
+    const gl = this.#gl;
+    const of = (part) => tensors[`torso.${part}`];
+    const [, gridRows, gridColumns] = of("flow").shape;
+    const { data: texels, shape: [height, width] } = of("texture");
+    const { data: changes, shape: [count, rows, columns] } = of("shades");
+    const colours = this.#texture(gl.TEXTURE_2D, gl.LINEAR);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, width, height, 0, gl.RGBA, gl.UNSIGNED_BYTE, texels);
+    const shades = this.#texture(gl.TEXTURE_2D_ARRAY, gl.LINEAR);
+    gl.texImage3D(gl.TEXTURE_2D_ARRAY, 0, gl.RGB8_SNORM, columns, rows, count, 0, gl.RGB, gl.BYTE, changes);
+    for (const kind of [gl.TEXTURE_2D_ARRAY, gl.TEXTURE_2D]) {
+      gl.texParameteri(kind, gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE);
+      gl.texParameteri(kind, gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE);
+    }
+    const numbers = { flow: of("flow").data, grid: [gridRows, gridColumns], scale: of("shade_scale").data, origin: [margin, top] };
+    return { ...numbers, colours, shades, led: this.#texture(gl.TEXTURE_2D) };
+  }
+
   #filled(rows, format, type, data) {
     const gl = this.#gl;
     const texture = this.#texture(gl.TEXTURE_2D);
@@ -211,12 +251,12 @@ export class Renderer {
     return texture;
   }
 
-  #texture(kind) {
+  #texture(kind, filter = this.#gl.NEAREST) {
     const gl = this.#gl;
     const texture = gl.createTexture();
     gl.bindTexture(kind, texture);
-    gl.texParameteri(kind, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
-    gl.texParameteri(kind, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
+    gl.texParameteri(kind, gl.TEXTURE_MIN_FILTER, filter);
+    gl.texParameteri(kind, gl.TEXTURE_MAG_FILTER, filter);
     return texture;
   }
 

@@ -1,4 +1,4 @@
-// The three passes of a picture: Gaussians are moved and projected, drawn one over the other, and shown.
+// The passes of a picture: the torso is laid down, the Gaussians are moved, projected, and drawn over it, and all is shown.
 
 import { MOST_BASES } from "./avatar.js";
 
@@ -119,6 +119,33 @@ void main() {
   float alpha = min(0.999, colour.a * exp(-0.5 * dot(deviation, deviation)));
   if (alpha < 1.0 / 255.0) discard;
   drawn = vec4(colour.rgb * alpha, alpha);
+}`;
+
+/** The torso: a texture and shades of it, found where the flow leads (docs/torso.md). */
+export const TORSO = `${COMMON}
+uniform float weights[${MOST_BASES}];  // of the shades
+uniform int count;
+uniform vec2 size, picture;            // that is drawn, and the one the avatar was trained for
+uniform vec2 origin;                   // the texture's margin, and the first row of the picture with a body
+uniform sampler2D flow, colours;
+uniform sampler2DArray shades;
+out vec4 drawn;
+vec2 led(ivec2 at) {
+  return texelFetch(flow, at, 0).rg;
+}
+void main() {
+  vec2 pixel = vec2(gl_FragCoord.x, size.y - gl_FragCoord.y) * picture / size - vec2(0.5, 0.5 + origin.y);
+  if (pixel.y < -0.5) discard;
+  ivec2 last = textureSize(flow, 0) - 1;
+  vec2 cell = clamp(pixel / (picture - vec2(1, 1.0 + origin.y)), 0.0, 1.0) * vec2(last), share = fract(cell);
+  ivec2 a = ivec2(cell), b = min(a + 1, last);
+  vec2 moved = mix(mix(led(a), led(ivec2(b.x, a.y)), share.x), mix(led(ivec2(a.x, b.y)), led(b), share.x), share.y);
+  vec2 texels = vec2(textureSize(colours, 0)), coarse = vec2(textureSize(shades, 0).xy);
+  vec2 place = clamp((pixel + vec2(origin.x, 0) + moved) / (texels - 1.0), 0.0, 1.0);
+  drawn = texture(colours, (place * (texels - 1.0) + 0.5) / texels);
+  vec2 at = (place * (coarse - 1.0) + 0.5) / coarse;
+  for (int k = 0; k < count; k += 1) drawn.rgb += weights[k] * textureLod(shades, vec3(at, k), 0.0).rgb;
+  drawn.rgb = clamp(drawn.rgb, 0.0, drawn.a);
 }`;
 
 /** The sum of all, with the mark that says who made it (docs/provenance.md) where something is seen. */

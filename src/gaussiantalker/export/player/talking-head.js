@@ -287,9 +287,10 @@ class Stage {
     const { frame, spoken } = this.#now();
     if (frame === this.#told || this.#asked || this.renderer.lost || this.renderer.busy) return;
     this.#told = frame;
-    const { pose, sway, blink } = this.motion.at(frame);
+    const { blink, ...moved } = this.motion.at(frame);
+    const { pose } = moved;
     const mouth = (this.voice?.audio(spoken) ?? this.#silence).map((value) => this.articulation * value);
-    const [head, torso] = [this.#minds.head(mouth, blink, pose), this.#minds.torso(pose, sway)];
+    const [head, torso] = [this.#minds.head(mouth, blink, pose), this.#minds.torso(moved)];
     this.#asked = { head, torso, pose };
     this.#worker.postMessage({ coefficients: head, pose });
   }
