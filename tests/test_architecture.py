@@ -37,7 +37,7 @@ FLOORS = {
 }
 # On these floors rooms do one job each and do not know each other, but for the rooms that build on one.
 STRANGERS = {4}
-KNOWN = {"reproduction": {"evaluation"}}
+KNOWN = {"reproduction": {"evaluation"}, "serving": {"export"}}
 LONGEST_FILE, LONGEST_FUNCTION = 500, 60
 
 files = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))

@@ -13,6 +13,7 @@ from hearing import noise
 from live import Server, heard, pcm16, serving
 from puppet import BASES, a_puppet
 
+from gaussiantalker.export.compact import compact
 from gaussiantalker.serving.coefficients import HEADER
 from gaussiantalker.serving.limits import Limits
 from gaussiantalker.speaking import FrameStream, Puppeteer
@@ -149,6 +150,16 @@ def test_an_avatar_of_pictures_says_so() -> None:
         assert session["status"] == 422 and "only be shown as pictures" in session["detail"]
 
     talk(live, avatar=replace(a_puppet(), blendshapes=None))
+
+
+def test_what_is_drawn_with_can_be_fetched() -> None:
+    async def live(server: Server, session: dict) -> None:
+        file = await server.http.get("/v1/avatars/flash/file")
+        assert file.status_code == 200 and file.content == compact(a_puppet())
+        assert (await server.http.get("/v1/avatars/nobody/file")).status_code == 404
+        assert (await server.http.get("/player/renderer.js")).status_code == 200
+
+    talk(live)
 
 
 def test_a_socket_that_only_tells_takes_no_word() -> None:

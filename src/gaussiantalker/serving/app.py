@@ -11,6 +11,9 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 
 from gaussiantalker import __version__
+from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.export.compact import compact
+from gaussiantalker.export.web import PLAYER
 from gaussiantalker.serving import problems
 from gaussiantalker.serving.coefficients import tell_coefficients
 from gaussiantalker.serving.conversation import Conversation
@@ -168,6 +171,19 @@ def _add_sessions(app: FastAPI, sessions: Sessions) -> None:
         """The pictures and films that avatars may stand before."""
         return BackgroundList(backgrounds=list(sessions.backgrounds))
 
+    files: dict[str, bytes] = {}
+
+    @app.get("/v1/avatars/{name}/file", response_class=Response)
+    def file(name: str) -> Response:
+        """What those who draw an avatar themselves need of it, as `export --to web` writes it."""
+        if name not in sessions.avatars:
+            raise Problem(404, "There is no avatar of this name.")
+        try:
+            files[name] = files.get(name) or compact(sessions.avatars[name])
+        except GaussianTalkerError as error:
+            raise Problem(422, str(error)) from None
+        return Response(files[name], media_type="application/octet-stream")
+
     @app.post("/v1/sessions", status_code=201)
     async def begin(response: Response, wanted: NewSession | None = None) -> SessionFacts:
         """Begins a session: an avatar that is this client's own until it leaves."""
@@ -228,4 +244,5 @@ def _add_page(app: FastAPI) -> None:
     async def page() -> FileResponse:
         return FileResponse(str(PAGE / "index.html"))
 
+    app.mount("/player", StaticFiles(directory=str(PLAYER)), name="player")
     app.mount("/assets", StaticFiles(directory=str(PAGE)), name="assets")

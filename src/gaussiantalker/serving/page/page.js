@@ -45,7 +45,7 @@ async function begin() {
   tell("");
   try {
     await offerAvatars();
-    const session = await Session.open(server, at("avatar").value);
+    const session = await Session.open(server, at("avatar").value, at("shows").value);
     if (!stillMine()) return session.close();
     live = { session, reader: new Reader(session, level), view: null, metrics: null };
     listen(session);
@@ -118,13 +118,14 @@ function ask() {
 function show(state, status, curtain = "") {
   page.dataset.state = state;
   at("status").textContent = status;
-  at("means").textContent = { webrtc: " over WebRTC", stream: " over HTTP" }[page.dataset.means] ?? "";
+  at("means").textContent = { webrtc: " over WebRTC", stream: " over HTTP", drawn: ", drawn here" }[page.dataset.means] ?? "";
   at("curtain-text").textContent = curtain;
   at("token-form").hidden = state !== "locked";
   at("again").hidden = state !== "ended";
   for (const id of ["choose", "talk", "interrupt", "drop", "repeat", "other", "ahead", ...STEERS]) {
     at(id).disabled = state !== "live";
   }
+  at("background").disabled ||= live?.session.info.shows === "coefficients"; // which is drawn before its own
   showSound();
 }
 
@@ -268,7 +269,7 @@ at("file").onchange = () => {
 at("repeat").onclick = repeat;
 at("interrupt").onclick = interrupt;
 at("again").onclick = begin;
-at("avatar").onchange = begin;
+at("avatar").onchange = at("shows").onchange = begin;
 at("message-close").onclick = () => tell("");
 at("token-form").onsubmit = (event) => {
   event.preventDefault();

@@ -1,18 +1,21 @@
-// The avatar's picture and sound: over WebRTC, or as an MP4 stream where WebRTC finds no way through.
+// The avatar's picture and sound: over WebRTC, or as an MP4 stream where WebRTC finds no way through; or drawn here.
 
+import { draw } from "./drawing.js";
 import { stream } from "./stream.js";
 import { connect } from "./whep.js";
 
 const PATIENCE = 4; // s that a way may take to connect
 const FIRST = 6; // s that its first picture may take then
+const FETCHING = 60; // s that what is drawn here may take to come
 
 /**
  * Shows the session in the video element, with its sound unless it is `muted` or the browser insists that it be.
- * Resolves to `{ means: "webrtc" | "stream", why, offset, close }`: `why` says in words why WebRTC is not used, and
+ * Resolves to `{ means: "webrtc" | "stream" | "drawn", why, offset, close }`: `why` says in words why WebRTC is not used, and
  * `offset()` resolves to the milliseconds by which the sound is ahead of the picture here, NaN where that is unknown.
  * `onLost` is called with a sentence when the picture ends by itself.
  */
 export async function watch(session, video, muted, onLost) {
+  if (session.info.shows === "coefficients") return drawn(session, video, muted, onLost);
   const ways = { webrtc: connect, stream };
   let why = "";
   for (const [means, open] of Object.entries(ways)) {
@@ -27,6 +30,18 @@ export async function watch(session, video, muted, onLost) {
       if (means === "stream") throw new Error(`Neither WebRTC nor a stream over HTTP can be used: ${fault.message}.`);
       why = fault.message;
     }
+  }
+}
+
+async function drawn(session, video, muted, onLost) {
+  const ending = new AbortController();
+  try {
+    const offset = await within(FETCHING, "it did not come", draw(session, video, ending.signal, onLost));
+    await within(FIRST, "it brought no picture", play(video, muted));
+    return { means: "drawn", why: "", offset, close: () => ending.abort() };
+  } catch (fault) {
+    ending.abort();
+    throw fault.status ? fault : new Error(`The avatar cannot be drawn here: ${fault.message.replace(/\.$/, "")}.`);
   }
 }
 

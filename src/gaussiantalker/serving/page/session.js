@@ -45,11 +45,11 @@ async function sentence(answer) {
 
 /** One avatar that is there for this page. Dispatches the server's events by their type; `over` says why it ended. */
 export class Session extends EventTarget {
-  static async open(server, avatar) {
+  static async open(server, avatar, shows) {
     const answer = await server.ask("/v1/sessions", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(avatar ? { avatar } : {}),
+      body: JSON.stringify(avatar ? { avatar, shows } : { shows }),
     });
     return new Session(server, await answer.json());
   }
