@@ -31,9 +31,9 @@ def read_audio(
 
 def heard(sound: Iterable[Piece], sample_rate: int, told: list[str]) -> Iterator[np.ndarray]:
     """Mono at one rate, some at a time, through a streaming resampler: an hour never lies in memory at its own rate."""
-    stretch, rate, mix = None, None, Mix(told)
+    stretch, mix, rate = None, Mix(told), 0
     for piece in sound:
-        if piece.rate != rate:
+        if stretch is None or piece.rate != rate:
             if stretch is not None:
                 yield stretch.resample_chunk(np.zeros(0, np.float32), last=True)
             rate = piece.rate

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.filter import Graph
-from av.stream import Stream
+from av.video import VideoStream
 from av.video.reformatter import Colorspace
 
 from gaussiantalker.errors import GaussianTalkerError
@@ -28,7 +28,7 @@ def progressive(frames: Iterable[av.VideoFrame], told: list[str]) -> Iterator[av
         if graph is None and not frame.interlaced_frame:
             yield frame
             continue
-        if shape != (frame.width, frame.height, frame.format.name):
+        if graph is None or shape != (frame.width, frame.height, frame.format.name):
             if graph is None:
                 tell(told, "the film is interlaced; its fields were brought to one time")
             else:
@@ -53,9 +53,15 @@ def _chain(frame: av.VideoFrame, *filters: tuple[str, str]) -> Graph:
 def _ready(graph: Graph) -> Iterator[av.VideoFrame]:
     while True:
         try:
-            yield graph.pull()
-        except (av.BlockingIOError, av.EOFError):
+            yield _pulled(graph)
+        except (BlockingIOError, EOFError):  # which PyAV's own are
             return
+
+
+def _pulled(graph: Graph) -> av.VideoFrame:
+    frame = graph.pull()
+    assert isinstance(frame, av.VideoFrame), "its source is one of pictures"
+    return frame
 
 
 def _drained(graph: Graph) -> Iterator[av.VideoFrame]:
@@ -86,13 +92,13 @@ class Upright:
             matrix = frame.colorspace
             if matrix == _UNTAGGED:  # the usual rule: BT.709 from 720 lines up
                 matrix = Colorspace.ITU709 if frame.height >= _HD_HEIGHT else Colorspace.ITU601
-            options = {"interpolation": "AREA"} if width * height < frame.width * frame.height else {}
-            image = frame.reformat(width, height, "rgb24", src_colorspace=matrix, **options).to_ndarray()
+            how = "AREA" if width * height < frame.width * frame.height else None
+            image = frame.reformat(width, height, "rgb24", src_colorspace=matrix, interpolation=how).to_ndarray()
         return turned(image, self._matrix)
 
     def _size(self, frame: av.VideoFrame) -> tuple[int, int]:
         """What a picture is scaled to before it is turned. Raises GaussianTalkerError when the film changes shape."""
-        if self._asked == (frame.width, frame.height):
+        if self._stored is not None and self._asked == (frame.width, frame.height):
             return self._stored
         self._asked = (frame.width, frame.height)
         size = square(frame.width, frame.height, self._ratio, self._most_lines)
@@ -124,7 +130,7 @@ class Upright:
                     signal(frame, width, height), ("lut3d", f"file={cube}:interp=tetrahedral"), ("format", "rgb24")
                 )
         self._graph.push(signal(frame, width, height))
-        return self._graph.pull()
+        return _pulled(self._graph)
 
 
 def signal(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
@@ -133,7 +139,7 @@ def signal(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
     return frame.reformat(width, height, "rgb48le", src_colorspace=matrix, interpolation="AREA")
 
 
-def pixel_ratio(track: Stream) -> Fraction:
+def pixel_ratio(track: VideoStream) -> Fraction:
     """Width over height of a track's pixels."""
     ratio = Fraction(track.sample_aspect_ratio or 1)
     return ratio if Fraction(1, _WIDEST) <= ratio <= _WIDEST else Fraction(1)

@@ -64,7 +64,7 @@ class _Placed:
             if frame is None:
                 self._exactly = True
                 continue
-            if form != (frame.format.name, frame.layout.name, frame.sample_rate):
+            if converter is None or form != (frame.format.name, frame.layout.name, frame.sample_rate):
                 form = (frame.format.name, frame.layout.name, frame.sample_rate)
                 converter = av.AudioResampler(format="flt")
                 self._forms[frame.sample_rate, frame.layout.name] = None
@@ -72,19 +72,18 @@ class _Placed:
                 yield from self._place(planes(packed), frame.time, frame.sample_rate, frame.layout.name)
 
     def _place(self, samples: np.ndarray, time: float | None, rate: int, layout: str) -> Iterator[Piece]:
-        if self._due is None:
-            self._start(time or 0.0)
-        ahead, loose = (0.0 if time is None else time - self._due), (_TIGHT if self._exactly else _LOOSE)
+        due = self._start(time or 0.0) if self._due is None else self._due
+        ahead, loose = (0.0 if time is None else time - due), (_TIGHT if self._exactly else _LOOSE)
         if ahead > loose:
             if not self._silent:
-                self._first_gap = self._due - self._begin
-            self._silent, self._due = self._silent + ahead, self._due + ahead
+                self._first_gap = due - self._begin
+            self._silent, due = self._silent + ahead, due + ahead
             missing = round(ahead * rate)
             for start in range(0, missing, _SILENCE):
                 yield Piece(np.zeros((len(samples), min(_SILENCE, missing - start)), np.float32), rate, layout)
         elif ahead < -loose:
             dropped = min(round(-ahead * rate), samples.shape[1])
-            if self._due == self._begin:
+            if due == self._begin:
                 self._cut += dropped / rate
             else:
                 self._twice += dropped / rate
@@ -92,13 +91,14 @@ class _Placed:
             if not samples.size:
                 return
         self._exactly = False
-        self._due += samples.shape[1] / rate
+        self._due = due + samples.shape[1] / rate
         yield Piece(samples, rate, layout)
 
-    def _start(self, time: float) -> None:
+    def _start(self, time: float) -> float:
         """Where sample 0 is: at the first picture, or, where all of the sound is wanted, no later than the sound."""
         origin = time if self._picture is None else self._picture
         self._due = self._begin = min(origin, time) if self._whole else origin
+        return self._begin
 
     def told(self) -> Iterator[str]:
         """What was bridged, of what people would hear or see."""
@@ -124,10 +124,9 @@ def _scale(path: Path, codec: str, told: list[str]) -> float:
         return 1.0
     peak = 0.0
     with opened(path, "audio") as container:
-        converter = None
-        for frame in frames(container, chosen(container, "audio"), [], ""):
+        track, converter = chosen(container, "audio"), av.AudioResampler(format="flt")
+        for frame in frames(container, track, [], "") if track else ():
             if frame is not None:
-                converter = converter or av.AudioResampler(format="flt")
                 for packed in converter.resample(frame):
                     samples = packed.to_ndarray()
                     peak = max(peak, float(np.abs(samples[np.isfinite(samples)]).max(initial=0)))

@@ -2,19 +2,23 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, overload
 
 import av
+from av.audio import AudioStream
 from av.container import InputContainer
-from av.frame import Frame
-from av.stream import Disposition, Stream
+from av.error import FFmpegError
+from av.stream import Disposition
+from av.video import VideoStream
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.hardware import WORKERS
 from gaussiantalker.media.files import existing_file
 
 Kind = Literal["audio", "video"]
+Track = AudioStream | VideoStream
 JUMP = 10.0
 """Seconds from which time stamps that follow no track's are a jump of the clock: that gap is closed, not bridged."""
 
@@ -35,29 +39,42 @@ def opened(path: str | Path, kind: Kind) -> Iterator[InputContainer]:
     try:
         with av.open(str(path), metadata_errors="ignore") as container:
             yield container
-    except av.FFmpegError as error:
+    except FFmpegError as error:
         raise GaussianTalkerError(f"{path} is not {what} that can be read ({error.strerror}); use {use}") from None
 
 
-def chosen(container: InputContainer, kind: Kind) -> Stream | None:
+@overload
+def chosen(container: InputContainer, kind: Literal["audio"]) -> AudioStream | None: ...
+@overload
+def chosen(container: InputContainer, kind: Literal["video"]) -> VideoStream | None: ...
+def chosen(container: InputContainer, kind: Kind) -> Track | None:
     """The track that players play: the one marked as default, else the first; cover art is none."""
-    tracks = [s for s in container.streams if s.type == kind and s.codec_context and not s.disposition & _NO_FILM]
+    of_kind = container.streams.audio if kind == "audio" else container.streams.video
+    tracks = [track for track in of_kind if track.codec_context and not track.disposition & _NO_FILM]
     return next((track for track in tracks if track.disposition & Disposition.default), tracks[0] if tracks else None)
 
 
-def frames(container: InputContainer, track: Stream, told: list[str], name: str) -> Iterator[Frame | None]:
+@overload
+def frames(
+    container: InputContainer, track: AudioStream, told: list[str], name: str
+) -> Iterator[av.AudioFrame | None]: ...
+@overload
+def frames(
+    container: InputContainer, track: VideoStream, told: list[str], name: str
+) -> Iterator[av.VideoFrame | None]: ...
+def frames(container: InputContainer, track: Track, told: list[str], name: str) -> Iterator[Any]:
     """Decoded frames of a track, their times on the clock that sound and pictures share.
 
     None stands for what cannot be decoded, which is told. Raises GaussianTalkerError, after the last frame, when that
     is more than a tenth.
     """
-    track.thread_type = "AUTO"
+    track.codec_context.thread_type = "AUTO"
     track.codec_context.thread_count = WORKERS
     lost = decoded = 0
     for packet in _packets(container, track, told):
         try:
             ready = packet.decode()
-        except av.FFmpegError:
+        except FFmpegError:
             lost += 1
             yield None
             continue
@@ -82,7 +99,7 @@ def first_picture(path: str | Path) -> float | None:
         return next((frame.time for frame in decoded if frame), None)
 
 
-def _packets(container: InputContainer, track: Stream, told: list[str]) -> Iterator[av.Packet]:
+def _packets(container: InputContainer, track: Track, told: list[str]) -> Iterator[av.Packet]:
     """The packets of a track, and at the end an empty one. The other track is read along: its clock is the same."""
     both = [other for other in (chosen(container, "video"), chosen(container, "audio")) if other]
     clock, broken, place = _Clock(told), 0, 0
@@ -94,16 +111,16 @@ def _packets(container: InputContainer, track: Stream, told: list[str]) -> Itera
                 if packet.stream is track and packet.size:
                     yield packet
             break
-        except av.FFmpegError as error:
+        except FFmpegError as error:
             broken += 1
             if broken == _BROKEN_READS:
                 _broken_off(container, place, told, error)
     end = av.Packet()
-    end.stream, end.time_base = track, track.time_base
+    end.stream, end.time_base = track, track.time_base or Fraction(1)
     yield end
 
 
-def _broken_off(container: InputContainer, place: int, told: list[str], error: av.FFmpegError) -> None:
+def _broken_off(container: InputContainer, place: int, told: list[str], error: FFmpegError) -> None:
     """Tells where in a file, at which byte, nothing can be read any more, or refuses it when much is left behind."""
     share = place / max(container.size, 1)
     if share < 1 - _MOST_LOST:
@@ -113,13 +130,13 @@ def _broken_off(container: InputContainer, place: int, told: list[str], error: a
     tell(told, f"the file cannot be read to its end ({error.strerror})")
 
 
-def measured(container: InputContainer, track: Stream, rate: float) -> float:
+def measured(container: InputContainer, track: Track, rate: float) -> float:
     """Seconds that a track lasts by its time stamps, or, without any, at this rate. Reads the file, decodes nothing."""
     stamps, count = [], 0
     for packet in _packets(container, track, []):
         if packet.size:
             count += 1
-            stamps += [] if packet.pts is None else [float(packet.pts * packet.time_base)]
+            stamps += [] if packet.pts is None else [_seconds(packet, packet.pts)]
     return max(stamps) - min(stamps) + 1 / rate if stamps else count / rate
 
 
@@ -135,17 +152,17 @@ class _Clock:
         self._epoch: dict[int, int] = {}  # which offset a track's packets have
         self._last: dict[int, float] = {}  # time of its last packet
         self._due: dict[int, float] = {}  # and when the next one follows
-        self._first: float | None = None
+        self._first = float("nan")  # until a packet has come
 
     def correct(self, packet: av.Packet) -> None:
         """Moves the packet's time stamps by the jumps so far."""
-        if packet.dts is None and packet.pts is None:
+        ticks = packet.pts if packet.dts is None else packet.dts
+        if ticks is None:
             return
-        if packet.dts is not None and packet.pts is not None and _apart(packet) > JUMP:
-            packet.pts = packet.dts
-        track, base, ordered = packet.stream_index, packet.time_base, packet.dts is not None
-        stamp = float((packet.dts if ordered else packet.pts) * base)
-        self._first = stamp if self._first is None else self._first
+        if packet.pts is not None and abs(_seconds(packet, packet.pts - ticks)) > JUMP:
+            packet.pts = ticks
+        track, ordered, stamp = packet.stream_index, packet.dts is not None, _seconds(packet, ticks)
+        self._first = self._first if self._last else stamp
         back = (
             _BACK if ordered and track in self._due else JUMP
         )  # pictures may come in another order than they are shown
@@ -154,11 +171,11 @@ class _Clock:
             epoch = len(self._offsets) - 1
             if not self._fits(track, stamp + self._offsets[epoch], back):
                 epoch = self._jump(track, stamp)
-        time, duration = stamp + self._offsets[epoch], float((packet.duration or 0) * base)
+        time, duration = stamp + self._offsets[epoch], _seconds(packet, packet.duration or 0)
         self._epoch[track], self._last[track] = epoch, time
         if ordered:
             self._due[track] = time + (duration if duration < _LONG else 0.0)
-        moved = round(self._offsets[epoch] / base)
+        moved = round(self._offsets[epoch] / packet.time_base)
         packet.dts = None if packet.dts is None else packet.dts + moved
         packet.pts = None if packet.pts is None else packet.pts + moved
 
@@ -182,5 +199,5 @@ def tell(told: list[str], sentence: str) -> None:
         told.append(sentence)
 
 
-def _apart(packet: av.Packet) -> float:
-    return abs(float((packet.pts - packet.dts) * packet.time_base))
+def _seconds(packet: av.Packet, ticks: int) -> float:
+    return float(ticks * packet.time_base)

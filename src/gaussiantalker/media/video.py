@@ -7,13 +7,15 @@ from fractions import Fraction
 from functools import partial
 from itertools import chain, islice, repeat
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import av
 import numpy as np
+from av.audio import AudioStream
 from av.container import InputContainer
 from av.format import Flags
-from av.stream import Stream
+from av.video import VideoStream
 from av.video.reformatter import Colorspace
 
 from gaussiantalker.errors import GaussianTalkerError
@@ -50,7 +52,11 @@ def probe(path: str | Path) -> VideoInfo:
         width, height = square(first.width, first.height, pixel_ratio(track), None)
         if first.rotation % 180:
             width, height = height, width
-        duration = float(track.duration * track.time_base) if track.duration else (container.duration or 0) / 1e6
+        duration = (
+            float(track.duration * track.time_base)
+            if track.duration and track.time_base
+            else (container.duration or 0) / 1e6
+        )
         if not duration or Flags.ts_discont & Flags(container.format.flags):  # such a file cannot know it
             with _opened(path) as (again, same):
                 duration = measured(again, same, _rate(track))
@@ -84,11 +90,9 @@ def read_frames(
 
 def _shown(pictures: Iterator[av.VideoFrame], usual_gap: float) -> Iterator[tuple[float, float, av.VideoFrame]]:
     """Pictures with the seconds, from the first one's, between which each is shown."""
-    held, begin, zero, last_gap = None, 0.0, 0.0, usual_gap
+    held, begin, last_gap = next(pictures), 0.0, usual_gap
+    zero = held.time or 0.0
     for frame in pictures:
-        if held is None:
-            held, zero = frame, frame.time or 0.0
-            continue
         time = begin + usual_gap if frame.time is None else frame.time - zero
         if time > begin:
             last_gap = time - begin
@@ -97,7 +101,9 @@ def _shown(pictures: Iterator[av.VideoFrame], usual_gap: float) -> Iterator[tupl
     yield begin, begin + min(last_gap, usual_gap), held
 
 
-def _decoded(path: str | Path, container: InputContainer, track: Stream, told: list[str]) -> Iterator[av.VideoFrame]:
+def _decoded(
+    path: str | Path, container: InputContainer, track: VideoStream, told: list[str]
+) -> Iterator[av.VideoFrame]:
     """Whole pictures; at least one, else GaussianTalkerError."""
     first = None
     whole = (frame for frame in frames(container, track, told, "packets of pictures") if frame)
@@ -107,7 +113,7 @@ def _decoded(path: str | Path, container: InputContainer, track: Stream, told: l
         raise GaussianTalkerError(f"{path} holds no picture that can be decoded; export it again as H.264 mp4")
 
 
-def _rate(track: Stream) -> float:
+def _rate(track: VideoStream) -> float:
     """Pictures a second; where they have no time stamps, what the codec says."""
     rates = [track.average_rate, track.guessed_rate]
     rates = rates if track.start_time is not None else rates[::-1]
@@ -118,7 +124,7 @@ def _white(path: str | Path) -> float:
     """Nits of white in an HDR film, judged by its key pictures."""
     with _opened(path) as (container, track):
         track.codec_context.skip_frame = "NONKEY"
-        looks = []
+        looks, transfer = [], 0
         for frame in islice(filter(None, frames(container, track, [], "")), _LOOKS):
             small = square(frame.width, frame.height, Fraction(1), _LOOK_LINES)
             looks.append(signal(frame, *small).to_ndarray().reshape(-1, 3) / 65535)
@@ -127,7 +133,7 @@ def _white(path: str | Path) -> float:
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[tuple[InputContainer, Stream]]:
+def _opened(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     with opened(path, "video") as container:
         track = chosen(container, "video")
         if track is None:
@@ -199,8 +205,11 @@ class VideoWriter:
         self._stack = ExitStack()
         self._target, self._size, self._crf = Path(path), (width + width % 2, height + height % 2), crf
         self._format, self._fps = FORMATS[self._target.suffix.lower()], fps
-        self._pixels = self._format.clear if clear else self._format.pixels
-        self._sample_rate, self._layout = sample_rate if sound else None, layout
+        pixels = self._format.clear if clear else self._format.pixels
+        if pixels is None:
+            raise GaussianTalkerError(f"{path} cannot hold transparent pictures; write a .webm or .mov film.")
+        self._pixels = pixels
+        self._sample_rate, self._layout = sample_rate if sound else 0, layout
         self._written, self._comment = 0, comment
 
     def __enter__(self) -> "VideoWriter":
@@ -209,18 +218,19 @@ class VideoWriter:
         self._container = self._stack.enter_context(av.open(str(temporary), "w", options=how.container))
         self._container.metadata["comment"] = self._comment
         quality = how.quality if how.picture == "prores_ks" else {"crf": str(self._crf), **how.quality}
-        self._video = self._container.add_stream(how.picture, rate=self._fps, options=quality)
-        self._video.width, self._video.height = self._size
-        self._video.pix_fmt = self._pixels
-        context = self._video.codec_context
+        video = self._container.add_stream(how.picture, rate=self._fps, options=quality)
+        assert isinstance(video, VideoStream), "the codec is one of pictures"
+        self._video, (video.width, video.height), video.pix_fmt = video, self._size, self._pixels
+        context = video.codec_context
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED_RANGE
-        self._audio, self._samples = None, 0
+        self._audio: AudioStream | None = None
+        self._samples = 0
         if self._sample_rate:
-            rate = how.rate(self._sample_rate)
-            self._audio = self._container.add_stream(how.sound, rate=rate, layout=self._layout)
-            channels = self._audio.codec_context.layout.nb_channels
-            self._audio.bit_rate = channels * (128_000 if self._sample_rate > SAMPLE_RATE else 64_000)
+            audio = self._container.add_stream(how.sound, rate=how.rate(self._sample_rate), layout=self._layout)
+            assert isinstance(audio, AudioStream), "the codec is one of sound"
+            per_channel = 128_000 if self._sample_rate > SAMPLE_RATE else 64_000
+            self._audio, audio.bit_rate = audio, audio.codec_context.layout.nb_channels * per_channel
         return self
 
     def write(self, image: np.ndarray) -> None:
@@ -232,14 +242,16 @@ class VideoWriter:
 
     def write_audio(self, samples: np.ndarray) -> None:
         """Appends sound float32 [S], or [C, S] of the writer's layout, in [-1, 1] at the writer's sample rate."""
-        if not samples.size:
+        if not samples.size or self._audio is None:
             return
         frame = audio_frame(np.clip(np.atleast_2d(samples), -1, 1), self._sample_rate, self._layout)
         frame.pts = self._samples
         self._samples += frame.samples
         self._container.mux(self._audio.encode(frame))
 
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> bool | None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
         if kind is not None:
             return self._stack.__exit__(kind, error, trace)
         with self._stack:  # what fails from here on fails the file, too
