@@ -19,6 +19,7 @@ from gaussiantalker.speaking import Avatar
 from gaussiantalker.speaking.director import steering_limit
 from gaussiantalker.speaking.motion import EASE, EASE_LIDS, NECK, UNSEEN
 from gaussiantalker.talker import Blendshapes, MouthListener, Talker, Torso
+from gaussiantalker.talker.conditions import CameraToken, NullToken
 from gaussiantalker.talker.torso import SOFT_LIMIT, pose_numbers
 from gaussiantalker.timing import FPS, SAMPLE_RATE
 
@@ -66,7 +67,7 @@ def facts(avatar: Avatar) -> dict[str, Any]:
         "synthetic": "Everything this avatar shows and says is generated.",
         "fps": FPS,
         "camera": {name: getattr(avatar.camera, name) for name in ("focal", "cx", "cy", "width", "height")},
-        "head": {"moved": avatar.blendshapes.moved},
+        "head": {"moved": avatar.shapes.moved},
         "torso": dict(zip(("top", "margin", "limit"), (*avatar.torso.place, SOFT_LIMIT), strict=True)),
         "conditions": [name for name in avatar.talker.method.conditions if name != "null"],
         "speech": {**listener.facts(), "lookahead": listener.lookahead / SAMPLE_RATE, "last_row": listener.last_row},
@@ -87,7 +88,7 @@ def facts(avatar: Avatar) -> dict[str, Any]:
 
 def tensors(avatar: Avatar) -> Iterator[tuple[str, Tensor]]:
     """What the file holds, by name, in the order of docs/web.md."""
-    shapes, torso, motion = avatar.blendshapes, avatar.torso, avatar.moved
+    shapes, torso, motion = avatar.shapes, avatar.torso, avatar.moved
     yield from _prefixed("head", _set(shapes) | {"strangers": strangers(avatar).byte()})
     yield from _prefixed("tokens", _tokens(avatar.talker, shapes))
     yield from _prefixed("torso", _torso(torso))
@@ -118,19 +119,19 @@ def _tokens(talker: Talker, shapes: Blendshapes) -> dict[str, Tensor]:
     What the tokens' last layers and the coefficients' first one do is one product, since nothing bends between them;
     what never changes, such as the null token, is in the bias.
     """
-    first, _, second, _, third = shapes.coefficients.network
-    parts = first.weight.unflatten(1, (len(talker.conditions), -1)).unbind(1)
-    named, bias = {}, first.bias.clone()
-    for part, (name, token) in zip(parts, talker.conditions.items(), strict=True):
-        if name == "null":
+    first, bias, second, second_bias, third, third_bias = shapes.coefficients.parameters()
+    parts = first.unflatten(1, (len(talker.conditions), -1)).unbind(1)
+    named, bias = {}, bias.clone()
+    for part, token in zip(parts, talker.conditions.tokens, strict=True):
+        if isinstance(token, NullToken):
             bias += part @ token.vector
             continue
-        inner, _, outer = token.widen
-        named |= {f"{name}.outer": part @ outer.weight, f"{name}.inner": inner.weight}
-        if name == "camera":
-            named |= {"camera.inner": inner.weight / token.scale, "camera.mean": token.mean}
-    named |= {"bias": bias, "second.weight": second.weight, "second.bias": second.bias}
-    named |= {"third.weight": third.weight, "third.bias": third.bias}
+        inner, outer = token.get_submodule("widen").parameters()
+        named |= {f"{token.name}.outer": part @ outer, f"{token.name}.inner": inner}
+        if isinstance(token, CameraToken):
+            named |= {"camera.inner": inner / token.scale, "camera.mean": token.mean}
+    named |= {"bias": bias, "second.weight": second, "second.bias": second_bias}
+    named |= {"third.weight": third, "third.bias": third_bias}
     return named | {"low": shapes.coefficients.low, "high": shapes.coefficients.high}
 
 

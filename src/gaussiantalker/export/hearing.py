@@ -66,7 +66,7 @@ def _rules(encoder: Whisper) -> dict[str, Any]:
     blocks = encoder.blocks
     return {
         "layers": encoder.layers,
-        "heads": encoder.net.layers[0].self_attention.heads,
+        "heads": encoder.net.heads,
         "left": blocks.left,
         "hop": blocks.hop,
         "right": blocks.right,

@@ -33,7 +33,7 @@ def export_head(
 def head(avatar: Avatar, audio: str | Path | None = None, at: float = 0.0) -> Gaussians:
     """The head's Gaussians at rest, or as they are `at` so many seconds of this sound."""
     if audio is None:
-        return avatar.blendshapes.rest
+        return avatar.shapes.rest
     sound = Sound.of(audio).heard
     frames, frame = frame_count(len(sound)), frame_at(at)
     if not 0 <= frame < frames:
@@ -41,4 +41,4 @@ def head(avatar: Avatar, audio: str | Path | None = None, at: float = 0.0) -> Ga
     heard = avatar.listener.hear(sound)[frame : frame + 1]
     take = Director(avatar.motion, avatar.articulation, None).take(heard, frame, None)
     with torch.inference_mode():
-        return avatar.blendshapes.posed(avatar.talker.conditions(take.drive.to(avatar.talker.device)))
+        return avatar.shapes.posed(avatar.talker.conditions(take.drive.to(avatar.talker.device)))

@@ -31,7 +31,7 @@ def strangers(avatar: Avatar) -> Tensor:
     drive = Drive(
         {AUDIO: heard, EYE: torch.from_numpy(avatar.motion.blink[frames]).float()}, views, torch.arange(POSES)
     )
-    shapes = avatar.blendshapes
+    shapes = avatar.shapes
     head = shapes.twin(shapes.coefficients(avatar.talker.conditions(drive)), views)
     votes = [_ballot(avatar, _frame(head, k), views[k], codes[k : k + 1]) for k in range(POSES)]
     return torch.stack(votes).sum(dim=0) > 0
@@ -55,7 +55,8 @@ def _ballot(avatar: Avatar, head: Splats, view: Tensor, code: Tensor) -> Tensor:
     size = max(behind.shape)
     inside = _whole((alpha[0, ..., 0].numpy() > SOLID) & (np.abs(picture - behind).max(axis=-1) > DIFFERENT))
     rim = max(round(RIM * size), 2)
-    core, around = binary_erosion(inside, iterations=rim, border_value=1), binary_dilation(inside, iterations=rim)
+    core = np.asarray(binary_erosion(inside, iterations=rim, border_value=1), bool)
+    around = np.asarray(binary_dilation(inside, iterations=rim), bool)
     own, others = _average(picture, core, REACH * size), _average(behind, ~around, REACH * size)
     pixels = project(head.means[0].numpy(), view.numpy(), K.numpy()).astype(int)
     column, row = (np.clip(pixels[:, i], 0, behind.shape[1 - i] - 1) for i in (0, 1))
@@ -66,8 +67,8 @@ def _ballot(avatar: Avatar, head: Splats, view: Tensor, code: Tensor) -> Tensor:
 
 def _whole(mask: np.ndarray) -> np.ndarray:
     """Without holes, also not where the picture ends below."""
-    closed = binary_closing(np.pad(mask, 2, mode="edge"), iterations=2)[2:-2, 2:-2]
-    return binary_fill_holes(np.vstack([closed, np.ones_like(mask[:1])]))[:-1]
+    closed = np.asarray(binary_closing(np.pad(mask, 2, mode="edge"), iterations=2))[2:-2, 2:-2]
+    return np.asarray(binary_fill_holes(np.vstack([closed, np.ones_like(mask[:1])])))[:-1]
 
 
 def _average(picture: np.ndarray, mask: np.ndarray, reach: float) -> np.ndarray:

@@ -43,13 +43,14 @@ def _packed(g: Gaussians) -> bytes:
         _bytes((g.log_scales + 10) * 16),
         _bytes((turns + 1) * 127.5),
     ]
+    harmonics = []
     for degree in range(1, g.sh_degree + 1):
         of_degree = slice(degree**2, (degree + 1) ** 2)
         values = g.sh[:, of_degree] * _FLIPPED_HARMONICS[of_degree.start - 1 : of_degree.stop - 1, None]
         step = 2 ** (8 - HARMONICS_BITS[degree - 1])
-        parts.append(((values * 128 + 128) / step).round() * step)
-    if g.sh_degree:
-        parts[6:] = [_bytes(torch.cat(parts[6:], dim=1))]
+        harmonics.append(((values * 128 + 128) / step).round() * step)
+    if harmonics:
+        parts.append(_bytes(torch.cat(harmonics, dim=1)))
     return b"".join(parts)
 
 

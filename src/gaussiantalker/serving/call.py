@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from contextlib import ExitStack
+from typing import Any
 
 from aiortc import (
     RTCConfiguration,
@@ -114,7 +115,8 @@ class Call:
     def _sharpen(self, sender: RTCRtpSender) -> None:
         """Gives the sender our encoder, since aiortc has no call for that; without it the picture would be blurred."""
         camera = self._session.avatar.camera
-        sender._RTCRtpSender__encoder = FaceEncoder(camera.width, camera.height, self._session.encoded)
+        hidden: Any = sender
+        hidden._RTCRtpSender__encoder = FaceEncoder(camera.width, camera.height, self._session.encoded)
 
 
 def choose_codecs(sound: RTCRtpTransceiver, pictures: RTCRtpTransceiver) -> None:

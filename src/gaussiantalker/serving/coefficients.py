@@ -16,6 +16,7 @@ _GOING_AWAY, _POLICY = 1001, 1008  # RFC 6455, section 7.4.1
 def packed(frame: AvFrame, sound: bool = False) -> bytes:
     """A frame as a message, little-endian: `HEADER`; the head's pose [3, 4] as float32; the coefficients of the head,
     then of the torso, as float16; and, where the client wants its `sound`, what is said as 16-bit samples."""
+    assert frame.image is not None, "frames without numbers are not told"
     pose, coefficients = np.split(frame.image, [POSE])
     said = frame.samples if sound and frame.segment is not None else frame.samples[:0]
     utterance = -1 if frame.segment is None else frame.segment

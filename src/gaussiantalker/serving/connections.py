@@ -25,10 +25,12 @@ _BACKLOG = 128  # connections that the system accepts ahead; all of them get a d
 
 def configuration(app: ASGIApp, limits: Limits, **options: Any) -> uvicorn.Config:
     """How uvicorn runs the application, with bounds on connections that it does not have itself."""
+    http: Any = partial(HttpConnection, limits=limits)
+    ws: Any = partial(SocketConnection, limits=limits)
     return uvicorn.Config(
         app,
-        http=partial(HttpConnection, limits=limits),
-        ws=partial(SocketConnection, limits=limits),
+        http=http,
+        ws=ws,
         ws_max_size=limits.message_bytes,
         ws_per_message_deflate=False,  # sound does not shrink by it
         backlog=_BACKLOG,
@@ -144,7 +146,7 @@ class HttpConnection(H11Protocol):
             reason = HTTPStatus(status).phrase.encode()
             with suppress(h11.LocalProtocolError):  # what answers HEAD has no body
                 self.transport.write(self.conn.send(h11.Response(status_code=status, headers=head, reason=reason)))
-                self.transport.write(self.conn.send(h11.Data(data=answer.body)))
+                self.transport.write(self.conn.send(h11.Data(data=bytes(answer.body))))
         self.transport.close()
 
 

@@ -89,7 +89,7 @@ class Conversation:
         """Takes messages and does what they say; tells of those that are not as agreed, up to a limit."""
         limits = self._session.limits
         while (message := await self._socket.receive())["type"] == "websocket.receive":
-            text, pcm = message.get("text"), message.get("bytes")
+            text, pcm = message.get("text") or "", message.get("bytes")
             try:
                 if pcm is not None:
                     self._take(pcm)

@@ -69,15 +69,15 @@ class Door:
             app = self._app if refusal is None else WebSocketClose(1008, refusal[1])
             await app(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> tuple[int, str] | tuple[int, str, dict[str, str]] | None:
+    def _refusal(self, scope: Scope) -> tuple[int, str, dict[str, str]] | None:
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
         if origin is not None and (not host or _place(origin).netloc != host):
-            return 403, "Requests from pages of other origins are not taken."
+            return 403, "Requests from pages of other origins are not taken.", {}
         if self._token is None and not is_loopback(_place(f"//{host}").hostname or ""):
-            return 403, "Without a token this server answers only to localhost."
+            return 403, "Without a token this server answers only to localhost.", {}
         if _number(headers.get("content-length", "0")) > self._body_bytes:
-            return 413, self._too_long
+            return 413, self._too_long, {}
         if self._token is not None and not self._known(scope, headers):
             return 401, "Give the server's token as 'Authorization: Bearer TOKEN'.", {"WWW-Authenticate": "Bearer"}
         return None
@@ -90,7 +90,7 @@ class Door:
         given = given.strip() if scheme.lower() == "bearer" else ""
         if not given and path.endswith(_QUERY_TOKEN):
             given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        return secrets.compare_digest(given.encode(), self._token.encode())
+        return self._token is not None and secrets.compare_digest(given.encode(), self._token.encode())
 
     def _bounded(self, receive: Receive) -> Receive:
         """Counts a body of unknown length. Raises Problem, in the handler that reads it, when it is too long."""

@@ -6,11 +6,12 @@ is, with the password that only the answer told; only to such addresses it write
 """
 
 from ipaddress import ip_address
+from typing import Any
 
 from aioice.ice import Connection, StunProtocol
 from aioice.stun import Message
 from aiortc import RTCPeerConnection
-from aiortc.sdp import SessionDescription
+from aiortc.sdp import MediaDescription, SessionDescription
 
 from gaussiantalker.serving.limits import Limits
 from gaussiantalker.serving.problems import Problem
@@ -46,9 +47,14 @@ def _fault(offer: SessionDescription) -> str | None:
         return "it must ask for one sound and one picture"
     if len(set(mids)) < len(mids) or any(set(map(str, group.items)) - set(mids) for group in offer.group):
         return "its streams and groups must have names that agree"
-    if not all(media.ice.usernameFragment and media.ice.password and media.dtls.fingerprints for media in offer.media):
+    if not all(map(_is_secret, offer.media)):
         return "it must have ICE's user and password, and a fingerprint"
     return None
+
+
+def _is_secret(media: MediaDescription) -> bool:
+    ice, dtls = media.ice, media.dtls
+    return bool(ice and ice.usernameFragment and ice.password and dtls and dtls.fingerprints)
 
 
 def _is_fit(line: str) -> bool:
@@ -63,7 +69,7 @@ def _is_fit(line: str) -> bool:
 def bound(peer: RTCPeerConnection, limits: Limits) -> None:
     """Bounds what strangers' packets may take of a connection. aioice has no call for that, so methods are wrapped."""
     for transceiver in peer.getTransceivers():
-        connection = transceiver.receiver.transport.transport._connection
+        connection: Any = transceiver.receiver.transport.transport._connection
         if not isinstance(connection.check_incoming, _Correspondents):
             connection.check_incoming = _Correspondents(connection, limits.correspondents)
             connection.data_received = _Inbox(connection, limits.datagrams)

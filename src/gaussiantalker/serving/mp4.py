@@ -1,7 +1,7 @@
 """A session as an mp4 that goes on and on: for those whom WebRTC does not reach, since it needs no UDP."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, aclosing
 from fractions import Fraction
@@ -84,15 +84,16 @@ class LiveMp4Response(StreamingResponse):
         """Raises Problem when the session has no place left."""
         self._resources = ExitStack()
         self._resources.enter_context(session.place())
-        super().__init__(live_mp4(session), media_type="video/mp4", headers={"Cache-Control": "no-store"})
+        self._pieces = live_mp4(session)
+        super().__init__(self._pieces, media_type="video/mp4", headers={"Cache-Control": "no-store"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._resources:
-            async with aclosing(self.body_iterator):
+            async with aclosing(self._pieces):
                 await super().__call__(scope, receive, send)
 
 
-async def live_mp4(session: Session) -> AsyncIterator[bytes]:
+async def live_mp4(session: Session) -> AsyncGenerator[bytes]:
     """The stream's bytes until the session ends or nobody reads them any more. Encoding has a thread to itself."""
     camera, loop = session.avatar.camera, asyncio.get_running_loop()
     movie = LiveMp4(camera.width, camera.height)

@@ -5,8 +5,6 @@ to which timestamp of its stream. aiortc tells when it sent a packet, so that wh
 a busy moment, would move the picture against the sound. Here both streams tell the time of the frame instead.
 """
 
-from collections.abc import Sequence
-
 from aiortc import RTCRtpSender
 from aiortc.clock import current_ntp_time
 from aiortc.rtp import AnyRtcpPacket, RtcpSenderInfo, RtcpSrPacket
@@ -27,7 +25,7 @@ class Reports:
         """Corrects what this sender reports from now on. aiortc has no call for that, so its method is wrapped."""
         send, clock = sender._send_rtcp, _MediaClock(track)
 
-        async def send_corrected(packets: Sequence[AnyRtcpPacket]) -> None:
+        async def send_corrected(packets: list[AnyRtcpPacket]) -> None:
             for packet in packets:
                 if isinstance(packet, RtcpSrPacket) and packet.sender_info.packet_count:
                     self._correct(packet.sender_info, clock)

@@ -48,7 +48,7 @@ class Session:
         """Raises GaussianTalkerError for an avatar that cannot be shown so."""
         self.id = secrets.token_urlsafe(12)
         self.name, self.avatar, self.limits, self.backgrounds = name, avatar, limits, backgrounds or {}
-        self.shows = shows
+        self.shows: Shows = shows
         self.stream = AvatarStream(avatar if shows == PICTURES else Puppeteer(avatar), studio=studio)
         self.sample_rate = SAMPLE_RATE
         self.closed = asyncio.Event()

@@ -1,6 +1,6 @@
 """What a server counts, for Prometheus."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gaussiantalker.speaking.gauges import STAGES, Gauges, percentiles
 
@@ -47,7 +47,7 @@ class Tallies:
         yield from _metric("playback_latency_seconds", "gauge", meaning, _quantiles(latencies))
 
 
-def _quantiles(values: dict[str, Iterable[float]]) -> dict[str, float]:
+def _quantiles(values: Mapping[str, Iterable[float]]) -> dict[str, float]:
     """Labels and values: quantiles of each entry, whose key holds further labels."""
     wanted = [100 * quantile for quantile in _QUANTILES]
     return {

@@ -53,7 +53,7 @@ class SoundTrack(MediaStreamTrack):
             self._due = clock() + _PACKET / SAMPLE_RATE
             self._packets.extend(await asyncio.to_thread(self._encode, frame))
         packet = self._packets.popleft()
-        self.given = packet.pts * self.rate // SAMPLE_RATE
+        self.given = (packet.pts or 0) * self.rate // SAMPLE_RATE
         return packet
 
     def _encode(self, frame: AvFrame) -> list[av.Packet]:

@@ -83,12 +83,19 @@ class Avatar:
         progress.note(f"Baking {path}, once: about a minute.")
         avatar = avatar.baked(filmed(path, avatar.info, avatar.talker, avatar.listener, avatar.motion), progress)
         with suppress(Failure):  # others' avatars may be read-only; then it is done again next time
-            write_blendshapes(path, avatar.blendshapes)
+            write_blendshapes(path, avatar.shapes)
         return avatar
 
     def save(self, path: str | Path) -> None:
         """Writes the folder; `avatar.json` comes last, so a folder without it is not an avatar yet."""
         write_folder(path, self._parts)
+
+    @property
+    def shapes(self) -> Blendshapes:
+        """Its blendshapes. Raises GaussianTalkerError where it was loaded without them."""
+        if self.blendshapes is None:
+            raise GaussianTalkerError("This avatar was loaded as exact, without blendshapes: load it without `exact`.")
+        return self.blendshapes
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -156,7 +163,7 @@ class Avatar:
         motion, given = directed(self.motion, pose, blink), {**self.conditions, **self._checked(conditions or {})}
         behind = self.background if background is None else self.before(background)
         directed_by = {"motion": motion, "articulation": articulation, "conditions": given, "background": behind}
-        if self.torso or str(pose) == "recorded":
+        if self.plates is None or str(pose) == "recorded":
             return replace(self, **directed_by)
         if str(pose) != "still":
             raise GaussianTalkerError(
@@ -179,7 +186,7 @@ class Avatar:
         return Background.of(background).filling(self.camera.width, self.camera.height)
 
     def _checked(self, conditions: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
-        own = {name: token.shape for name, token in self.talker.conditions.items() if token.shape is not None}
+        own = {token.name: token.shape for token in self.talker.conditions.tokens if token.shape is not None}
         given = {name: np.asarray(value, np.float32) for name, value in conditions.items()}
         for name, value in given.items():
             if name not in own or value.shape != own[name] or not np.isfinite(value).all():
@@ -267,5 +274,6 @@ class Avatar:
 
     @cached_property
     def _matte(self) -> Matte:
+        assert self.torso is not None, "`before` asks for one"
         room = (255 * self.torso.background).round().byte().cpu().numpy()
         return Matte(room, self.torso.first_row)

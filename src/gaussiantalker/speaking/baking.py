@@ -115,15 +115,15 @@ def effects(talker: Talker, situations: Situations, camera: Camera) -> Tensor:
 
 def _picture(talker: Talker, moves: Tensor, drive: Drive, K: Tensor, camera: Camera) -> Tensor:
     """Pictures [B, H, W, 3] of the canonical Gaussians and these motions [B, N, D], over grey."""
-    names, raw = _moved(talker), {name: value.detach() for name, value in talker.raw.items()}
+    names, raw = _moved(talker), Gaussians.from_dict({name: value.detach() for name, value in talker.raw.items()})
     parts = dict(zip(names, moves.split([NUMBERS[name] for name in names], dim=-1), strict=True))
-    still = raw["means"].new_zeros(len(moves), len(raw["means"]), 1)
-    colours = torch.einsum("bnk,nkc->bnc", _basis(talker, drive.viewmats), raw["sh"]) + 0.5
+    still = raw.means.new_zeros(len(moves), len(raw), 1)
+    colours = torch.einsum("bnk,nkc->bnc", _basis(talker, drive.viewmats), raw.sh) + 0.5
     return rasterize(
-        raw["means"] + parts.get("means", still),
-        raw["quats"] + parts.get("quats", still),
-        (raw["log_scales"] + parts.get("scales", still)).exp(),
-        (raw["opacity_logits"] + parts.get("opacity", still)[..., 0]).sigmoid(),
+        raw.means + parts.get("means", still),
+        raw.quats + parts.get("quats", still),
+        (raw.log_scales + parts.get("scales", still)).exp(),
+        (raw.opacity_logits + parts.get("opacity", still)[..., 0]).sigmoid(),
         (colours + parts.get("colour", still)).clamp_min(0),
         drive.viewmats,
         K,
@@ -154,15 +154,14 @@ def _principal(chunks: Iterator[tuple[Tensor, Tensor]], weights: Tensor) -> tupl
     Motions are never all in memory: what was seen is kept as twice as many directions as are wanted, each as long as
     it matters, to which the next chunk is added before the least of them are dropped again.
     """
-    mean, seen, found, tokens = None, None, torch.zeros(0, 0), []
+    mean, seen, found = torch.zeros_like(weights), weights.new_zeros(0, weights.numel()), weights.new_zeros(0, 0)
+    tokens: list[Tensor] = []
     for moves, said in chunks:
-        mean = moves.mean(dim=0) if mean is None else mean
-        rows = ((moves - mean) * weights).flatten(1)
-        stacked = rows if seen is None else torch.cat([seen, rows])
+        mean = mean if tokens else moves.mean(dim=0)
+        stacked = torch.cat([seen, ((moves - mean) * weights).flatten(1)])
         power, ways = torch.linalg.eigh(stacked @ stacked.T)
         ways = ways[:, power.argsort(descending=True)[: 2 * COUNT]]
-        before = 0 if seen is None else len(seen)
-        found = ways if seen is None else torch.cat([found @ ways[:before], ways[before:]])
+        found = torch.cat([found @ ways[: len(seen)], ways[len(seen) :]])
         seen = ways.T @ stacked
         tokens.append(said)
     lengths = seen.norm(dim=1).clamp_min(1e-12)[:COUNT]
@@ -178,7 +177,8 @@ def _learn(tokens: Tensor, coefficients: Tensor) -> Coefficients:
     mean, deviation = inputs.mean(dim=0), inputs.std(dim=0)
     scale = deviation.clamp_min(max(1e-3 * float(deviation.max()), 1e-6))
     out = Coefficients(inputs.shape[1], coefficients.shape[1]).to(device)
-    first, x, y = out.network[0], (inputs - mean) / scale, coefficients
+    weight, bias, *_ = out.parameters()
+    x, y = (inputs - mean) / scale, coefficients
     with torch.enable_grad():
         optimizer = torch.optim.AdamW(out.network.parameters(), RATE)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, STEPS)
@@ -190,7 +190,7 @@ def _learn(tokens: Tensor, coefficients: Tensor) -> Coefficients:
             optimizer.step()
             schedule.step()
     with torch.no_grad():  # tokens as they come, not standardised
-        first.weight /= scale
-        first.bias -= first.weight @ mean
+        weight /= scale
+        bias -= weight @ mean
     out.bound(coefficients)
     return out.requires_grad_(False)

@@ -100,7 +100,7 @@ def _motion(path: Path) -> Motion:
     body = read_arrays(path).get("body")  # none in older versions' folders, nor beside plates
     if body is not None and (body.ndim != 2 or len(body) != moves or not np.isfinite(body).all()):
         raise ValueError(f"{path.name} does not say what the body does in every frame")
-    return Motion(**arrays, closed=bool(closed), body=body)
+    return Motion(arrays["rotations"], arrays["translations"], arrays["blink"], closed=bool(closed), body=body)
 
 
 def _listener(facts: dict[str, Any], tensors: dict[str, Tensor], progress: Progress) -> Listener:
@@ -129,10 +129,10 @@ def write_folder(path: str | Path, parts: Parts) -> None:
             closed=motion.closed,
             **body,
         )
-    if parts.torso:
+    if parts.torso is not None:
         write_image(path / "background.png", (parts.torso.background * 255).round().byte().cpu().numpy())
         _write_tensors(path / "torso.safetensors", parts.torso.state_dict())
-    else:
+    elif parts.plates is not None:
         write_video(path / "plates.mp4", parts.plates, None, crf=PLATES_CRF)
     write_json(path / "avatar.json", facts(parts))
 

@@ -83,8 +83,10 @@ class FrameStream:
         each = SAMPLES_PER_FRAME // self._times
         spoken = len(heard) * each
         sound, self._samples = self._samples[:spoken].reshape(-1, each), self._samples[spoken:]
-        places = (first,) if self._times == 1 else (first / self._times, None, 1 / self._times)
-        images = self._avatar.perform(heard, *places)
+        if self._times == 1:
+            images = self._avatar.perform(heard, first)
+        else:
+            images = self._avatar.perform(heard, first / self._times, step=1 / self._times)
         return [
             AvFrame(first + k, image, samples) for k, (image, samples) in enumerate(zip(images, sound, strict=True))
         ]

@@ -31,7 +31,7 @@ class Matte:
         margin = max(round(_RINGS[-1] * side), 1)
         wide = np.pad(room.astype(np.float32) / 255, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
         places = np.arange(wide[..., 0].size).reshape(wide.shape[:2])[margin:-margin, margin:-margin]
-        self._around = (around.imag * wide.shape[1] + around.real).astype(int)
+        self._around = (np.imag(around) * wide.shape[1] + np.real(around)).astype(int)
         self._wide, self._places, self._first_place = wide.reshape(-1, 3), places.ravel(), places[min(top, side - 1), 0]
         self._room = self._wide[self._places]
 
@@ -99,7 +99,8 @@ def _shrunk(mask: np.ndarray, pixels: int) -> np.ndarray:
 
 def _without_holes(mask: np.ndarray) -> np.ndarray:
     """The mask with all that it encloses."""
-    count, parts = cv2.connectedComponents((~mask).view(np.uint8), connectivity=4)
+    count, found = cv2.connectedComponents((~mask).view(np.uint8), connectivity=4)
+    parts = np.asarray(found, int)
     is_hole = np.ones(count, bool)
     for edge in (parts[0], parts[-1], parts[:, 0], parts[:, -1]):
         is_hole[edge] = False

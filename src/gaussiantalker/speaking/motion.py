@@ -59,9 +59,8 @@ class Steering:
 
     def lids(self, own: float) -> float:
         """Goes on by one frame: the blink to show in it where the motion's own would be this one."""
-        held = self.blink is not None
-        self._lids[0] += EASE_LIDS * (held - self._lids[0])
-        if held:
+        self._lids[0] += EASE_LIDS * ((self.blink is not None) - self._lids[0])
+        if self.blink is not None:
             self._lids[1] += EASE_LIDS * (np.clip(np.nan_to_num(self.blink), 0, 1) - self._lids[1])
         return float((1 - self._lids[0]) * own + self._lids[0] * self._lids[1])
 
@@ -179,7 +178,7 @@ class Motion:
         if self.body is not None:
             seen = np.concatenate([seen, CODE_WEIGHT * self.body], axis=1)
         looks = [np.concatenate([seen[at + k] for k in (0, blend // 2, blend - 1)], axis=1) for at in (starts, stops)]
-        first, last = np.unravel_index(cdist(*looks).argmin(), (len(starts), len(stops)))
+        first, last = np.unravel_index(cdist(looks[0], looks[1]).argmin(), (len(starts), len(stops)))
         start, stop = starts[first], stops[last]
         k = np.arange(blend)
         share = (k + 1) / (blend + 1)

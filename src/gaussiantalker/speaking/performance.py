@@ -82,6 +82,7 @@ class Performance:
 
         def images() -> Iterator[np.ndarray]:
             for frame in self:
+                assert frame.image is not None, "only live ones leave pictures out"
                 yield label(frame.image) if labelled else frame.image
                 progress.update(frame.index + 1)
 
@@ -92,7 +93,7 @@ class Performance:
                     write_image(film / f"{number:06}{STILLS}", image, SYNTHETIC)
                 return path
             write_video(film, images(), self.sound, comment=SYNTHETIC, fps=self.fps)
-            if signed:
+            if signed and self.provenance is not None:
                 with atomic_path(film) as whole:
                     sign(film, whole, path.name, self.provenance, signer or credentials())
         return path

@@ -40,7 +40,7 @@ class Puppeteer:
             drive = take.drive.to(talker.device)
             parts = (
                 drive.viewmats[:, :3].flatten(1),
-                self._avatar.blendshapes.coefficients(talker.conditions(drive)),
+                self._avatar.shapes.coefficients(talker.conditions(drive)),
                 take.body.to(talker.device),
             )
             yield from torch.cat(parts, dim=1).cpu().numpy()

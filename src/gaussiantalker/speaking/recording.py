@@ -50,8 +50,9 @@ class Recording:
         self._run()  # tells how much room it wants
         for room, wanted in zip(self._rooms, self._wanted.tolist(), strict=True):
             room.capacity = int(MARGIN * wanted)
-        pinned = {"pin_memory": device.type == "cuda"}
-        self._on_host = [torch.empty(part.shape, dtype=part.dtype, **pinned) for part in (self._drawn, self._wanted)]
+        made = self._drawn, self._wanted
+        pinned = device.type == "cuda"
+        self._on_host = [torch.empty(part.shape, dtype=part.dtype, pin_memory=pinned) for part in made]
         try:
             self._replay = record(self._run)
         except RuntimeError as error:

@@ -168,7 +168,7 @@ class AvatarStream(AsyncIterator[AvFrame]):
         await asyncio.sleep(max(self._due(index) - now, 0))
 
     def _due(self, index: int) -> float:
-        return self._start + index / FPS if self._realtime else float("inf")
+        return float("inf") if self._start is None or not self._realtime else self._start + index / FPS
 
     @property
     def _next_index(self) -> int:

@@ -60,6 +60,7 @@ class WhisperNet(nn.Module):
         self.conv1 = nn.Conv1d(80, channels, 3, padding=1)
         self.conv2 = nn.Conv1d(channels, channels, 3, stride=2, padding=1)
         self.register_buffer("positions", torch.zeros(positions, channels))
+        self.heads = heads
         self.layers = nn.ModuleList(Layer(channels, heads) for _ in range(layers))
         self.layer_norm = nn.LayerNorm(channels)
 

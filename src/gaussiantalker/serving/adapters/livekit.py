@@ -1,5 +1,8 @@
 """LiveKit Agents: an avatar as the `VideoGenerator` of an `AvatarRunner`."""
 
+# pyright: reportAttributeAccessIssue=false
+# Where LiveKit is not installed, its name finds this very file.
+
 from collections.abc import AsyncIterator
 
 import numpy as np
