@@ -25,6 +25,7 @@ FLOORS = {
     "provenance": 1,
     "speech": 1,
     "splatting": 1,
+    "voice": 1,
     "capture": 2,
     "talker": 2,
     "speaking": 3,

@@ -8,6 +8,7 @@ import pytest
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.video import write_video
+from gaussiantalker.provenance import manifest
 from gaussiantalker.provenance.manifest import Credentials, credentials, read_manifest, sign
 
 FACTS = {"method": "GaussianTalker*", "avatar": "ab" * 32, "consent": "the author"}
@@ -52,6 +53,18 @@ def test_the_key_is_made_once_and_is_nobody_else_s_to_read(film: Path) -> None:
     assert credentials() == first
     (key,) = film.parent.rglob("key.pem")
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+def test_of_two_who_make_the_key_at_once_the_first_counts(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make, keys = manifest._make, []
+
+    def another_is_first(folder: Path) -> None:
+        monkeypatch.setattr(manifest, "_make", make)
+        keys.append(credentials())
+        make(folder)
+
+    monkeypatch.setattr(manifest, "_make", another_is_first)
+    assert [credentials()] == keys
 
 
 def test_a_certificate_needs_its_key(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Awaitable, Callable
 
 import numpy as np
@@ -248,3 +249,80 @@ def test_a_client_that_reads_nothing_does_not_outlive_its_session() -> None:
         await talking
 
     talk(live)
+
+
+class Voice:
+    """Hums a second for each word; waits to be allowed each but the first."""
+
+    rate = 24_000
+
+    def __init__(self) -> None:
+        self.allowed, self.made = threading.Semaphore(1), 0
+
+    def say(self, text: str):
+        if text == "unspeakable":
+            raise GaussianTalkerError("There is nothing in this text that can be spoken: it holds no words.")
+        for _ in text.split():
+            assert self.allowed.acquire(timeout=60)
+            self.made += 1
+            yield np.full(self.rate, 0.3, np.float32)
+
+
+def test_a_text_is_heard_before_it_is_made_to_its_end() -> None:
+    voice = Voice()
+
+    async def live(server: Server, facts: dict, socket) -> tuple:
+        assert facts["reads"]
+        with session_of(server, facts).watch():
+            await socket.send('{"type": "say", "text": "one two three"}')
+            await heard(socket, "speech.started")
+            made = voice.made
+            voice.allowed.release(3)
+            ended = await heard(socket, "speech.ended")
+            await socket.send('{"type": "say", "text": "unspeakable"}')
+            return made, ended, await heard(socket, "error")
+
+    made, ended, error = talk(live, voice=voice)
+    assert made == 1 and voice.made == 3
+    assert (ended["position"], ended["interrupted"]) == (pytest.approx(3.0), False)
+    assert "no words" in error["detail"]
+
+
+def test_an_interrupt_forgets_texts_and_sound_is_refused_while_one_is_read() -> None:
+    voice = Voice()
+
+    async def live(server: Server, facts: dict, socket) -> tuple:
+        with session_of(server, facts).watch():
+            await socket.send('{"type": "say", "text": "one two three"}')
+            await socket.send('{"type": "say", "text": "four"}')
+            await heard(socket, "speech.started")
+            await socket.send(pcm16(beeps(0.7)))
+            refused = await heard(socket, "error")
+            await socket.send('{"type": "interrupt"}')
+            await heard(socket, "speech.ended")
+            voice.allowed.release(1)
+            await socket.send(pcm16(beeps(0.7)))
+            await socket.send('{"type": "segment.end"}')
+            await heard(socket, "speech.started")
+            return refused, await heard(socket, "speech.ended")
+
+    refused, ended = talk(live, voice=voice)
+    assert "wait until the text is read" in refused["detail"]
+    assert ended["position"] == pytest.approx(0.72) and not ended["interrupted"]
+    assert voice.made <= 2
+
+
+def test_texts_are_bounded_and_need_a_voice() -> None:
+    async def live(server: Server, facts: dict, socket) -> list[str]:
+        told = []
+        for text in ("x" * 5000, "one two three", "four", "five"):
+            await socket.send(json.dumps({"type": "say", "text": text}))
+        for _ in range(2 if facts["reads"] else 4):
+            told.append((await heard(socket, "error"))["detail"])
+        return told
+
+    assert talk(live, voice=Voice(), limits=Limits(texts=2)) == [
+        "A text may have 4,000 characters at most.",
+        "A text was refused: 2 of them may wait to be read.",
+    ]
+    assert talk(live) == ["This server reads no texts: it was started without --voice."] * 4

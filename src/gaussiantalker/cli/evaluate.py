@@ -1,6 +1,7 @@
 """The verb `evaluate`."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from gaussiantalker.cli.options import Device, Exact, Folder, Force, OptionalFile, OptionalFolder, OptionalPair
 from gaussiantalker.progress import Progress
@@ -32,6 +33,10 @@ class Evaluate:
     device: Device = "auto"
     force: Force = False
     """Measure on another capture than the avatar was trained on, and replace files that are not an evaluation's."""
+
+    @property
+    def file(self) -> Path:
+        return self.avatar / "evaluation.json"
 
     @property
     def when_stopped(self) -> str:

@@ -13,6 +13,7 @@ from typing import get_args
 import tyro
 from rich.console import Console
 
+from gaussiantalker.cli.batch import Batch
 from gaussiantalker.cli.capture import Capture
 from gaussiantalker.cli.compare import Compare
 from gaussiantalker.cli.console import shown_progress
@@ -23,6 +24,7 @@ from gaussiantalker.cli.export import Export
 from gaussiantalker.cli.models import Models
 from gaussiantalker.cli.pipes import unpiped
 from gaussiantalker.cli.reproduce import Reproduce
+from gaussiantalker.cli.say import Say
 from gaussiantalker.cli.serve import Serve
 from gaussiantalker.cli.speak import Speak
 from gaussiantalker.cli.speech import Speech
@@ -34,7 +36,21 @@ from gaussiantalker.memory import keep_memory
 from gaussiantalker.progress import printable
 
 Verb = (
-    Demo | Capture | Train | Speak | Serve | Export | Evaluate | Compare | Reproduce | Speech | Verify | Models | Doctor
+    Demo
+    | Capture
+    | Train
+    | Speak
+    | Say
+    | Serve
+    | Export
+    | Evaluate
+    | Compare
+    | Batch
+    | Reproduce
+    | Speech
+    | Verify
+    | Models
+    | Doctor
 )
 VERBS = {verb.__name__.lower(): verb for verb in get_args(Verb)}
 DESCRIPTION = "A portrait video goes in once, an avatar comes out, and the avatar speaks any audio."

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from gaussiantalker.cli.options import Device, Exact, OptionalFile
+from gaussiantalker.cli.options import Device, Exact, OptionalFile, OptionalName
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import Progress
 
@@ -35,6 +35,8 @@ class Serve:
     """A file that holds the token."""
     backgrounds: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="FILE")] = ()
     """Pictures and videos that avatars may stand before, by their names."""
+    voice: OptionalName = None
+    """Who reads texts that are typed: `heart`, `bella`, `michael`, `fenrir`, or `server:VOICE`, as for `say`."""
     reach_out: bool = False
     """Also write first to addresses that viewers name, eight each at most: for a server they cannot reach first."""
     exact: Exact = False
@@ -66,5 +68,6 @@ class Serve:
             ) from None
         limits = Limits(candidates=_CANDIDATES if self.reach_out else 0)
         where = self.host, self.port, self._secret, self.device
-        serve(self.avatars, *where, progress, limits, exact=self.exact, backgrounds=self.backgrounds)
+        how = {"exact": self.exact, "backgrounds": self.backgrounds, "voice": self.voice}
+        serve(self.avatars, *where, progress, limits, **how)
         return self.when_stopped

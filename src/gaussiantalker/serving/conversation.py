@@ -34,6 +34,13 @@ class Interrupt(_Message):
     type: Literal["interrupt"]
 
 
+class Say(_Message):
+    """A text to say with the server's voice."""
+
+    type: Literal["say"]
+    text: Annotated[str, Field(min_length=1)]
+
+
 class Update(_Message):
     """The rate of the sound to come in Hz, and the head's further angles in degrees; blink 0 to 1, null its own; how
     far the mouth moves, against the avatar's own; what is behind the avatar, a colour or one of the server's, null its
@@ -49,7 +56,7 @@ class Update(_Message):
     background: Annotated[str, Field(max_length=_NAME)] | None = None
 
 
-_EVENTS = TypeAdapter(Annotated[SegmentEnd | Interrupt | Update, Field(discriminator="type")])
+_EVENTS = TypeAdapter(Annotated[SegmentEnd | Interrupt | Say | Update, Field(discriminator="type")])
 
 
 class Mistake(Exception):
@@ -113,8 +120,10 @@ class Conversation:
         if len(pcm) % 2:
             self._mistakes += 1
             raise Mistake("Not PCM16", "A message of sound must hold whole 16-bit samples.")
-        taken = self._session.hear(np.frombuffer(pcm, "<i2"))
+        taken = not self._session.reading and self._session.hear(np.frombuffer(pcm, "<i2"))
         before, self._refusing = self._refusing, not taken
+        if self._refusing and not before and self._session.reading:
+            raise Mistake("A text is being read", "Sound was refused: wait until the text is read, or interrupt.")
         if self._refusing and not before:
             limits = self._session.limits
             most = f"{limits.buffered_seconds:g} s of it, in {limits.segments} segments,"
@@ -134,6 +143,8 @@ class Conversation:
                 self._session.end_segment()
             case Interrupt():
                 self._session.interrupt()
+            case Say():
+                self._read(event.text)
             case Update():
                 self._session.update(**event.model_dump(exclude_unset=True, exclude={"type", "background"}))
                 if "background" in event.model_fields_set:
@@ -145,6 +156,16 @@ class Conversation:
         except GaussianTalkerError as error:
             self._mistakes += 1
             raise Mistake("No such background", str(error)) from None
+
+    def _read(self, text: str) -> None:
+        """A text. Raises Mistake where the server has no voice, or it is too much."""
+        limits = self._session.limits
+        if not self._session.reads:
+            raise Mistake("No voice", "This server reads no texts: it was started without --voice.")
+        if len(text) > limits.characters:
+            raise Mistake("Too much text", f"A text may have {limits.characters:,} characters at most.")
+        if not self._session.read(text):
+            raise Mistake("Too much text", f"A text was refused: {limits.texts} of them may wait to be read.")
 
 
 def _offer(events: asyncio.Queue[Event], event: Event) -> None:

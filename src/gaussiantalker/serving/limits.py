@@ -13,6 +13,8 @@ class Limits:
     sockets: int = 4  # of one session
     buffered_seconds: float = 60.0  # of sound that waits to be spoken; more is refused
     segments: int = 100  # that wait to be spoken
+    texts: int = 10  # that wait to be made into speech
+    characters: int = 4000  # of a text
     message_bytes: int = 256 * 1024  # of sound in one message of the socket: 2.7 s at 48 kHz
     text_bytes: int = 16 * 1024  # of an event
     body_bytes: int = 64 * 1024  # of an HTTP request

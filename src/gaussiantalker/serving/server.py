@@ -17,6 +17,7 @@ from gaussiantalker.serving.limits import Limits
 from gaussiantalker.serving.sessions import Sessions
 from gaussiantalker.speaking import Avatar, Background, FrameStream
 from gaussiantalker.timing import SAMPLE_RATE
+from gaussiantalker.voice import find_voice
 
 
 def serve(
@@ -29,8 +30,9 @@ def serve(
     limits: Limits | None = None,
     exact: bool = False,
     backgrounds: Sequence[Path] = (),
+    voice: str | None = None,
 ) -> None:
-    """Serves avatars until it is interrupted.
+    """Serves avatars until it is interrupted; with a `voice` (see `voice.find_voice`) they read texts.
 
     Raises GaussianTalkerError for folders that are no avatars, for backgrounds that are none, for a place others can
     reach but no token, and for a token that is none.
@@ -42,7 +44,7 @@ def serve(
     with _bound(host, port) as place:
         rooms = named(backgrounds)
         avatars, limits = load(folders, device, progress, exact), limits or Limits()
-        app = build(avatars, token, limits, rooms)
+        app = build(avatars, token, limits, rooms, None if voice is None else find_voice(voice, progress))
         log.set_up()
         name = f"[{host}]" if ":" in host else host
         progress.note(f"{', '.join(avatars)} at http://{name}:{port}/ (Ctrl-C ends it)")

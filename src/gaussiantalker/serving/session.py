@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -15,10 +16,12 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.serving.frame_queue import FrameQueue
 from gaussiantalker.serving.limits import Limits
 from gaussiantalker.serving.problems import Problem
+from gaussiantalker.serving.reader import Reader
 from gaussiantalker.speaking import Avatar, AvatarStream, AvFrame, Background, Puppeteer, Studio
 from gaussiantalker.speaking.background import TRANSPARENT
 from gaussiantalker.speaking.gauges import percentiles
 from gaussiantalker.timing import FPS, SAMPLE_RATE
+from gaussiantalker.voice import Voice
 
 Event = dict[str, Any]
 Shows = Literal["pictures", "coefficients"]
@@ -44,12 +47,16 @@ class Session:
         studio: Studio,
         backgrounds: Mapping[str, Path] | None = None,
         shows: Shows = PICTURES,
+        voice: Voice | None = None,
+        voices: Executor | None = None,
     ) -> None:
-        """Raises GaussianTalkerError for an avatar that cannot be shown so."""
+        """Raises GaussianTalkerError for an avatar that cannot be shown so. With a voice, which speaks in a thread
+        of `voices`, it reads texts too."""
         self.id = secrets.token_urlsafe(12)
         self.name, self.avatar, self.limits, self.backgrounds = name, avatar, limits, backgrounds or {}
         self.shows: Shows = shows
         self.stream = AvatarStream(avatar if shows == PICTURES else Puppeteer(avatar), studio=studio)
+        self._reader = Reader(voice, self.stream, voices, self._unread) if voice and voices else None
         self.sample_rate = SAMPLE_RATE
         self.closed = asyncio.Event()
         self._places = 0  # taken by viewers, connected or about to be
@@ -128,6 +135,26 @@ class Session:
         self.stream.push_audio(pcm, self.sample_rate)
         return True
 
+    @property
+    def reads(self) -> bool:
+        """Whether it reads texts."""
+        return self._reader is not None
+
+    @property
+    def reading(self) -> bool:
+        """Whether a text is being made into speech."""
+        return self._reader is not None and self._reader.waiting > 0
+
+    def read(self, text: str) -> bool:
+        """A text to say, after all that waits; False when so many wait already that it is refused."""
+        self._last_word = monotonic()
+        if self._reader.waiting >= self.limits.texts:
+            return False
+        if not self._reader.waiting:
+            self.stream.end_segment()
+        self._reader.read(text)
+        return True
+
     def end_segment(self) -> None:
         self._last_word = monotonic()
         self.stream.end_segment()
@@ -135,6 +162,8 @@ class Session:
     def interrupt(self) -> None:
         """Falls silent."""
         self._last_word = monotonic()
+        if self._reader:
+            self._reader.break_off()
         seconds = self.stream.clear()
         if self._segment is not None:
             self._tell("speech.ended", position=seconds, at=self._at, interrupted=True)
@@ -176,6 +205,8 @@ class Session:
             return
         self._tell("closed", detail=why)
         self.closed.set()
+        if self._reader:
+            self._reader.break_off()
         self.stream.close()
         for frames in self._viewers:
             frames.close()
@@ -230,6 +261,9 @@ class Session:
             "av_offset_ms": round(1000 * offset),
             "late_pictures": gauges.late,
         }
+
+    def _unread(self, why: str) -> None:
+        self._tell("error", title="Not read", detail=why)
 
     def _tell(self, kind: str, **what: Any) -> None:
         for events in self._listeners:

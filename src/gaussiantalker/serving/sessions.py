@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gaussiantalker.errors import GaussianTalkerError
@@ -11,16 +12,22 @@ from gaussiantalker.serving.problems import Problem
 from gaussiantalker.serving.session import PICTURES, Session, Shows
 from gaussiantalker.serving.tallies import Tallies
 from gaussiantalker.speaking import Avatar, Studio
+from gaussiantalker.voice import Voice
 
 
 class Sessions:
     """Begins and ends sessions. Avatars are shared by all and never written to."""
 
     def __init__(
-        self, avatars: Mapping[str, Avatar], limits: Limits, backgrounds: Mapping[str, Path] | None = None
+        self,
+        avatars: Mapping[str, Avatar],
+        limits: Limits,
+        backgrounds: Mapping[str, Path] | None = None,
+        voice: Voice | None = None,
     ) -> None:
-        self.avatars, self.limits, self.tallies = avatars, limits, Tallies()
+        self.avatars, self.limits, self.tallies, self._voice = avatars, limits, Tallies(), voice
         self.backgrounds = backgrounds or {}
+        self._voices = ThreadPoolExecutor(limits.sessions, thread_name_prefix="voice")
         self._studio = Studio()
         self._sessions: dict[str, Session] = {}
         self._calls: dict[str, Call] = {}
@@ -43,7 +50,8 @@ class Sessions:
         if self._showing(shows) >= most:
             raise Problem(503, f"All {most} sessions are taken; try again later.", {"Retry-After": "10"})
         try:
-            session = Session(name, self.avatars[name], self.limits, self._studio, self.backgrounds, shows)
+            how = self.backgrounds, shows, self._voice, self._voices
+            session = Session(name, self.avatars[name], self.limits, self._studio, *how)
         except GaussianTalkerError as error:
             raise Problem(422, str(error)) from None
         self._sessions[session.id] = session
@@ -82,6 +90,7 @@ class Sessions:
             self.end(session, "The server is shutting down.")
         await asyncio.gather(*(call.ended for call in list(self._calls.values())))
         self._studio.close()
+        self._voices.shutdown(wait=False, cancel_futures=True)
 
     async def keep_house(self) -> None:
         """Ends what is left behind, for as long as it is awaited."""

@@ -49,6 +49,7 @@ async function begin() {
     if (!stillMine()) return session.close();
     live = { session, reader: new Reader(session, level), view: null, metrics: null };
     listen(session);
+    at("text-form").hidden = !session.info.reads;
     at("frame").style.setProperty("--aspect", session.info.width / session.info.height);
     await session.opened;
     const view = await watch(session, video, mutedByHand, (why) => stillMine() && fail(why));
@@ -122,7 +123,7 @@ function show(state, status, curtain = "") {
   at("curtain-text").textContent = curtain;
   at("token-form").hidden = state !== "locked";
   at("again").hidden = state !== "ended";
-  for (const id of ["choose", "talk", "interrupt", "drop", "repeat", "other", "ahead", ...STEERS]) {
+  for (const id of ["choose", "talk", "interrupt", "drop", "repeat", "other", "text", "read", "ahead", ...STEERS]) {
     at(id).disabled = state !== "live";
   }
   at("background").disabled ||= live?.session.info.shows === "coefficients"; // which is drawn before its own
@@ -212,9 +213,22 @@ async function take(file) {
 
 function repeat() {
   if (!live?.view || !recording) return;
-  if (live.reader.busy) interrupt();
+  if (isBusy()) interrupt();
   live.reader.say(recording.samples, RATE);
   showRecording();
+}
+
+function read() {
+  const text = at("text").value.trim();
+  if (!live?.view || !text) return;
+  if (isBusy()) interrupt();
+  live.session.send({ type: "say", text });
+  at("text").value = "";
+}
+
+/** Whether something is being said, or may be: of a text that is being read nothing may have been heard yet. */
+function isBusy() {
+  return live.reader.busy || live.session.info.reads;
 }
 
 function interrupt() {
@@ -237,7 +251,7 @@ async function talk() {
     microphone.rest();
     return tell("The microphone is ready: hold the button while you talk.");
   }
-  if (live.reader.busy) interrupt();
+  if (isBusy()) interrupt();
   video.volume = HUSHED;
   microphone.listening = true;
 }
@@ -268,6 +282,15 @@ at("file").onchange = () => {
 };
 at("repeat").onclick = repeat;
 at("interrupt").onclick = interrupt;
+at("text-form").onsubmit = (event) => {
+  event.preventDefault();
+  read();
+};
+at("text").onkeydown = (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  read();
+};
 at("again").onclick = begin;
 at("avatar").onchange = at("shows").onchange = begin;
 at("message-close").onclick = () => tell("");
