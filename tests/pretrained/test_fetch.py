@@ -192,6 +192,10 @@ def test_registry_is_consistent() -> None:
     for name, entry in pretrained.MODELS.items():
         assert name == entry.name and entry.licence
         assert len(entry.sha256) == len(entry.archive_sha256) == 64
-        package = entry.package[1:].replace("/", "-") if entry.client == "npm" else entry.package.replace("-", "_")
+        package = (
+            entry.package.removeprefix("@").replace("/", "-")
+            if entry.client == "npm"
+            else entry.package.replace("-", "_")
+        )
         assert entry.archive.startswith(f"{package}-{entry.version}")
     assert len({entry.file for entry in pretrained.MODELS.values()}) == len(pretrained.MODELS)

@@ -23,6 +23,7 @@ from gaussiantalker.cli.evaluate import Evaluate
 from gaussiantalker.cli.export import Export
 from gaussiantalker.cli.models import Models
 from gaussiantalker.cli.pipes import unpiped
+from gaussiantalker.cli.push import Push
 from gaussiantalker.cli.reproduce import Reproduce
 from gaussiantalker.cli.say import Say
 from gaussiantalker.cli.serve import Serve
@@ -43,6 +44,7 @@ Verb = (
     | Say
     | Serve
     | Export
+    | Push
     | Evaluate
     | Compare
     | Batch

@@ -29,11 +29,12 @@ class Say(Speak):
 
         from gaussiantalker.media.audio import write_wav
         from gaussiantalker.speaking.folder import check_folder
+        from gaussiantalker.speaking.hub import local_folder
         from gaussiantalker.speaking.performance import check_film
         from gaussiantalker.voice import find_voice
 
         check_film(self.file, self.background == "transparent", [], self.force)
-        check_folder(self.avatar)
+        check_folder(local_folder(self.avatar, progress))
         voice = find_voice(self.voice, progress)
         progress.stage("voice", 0)
         with tempfile.TemporaryDirectory() as folder:

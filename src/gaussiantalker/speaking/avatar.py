@@ -24,6 +24,7 @@ from gaussiantalker.speaking.direction import Blink, Pose, directed
 from gaussiantalker.speaking.director import Director, Take, steering_limit
 from gaussiantalker.speaking.folder import Parts, check_folder, facts, read_folder, write_blendshapes, write_folder
 from gaussiantalker.speaking.frames import AvFrame, FrameStream
+from gaussiantalker.speaking.hub import local_folder
 from gaussiantalker.speaking.matte import Matte
 from gaussiantalker.speaking.motion import ARTICULATION_LIMIT, Motion, Steering
 from gaussiantalker.speaking.mouths import dubbed
@@ -60,7 +61,8 @@ class Avatar:
     def load(
         cls, path: str | Path, progress: Progress = SILENT, device: str = "auto", *, exact: bool = False
     ) -> "Avatar":
-        """Reads an avatar's folder, to speak on "cpu", on "cuda" or on whichever is faster here.
+        """Reads an avatar's folder, or a hub's `owner/name` (see `speaking.hub`), to speak on "cpu", on "cuda" or on
+        whichever is faster here.
 
         Its Gaussians move by blendshapes (docs/blendshapes.md), which are made now and kept in the folder where there
         are none; or, if it shall be `exact`, by the network that these stand for, which takes several times as long.
@@ -71,7 +73,7 @@ class Avatar:
             GaussianTalkerError: it is no avatar, a file is missing, a newer version wrote it, or there is no such
                 device.
         """
-        path, where = Path(path), hardware.device(device)
+        where, path = hardware.device(device), local_folder(path, progress)
         check_folder(path)
         if where.type == "cpu":
             prepare(progress)

@@ -3,8 +3,8 @@
 from typing import Any
 
 
-def model_card(facts: dict[str, Any]) -> str:
-    """Markdown for what an avatar's `avatar.json` tells."""
+def model_card(facts: dict[str, Any], name: str = "this-folder") -> str:
+    """Markdown for what an avatar's `avatar.json` tells, of an avatar that is loaded by this name."""
     training, schedule = facts["training"], facts["recipe"]["schedule"]
     return f"""# A talking head
 
@@ -21,7 +21,7 @@ An avatar made with GaussianTalker: {facts["gaussians"]:,} 3D Gaussians that mov
 ```python
 import gaussiantalker as gt
 
-gt.Avatar.load("this-folder").speak("hello.wav").save("hello.mp4")
+gt.Avatar.load("{name}").speak("hello.wav").save("hello.mp4")
 ```
 
 `preview.mp4` shows it speaking sound it was not trained on.
