@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,19 @@ def test_atomic_path_replaces_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no device that is always full")
+@pytest.mark.skipif(os.name != "posix", reason="only there the system tells which processes live")
+def test_what_a_killed_writer_left_goes_when_the_same_name_is_written_again(tmp_path: Path) -> None:
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    names = [f".film.{os.getppid()}.partial.mp4", f".other.{killed.pid}.partial.mp4"]
+    gone = f".film.{killed.pid}.partial"
+    for name in (*names, f"{gone}.mp4", f".{gone}.{killed.pid}.partial.mp4"):
+        (tmp_path / name).write_text("half")
+    with files.atomic_path(tmp_path / "film.mp4") as temporary:
+        temporary.write_text("whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["film.mp4", *names])
+
+
 def test_a_full_disk_is_a_failure_that_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "a.mp4"
     target.write_text("old")

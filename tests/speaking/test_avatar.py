@@ -298,3 +298,13 @@ def test_another_background_is_behind_an_avatar_and_the_mark_stays(avatar: Avata
     steering = Steering(background=Background.of("white"))
     heard = whole.listener.silence[None]
     assert next(iter(whole.perform(heard, 0, steering)))[nobody].min() > 240
+
+
+def test_what_it_has_learnt_is_hashed_once_for_a_film(
+    avatar: Avatar, sound: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed, of = [], Talker.state_dict
+    monkeypatch.setattr(Talker, "state_dict", lambda *given, **more: hashed.append(1) or of(*given, **more))
+    performance = avatar.speak(sound, articulation=0.5)
+    next(iter(performance))
+    assert performance.provenance and len(hashed) == 1

@@ -41,7 +41,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
-        make_folder(path.parent)
+        _remove_orphans(make_folder(path.parent), path.stem)
         yield temporary
         _sync_all(temporary)
         if path.is_dir() and temporary.is_dir():
@@ -55,17 +55,33 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             raise Failure(f"{path} cannot be written ({error.strerror}): choose another folder") from error
         raise
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        elif os.path.lexists(temporary):
-            temporary.unlink()
+        _remove(temporary)
 
 
 def remove_partials(folder: Path) -> None:
     """Removes what `atomic_path` had begun in a folder when its process was killed. Nobody else may write there."""
     for left in folder.iterdir():
         if is_partial(left):
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
+            _remove(left)
+
+
+def _remove_orphans(folder: Path, stem: str) -> None:
+    """Removes what processes that are no more had begun to write by this name, where the system tells which live."""
+    begun = re.compile(rf"\.+{re.escape(stem)}\.(\d+)\.partial.*")  # more dots: writers within writers
+    for left in list(folder.iterdir()) if os.name == "posix" else ():
+        try:
+            os.kill(int(found[1]), 0) if (found := begun.fullmatch(left.name)) else None
+        except ProcessLookupError:
+            _remove(left)
+        except (PermissionError, OverflowError):
+            pass  # another user's, who lives
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    elif os.path.lexists(path):
+        path.unlink()
 
 
 def is_partial(path: Path) -> bool:

@@ -140,7 +140,7 @@ class Avatar:
         avatar = self.directed(pose, blink, articulation, conditions, background)
         if mouth is not None:
             avatar = replace(avatar, listener=dubbed(self.listener, mouth))
-        return Performance(avatar, sound, self.provenance, fps)
+        return Performance(avatar, sound, avatar.provenance, fps)
 
     def directed(
         self,
