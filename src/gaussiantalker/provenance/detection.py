@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from itertools import product
 
 import numpy as np
 from PIL import Image
+from scipy.fft import irfft2, rfft2
 from scipy.ndimage import uniform_filter
 from scipy.stats import norm
 
@@ -24,7 +24,7 @@ from gaussiantalker.provenance.watermark import (
 )
 
 SAMPLES = 2  # of a chip
-NEAR = 9  # pixels: a picture is compared with its surroundings, in units of how much it differs there
+NEAR = 7  # pixels: a picture is compared with its surroundings, in units of how much it differs there
 LEAST, MOST = 0.1, 3.0  # grey levels by which surroundings always differ; units beyond which nothing counts
 SCALES = np.exp(np.arange(np.log(0.55), np.log(1.8), 0.008))  # of the picture, against what it was when it was marked
 REFINEMENTS = 1 + 0.002 * np.arange(-3, 4)
@@ -70,12 +70,41 @@ def detect(pictures: Iterable[np.ndarray]) -> Mark:
     Raises:
         ValueError: there are no pictures.
     """
-    total = sum(_residual(picture) for picture in pictures)
-    if not isinstance(total, np.ndarray):
-        raise ValueError("there are no pictures")
-    found = [(_matched(total, scale)[0].max(), scale) for scale in SCALES]
-    best = sorted(found, reverse=True)[:CANDIDATES]
-    return max((_read(total, scale * fine) for (_, scale), fine in product(best, REFINEMENTS)), key=lambda m: m.score)
+    return Search(pictures).likeliest(_templates())
+
+
+class Search:
+    """What a film's pictures have in common, folded to tiles at whatever size it is asked for."""
+
+    def __init__(self, pictures: Iterable[np.ndarray]):
+        """Raises ValueError when there are no pictures uint8 [H, W, 3]."""
+        total = sum(_residual(picture) for picture in pictures)
+        if not isinstance(total, np.ndarray):
+            raise ValueError("there are no pictures")
+        self._total, self._kept = total, {}
+
+    def likeliest(self, templates: np.ndarray) -> Mark:
+        """The mark that fits best, by the conjugate spectra [6, 64, 33] of its sequences."""
+        scales = np.outer(self._best(SCALES, templates), REFINEMENTS).ravel()
+        scales = self._best(scales, templates)
+        found = (_read(*each) for each in zip(self._matched(scales, templates), scales, strict=True))
+        return max(found, key=lambda mark: mark.score)
+
+    def _best(self, scales: np.ndarray, templates: np.ndarray) -> np.ndarray:
+        """Those where the first sequence fits best."""
+        return scales[self._matched(scales, templates[:1]).max((1, 2, 3)).argsort()[-CANDIDATES:]]
+
+    def _matched(self, scales: np.ndarray, templates: np.ndarray) -> np.ndarray:
+        """How well sequences fit at each scale and place [scales, sequences, 64, 64], in deviations."""
+        spectra = np.stack([self._spectrum(scale) for scale in scales])
+        return irfft2(spectra[:, None] * templates)
+
+    def _spectrum(self, scale: float) -> np.ndarray:
+        """Of the folded tile [64, 33], all waves of strength one: strong ones of the scene shall not drown the mark."""
+        if scale not in self._kept:
+            spectrum = rfft2(_folded(self._total, scale).astype(np.float32))
+            self._kept[scale] = spectrum / np.maximum(np.abs(spectrum), 1e-12)
+        return self._kept[scale]
 
 
 @cache
@@ -105,27 +134,26 @@ def _folded(residual: np.ndarray, scale: float) -> np.ndarray:
 
 @cache
 def _templates() -> np.ndarray:
-    """Conjugate spectra of the sequences [6, 64, 33]."""
-    return np.stack([np.fft.rfft2(smooth(chips, SAMPLES)).conj() for chips in sequences()])
+    return templates(sequences())
 
 
-def _matched(residual: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """How well the first sequence fits at each place [64, 64], in deviations; and the folded tile's spectrum."""
-    spectrum = np.fft.rfft2(_folded(residual, scale))
-    return _standard(np.fft.irfft2(spectrum * _templates()[0])), spectrum
+def templates(chips: np.ndarray) -> np.ndarray:
+    """Conjugate spectra complex64 [N, 64, 33] of sequences [N, 32, 32].
+
+    Scaled so that what comes of a spectrum with waves of strength one has a mean of zero and a deviation of one.
+    """
+    spectra = rfft2(np.stack([smooth(each, SAMPLES) for each in chips]).astype(np.float32)).conj()
+    spectra[..., 0, 0] = 0
+    return spectra / irfft2(spectra).std((-2, -1), keepdims=True)
 
 
-def _standard(surface: np.ndarray) -> np.ndarray:
-    return (surface - surface.mean()) / max(surface.std(), 1e-12)
-
-
-def _read(residual: np.ndarray, scale: float) -> Mark:
-    sync, spectrum = _matched(residual, scale)
+def _read(surfaces: np.ndarray, scale: float) -> Mark:
+    """The mark that surfaces [6, 64, 64] of one scale show."""
+    sync = surfaces[0]
     row, column = np.unravel_index(sync.argmax(), sync.shape)
     score, weakest, bits = SYNC_SHARE * sync[row, column], np.inf, 0
-    for number in range(SYMBOLS):
-        surface = np.roll(_standard(np.fft.irfft2(spectrum * _templates()[1 + number])), (-row, -column), (0, 1))
-        shifts = surface[::SAMPLES, ::SAMPLES]
+    for surface in surfaces[1:]:
+        shifts = np.roll(surface, (-row, -column), (0, 1))[::SAMPLES, ::SAMPLES]
         symbol = int(shifts.argmax())
         score, weakest = score + shifts.flat[symbol], min(weakest, shifts.flat[symbol])
         bits = bits << SYMBOL_BITS | symbol
