@@ -188,3 +188,13 @@ def test_the_numbers_are_the_same_however_the_sound_is_divided() -> None:
     pieces = [frame for start in range(0, len(SOUND), 999) for frame in parts.push(SOUND[start : start + 999])]
     second = [frame.image for frame in [*pieces, *parts.finish()]]
     assert np.allclose(first, second, atol=1e-5) and np.std(first, axis=0).max() > 0
+
+
+def test_who_draws_the_avatar_chooses_what_is_behind_it() -> None:
+    async def live(server: Server, session: dict) -> dict:
+        async with server.socket(session) as events:
+            await events.send('{"type": "session.update", "background": null}')
+            await events.send('{"type": "session.update", "background": "green"}')
+            return await heard(events, "error")
+
+    assert "chooses what is behind" in talk(live)["detail"]

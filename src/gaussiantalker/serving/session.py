@@ -189,6 +189,8 @@ class Session:
         self._last_word = monotonic()
         if background == TRANSPARENT:
             raise GaussianTalkerError("A live picture cannot be transparent: choose green, and key it out.")
+        if background is not None and self.shows != PICTURES:
+            raise GaussianTalkerError("Whoever draws the avatar chooses what is behind it: ask for pictures instead.")
         chosen = None
         if background is not None:
             file = self.backgrounds.get(background)
