@@ -220,6 +220,55 @@ def test_it_says_what_the_microphone_brings(window: Browser, address: str) -> No
     assert complaints(window) == []
 
 
+# A server that tells the same three frames again and again, the second with other numbers, and sound.
+SERVER = """
+window.WebSocket = class {
+  constructor(url) {
+    window.asked = url;
+    let number = 0;
+    const begin = () => { this.onopen(); this.timer = setInterval(() => this.tell(number++), 40); };
+    setTimeout(url.includes("nobody") ? () => this.onclose() : begin, 20);
+  }
+  close() { clearInterval(this.timer); this.onclose(); }
+  tell(number) {
+    const bytes = new ArrayBuffer(12 + 48 + 2 * 14 + 2 * 640);
+    const view = new DataView(bytes);
+    view.setUint32(0, number, true);
+    view.setInt32(4, 0, true);
+    view.setUint16(8, 14, true);
+    view.setUint16(10, 640, true);
+    [1, 0, 0, 0.25, 0, 1, 0, -0.5, 0, 0, 1, 8].forEach((value, i) => view.setFloat32(12 + 4 * i, value, true));
+    for (let i = 0; i < 14; i += 1) view.setUint16(60 + 2 * i, 0x3c00 + (i === 0 ? number % 2 : 0), true);
+    this.onmessage({ data: bytes });
+  }
+};
+"""
+
+
+def test_it_follows_a_server_that_hears_for_it(window: Browser, address: str) -> None:
+    keep = "const send = Worker.prototype.postMessage; window.posted = [];"
+    keep += "Worker.prototype.postMessage = function (data, ...more) { if (data.coefficients) posted.push("
+    keep += "[[...data.coefficients], [...data.pose]]); return send.call(this, data, ...more); };"
+    with before_the_page(window, SERVER + keep):
+        window.open(f"{address}/index.html")
+        window.wait("!document.querySelector('#choose').disabled", 30)
+    window.script(
+        "window.done = null; me.follow('/v1/x/coefficients?sound=true').then((end) => { window.done = [end]; })"
+    )
+    window.wait("posted.filter(([numbers]) => numbers[1] === 1).length > 4", 30)
+    told = [numbers[1] == 1 for numbers, _ in window.script("return posted")]
+    assert all(told[told.index(True) :]), "another picture is drawn beside the server's"
+    numbers, pose = window.script("return posted.at(-1)")
+    assert numbers[1:] == [1] * 5 and numbers[0] in (1, 1 + 2**-10)
+    assert pose == [1, 0, 0, 0.25, 0, 1, 0, -0.5, 0, 0, 1, 8]
+    window.script("me.interrupt()")
+    assert window.wait("done", 20) == [False]
+    window.script("window.trouble = null; me.addEventListener('error', ({ detail }) => { trouble = detail; })")
+    window.script("me.follow('/nobody')")
+    assert window.wait("trouble", 20)["code"] == "server"
+    assert complaints(window) == []
+
+
 def test_graphics_that_were_taken_away_come_back(window: Browser, address: str) -> None:
     keep = "const get = HTMLCanvasElement.prototype.getContext;"
     keep += "HTMLCanvasElement.prototype.getContext = function (...a) { return (window.gl = get.apply(this, a)); }"

@@ -7,7 +7,7 @@ export interface Angles {
 
 /** What went wrong, as a sentence for people and a word for programs. */
 export interface Trouble {
-  code: "avatar" | "webgl" | "autoplay" | "microphone" | "sound" | "hearing" | "worker" | "defect";
+  code: "avatar" | "webgl" | "autoplay" | "microphone" | "sound" | "hearing" | "server" | "worker" | "defect";
   message: string;
 }
 
@@ -47,6 +47,8 @@ export class TalkingHead extends HTMLElement {
   speak(sound: AudioBuffer | Blob | URL | string): Promise<boolean>;
   /** Without a stream, the microphone. */
   listen(stream?: MediaStream | null, options?: { play?: boolean }): Promise<boolean>;
+  /** What a server tells over a socket of coefficients: it hears, this page draws. */
+  follow(url: URL | string): Promise<boolean>;
   interrupt(): void;
   addEventListener<K extends keyof TalkingHeadEvents>(
     type: K, listener: (this: TalkingHead, event: TalkingHeadEvents[K]) => void, options?: boolean | AddEventListenerOptions,

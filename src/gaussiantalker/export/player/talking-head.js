@@ -2,6 +2,7 @@
 
 import { TalkingHeadError, fetchAvatar } from "./avatar.js";
 import { Coefficients } from "./coefficients.js";
+import { Following } from "./following.js";
 import { Hearing } from "./hearing.js";
 import { Motion } from "./motion.js";
 import { Renderer } from "./renderer.js";
@@ -37,6 +38,7 @@ export class TalkingHead extends HTMLElement {
   #told;
   #stage = null; // everything that belongs to one avatar
   #opening = null;
+  #turn = 0; // counts what was opened: what comes too late is let go
   #pose = "recorded";
 
   constructor() {
@@ -47,7 +49,7 @@ export class TalkingHead extends HTMLElement {
   }
 
   connectedCallback() {
-    if (this.src) this.#open();
+    if (this.src && !this.#opening) this.#open(); // an element that was in the page before this script has begun already
   }
 
   disconnectedCallback() {
@@ -123,9 +125,21 @@ export class TalkingHead extends HTMLElement {
     });
   }
 
+  /** Shows what a server tells in numbers over a socket, and sounds what it sends with them: then the server hears, and
+   * this page only draws. Resolves when the server ended it (true) or `interrupt` did (false). */
+  async follow(url) {
+    return this.#attempt(async (voice) => {
+      voice.interrupt();
+      const sounds = new URL(url, document.baseURI).searchParams.get("sound") === "true";
+      if (sounds) await voice.wake();
+      return this.#stage.follow(url, sounds ? voice.context : null);
+    });
+  }
+
   /** Falls silent at once. */
   interrupt() {
     this.#stage?.voice?.interrupt();
+    this.#stage?.following?.close();
   }
 
   async #attempt(say) {
@@ -141,18 +155,18 @@ export class TalkingHead extends HTMLElement {
 
   #open() {
     this.#close();
-    const opening = this.#load();
-    this.#opening = opening.catch((fault) => {
-      if (this.#opening) this.#fail(fault);
+    const opening = this.#load(this.#turn).catch((fault) => {
+      if (this.#opening === opening) this.#fail(fault);
     });
+    this.#opening = opening;
   }
 
-  async #load() {
+  async #load(turn) {
     this.#told.hidden = true;
     const url = new URL(this.src, document.baseURI);
     const canvas = document.createElement("canvas");
     const avatar = await fetchAvatar(url);
-    if (!this.isConnected || new URL(this.src, document.baseURI).href !== url.href) return;
+    if (turn !== this.#turn) return;
     const stage = new Stage(avatar, new Renderer(canvas, avatar), canvas);
     this.#show(canvas);
     this.#stage = stage;
@@ -187,6 +201,7 @@ export class TalkingHead extends HTMLElement {
   }
 
   #close() {
+    this.#turn += 1;
     this.#opening = null;
     this.#stage?.close();
     this.#stage = null;
@@ -221,13 +236,15 @@ export class TalkingHead extends HTMLElement {
 class Stage {
   articulation = 1;
   matte = true;
+  following = null; // a server, that tells what is to be seen
   voice = null; // comes a little later than the first picture
   onfault = () => {};
   #canvas;
   #worker;
   #minds;
   #asked = null; // the picture that waits for its order
-  #told = -1; // the last frame that was asked for
+  #told = null; // the last frame that was asked for
+  #frame = -1; // and the last of the avatar's own
   #origin = 0; // of frames: where silence or speech began
   #since = performance.now();
   #spoke = false;
@@ -266,10 +283,22 @@ class Stage {
   close() {
     this.#ended = true;
     this.voice?.close();
+    this.following?.close();
     this.#worker.terminate();
     this.renderer.close();
     URL.revokeObjectURL(this.background);
     this.#first();
+  }
+
+  async follow(url, context) {
+    this.following?.close();
+    const following = new Following(url, this.avatar.tensors["head.bases"].shape[0], context);
+    this.following = following;
+    try {
+      return await following.ended;
+    } finally {
+      if (this.following === following) this.following = null;
+    }
   }
 
   /** Graphics that the browser took away, as phones do with pages behind others, and gave back. */
@@ -284,15 +313,21 @@ class Stage {
 
   /** Asks for the picture of this moment where it is another one; while one is in the making, moments pass. */
   #ask() {
-    const { frame, spoken } = this.#now();
-    if (frame === this.#told || this.#asked || this.renderer.lost || this.renderer.busy) return;
+    if (this.#asked || this.renderer.lost || this.renderer.busy) return;
+    const told = this.following?.frame;
+    const { frame, spoken } = told ? { frame: told } : this.#now();
+    if (frame === this.#told) return;
     this.#told = frame;
+    this.#asked = told ?? this.#moved(frame, spoken);
+    this.#worker.postMessage({ coefficients: this.#asked.head, pose: this.#asked.pose });
+  }
+
+  /** What the avatar itself shows in a frame in which this is heard. */
+  #moved(frame, spoken) {
+    this.#frame = frame;
     const { blink, ...moved } = this.motion.at(frame);
-    const { pose } = moved;
     const mouth = (this.voice?.audio(spoken) ?? this.#silence).map((value) => this.articulation * value);
-    const [head, torso] = [this.#minds.head(mouth, blink, pose), this.#minds.torso(moved)];
-    this.#asked = { head, torso, pose };
-    this.#worker.postMessage({ coefficients: head, pose });
+    return { head: this.#minds.head(mouth, blink, moved.pose), torso: this.#minds.torso(moved), pose: moved.pose };
   }
 
   #draw(order) {
@@ -316,7 +351,7 @@ class Stage {
     const speaks = spoken !== null;
     if (speaks !== this.#spoke) {
       this.#spoke = speaks;
-      this.#origin = this.#told + 1 - (spoken ?? 0);
+      this.#origin = this.#frame + 1 - (spoken ?? 0);
       this.#since = performance.now();
     }
     const idle = Math.floor(((performance.now() - this.#since) / 1000) * this.avatar.facts.fps);
