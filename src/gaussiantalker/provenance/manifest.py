@@ -110,7 +110,7 @@ def read_manifest(path: Path) -> Manifest | None:
 
     try:
         reader = c2pa.Reader.try_create(path)
-    except c2pa.C2paError.NotSupported:  # a kind of file that has no place for one
+    except c2pa.C2paError.NotSupported:  # pyright: ignore[reportAttributeAccessIssue]  # a file without a place for one
         return None
     except c2pa.C2paError as error:
         raise GaussianTalkerError(f"{path} cannot be searched for a manifest ({error}).") from None
