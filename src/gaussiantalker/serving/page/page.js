@@ -157,6 +157,7 @@ function showHead() {
 
 /** What is wanted behind the avatar; null for its own room. */
 function background() {
+  if (live?.session.info.shows === "coefficients") return null; // what is drawn here has its own
   const chosen = at("background").value;
   return chosen === "#" ? at("colour").value : chosen || null;
 }
