@@ -205,7 +205,9 @@ def test_damaged_values_are_one_sentence(folder: Path, tmp_path: Path, damage: d
 
 
 @pytest.mark.parametrize("name", ["rotations", "translations", "blink", "closed"])
-@pytest.mark.parametrize("damage", [lambda a: a[..., None].repeat(2, -1), lambda a: a.astype(str), lambda a: a[:0]])
+@pytest.mark.parametrize(
+    "damage", [lambda a: a[..., None].repeat(2, -1), lambda a: a.astype(str), lambda a: a[:0], lambda a: a + np.nan]
+)
 def test_motion_of_another_shape_or_kind_is_one_sentence(folder: Path, tmp_path: Path, name: str, damage) -> None:
     shutil.copytree(folder, tmp_path / "copy")
     with np.load(folder / "motion.npz") as opened:

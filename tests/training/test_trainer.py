@@ -270,7 +270,8 @@ def test_a_damaged_checkpoint_is_one_sentence(tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "lacking", {k: v for k, v in tensors.items() if k != "poses"}, facts)
     write_checkpoint(tmp_path / "other-sizes", tensors | {"talker/raw.sh": torch.zeros(3, 4, 3)}, facts)
     write_checkpoint(tmp_path / "no-facts", tensors, {"recipe": {}})
-    for name in (*broken, "lacking", "other-sizes", "no-facts"):
+    write_checkpoint(tmp_path / "not-finite", tensors | {"poses": tensors["poses"] + torch.nan}, facts)
+    for name in (*broken, "lacking", "other-sizes", "no-facts", "not-finite"):
         with pytest.raises(GaussianTalkerError, match="is damaged: remove it"):
             a_trainer().run(tmp_path / name)
 

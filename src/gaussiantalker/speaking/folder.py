@@ -34,6 +34,7 @@ from gaussiantalker.talker import (
     WindowListener,
     find_method,
 )
+from gaussiantalker.talker.blendshapes import NUMBERS
 
 FORMAT, BLENDSHAPES_FORMAT = 3, 1
 TORSOS = ("pictures", "field")  # the second of older versions
@@ -95,8 +96,9 @@ def _motion(path: Path) -> Motion:
     closed, moves = arrays.pop("closed"), len(arrays["blink"])
     shapes = {"rotations": (moves, 3, 3), "translations": (moves, 3), "blink": (moves,)}
     fit = all(arrays[name].shape == shape and arrays[name].dtype.kind == "f" for name, shape in shapes.items())
+    fit = fit and all(np.isfinite(arrays[name]).all() for name in shapes)
     if not moves or not fit or closed.size != 1 or closed.dtype.kind not in "biu":
-        raise ValueError(f"{path.name} holds arrays of another kind or shape")
+        raise ValueError(f"{path.name} holds arrays of another kind or shape, or numbers that are not finite")
     body = read_arrays(path).get("body")  # none in older versions' folders, nor beside plates
     if body is not None and (body.ndim != 2 or len(body) != moves or not np.isfinite(body).all()):
         raise ValueError(f"{path.name} does not say what the body does in every frame")
@@ -165,7 +167,26 @@ def _blendshapes(path: Path) -> Blendshapes | None:
         about = file.metadata() or {}
     if about.get("format") != str(BLENDSHAPES_FORMAT) or about.get("model") != _fingerprint(path):
         return None
-    return Blendshapes.from_tensors(_tensors(path / BLENDSHAPES), tuple(about["moved"].split()))
+    tensors, moved = _tensors(path / BLENDSHAPES), tuple(about["moved"].split())
+    _check_gaussians(tensors)
+    bases, reach = tensors["bases"], tensors["reach"]
+    if bases.dtype != torch.int8 or bases.shape[1:] != reach.shape or reach.shape[1] != sum(NUMBERS[m] for m in moved):
+        raise ValueError("bases of another kind or shape")
+    return Blendshapes.from_tensors(tensors, moved)
+
+
+def _check_gaussians(tensors: dict[str, Tensor], prefix: str = "") -> None:
+    """Raises ValueError where Gaussians do not belong together, or a tensor beside bases and counts is no float."""
+    count = len(tensors[f"{prefix}means"])
+    for name, shape in {"means": (3,), "quats": (4,), "log_scales": (3,), "opacity_logits": ()}.items():
+        if tensors[prefix + name].shape != (count, *shape):
+            raise ValueError(f"{name} of another shape")
+    harmonics = tensors[f"{prefix}sh"]
+    if harmonics.ndim != 3 or len(harmonics) != count or harmonics.shape[2] != 3:
+        raise ValueError("harmonics of another shape")
+    for name, tensor in tensors.items():
+        if name not in ("bases", "top") and not tensor.is_floating_point():
+            raise ValueError(f"{name} is of another kind of number")
 
 
 def _fingerprint(path: Path) -> str:
@@ -240,6 +261,7 @@ def _renamed(name: str) -> str:
 
 def _torso(path: Path, camera: Camera) -> Torso | TorsoField:
     state = _tensors(_part(path, "torso.safetensors"))
+    _check_gaussians(state, "raw.")
     background = read_image(_part(path, "background.png"))
     if background.shape[:2] != (camera.height, camera.width):
         raise GaussianTalkerError(

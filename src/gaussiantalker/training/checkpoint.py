@@ -23,10 +23,13 @@ def write_checkpoint(path: Path, tensors: dict[str, Tensor], facts: dict[str, An
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The inverse of `write_checkpoint`. Raises GaussianTalkerError when the file is damaged."""
+    """The inverse of `write_checkpoint`. Raises GaussianTalkerError when it is damaged or not finite."""
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["facts"])
+            tensors, facts = {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["facts"])
+        if not all(tensor.isfinite().all() for tensor in tensors.values()):
+            raise ValueError("not finite")
+        return tensors, facts
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise damaged(path) from error
 
