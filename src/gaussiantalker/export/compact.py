@@ -59,7 +59,8 @@ def check(avatar: Avatar) -> None:
 
 def facts(avatar: Avatar) -> dict[str, Any]:
     """What the file says in words and single numbers."""
-    motion, listener = avatar.motion, avatar.listener
+    motion, listener, torso = avatar.motion, avatar.listener, avatar.torso
+    assert isinstance(torso, Torso)  # as `check` has seen
     angles = yaw_pitch_roll(motion.rotations)
     return {
         "format": FORMAT,
@@ -68,7 +69,7 @@ def facts(avatar: Avatar) -> dict[str, Any]:
         "fps": FPS,
         "camera": {name: getattr(avatar.camera, name) for name in ("focal", "cx", "cy", "width", "height")},
         "head": {"moved": avatar.shapes.moved},
-        "torso": dict(zip(("top", "margin", "limit"), (*avatar.torso.place, SOFT_LIMIT), strict=True)),
+        "torso": dict(zip(("top", "margin", "limit"), (*torso.place, SOFT_LIMIT), strict=True)),
         "conditions": [name for name in avatar.talker.method.conditions if name != "null"],
         "speech": {**listener.facts(), "lookahead": listener.lookahead / SAMPLE_RATE, "last_row": listener.last_row},
         "motion": {
@@ -88,7 +89,8 @@ def facts(avatar: Avatar) -> dict[str, Any]:
 
 def tensors(avatar: Avatar) -> Iterator[tuple[str, Tensor]]:
     """What the file holds, by name, in the order of docs/web.md."""
-    shapes, torso, motion = avatar.shapes, avatar.torso, avatar.moved
+    shapes, torso, motion, listener = avatar.shapes, avatar.torso, avatar.moved, avatar.listener
+    assert isinstance(torso, Torso) and isinstance(listener, MouthListener)  # as `check` has seen
     yield from _prefixed("head", _set(shapes) | {"strangers": strangers(avatar).byte()})
     yield from _prefixed("tokens", _tokens(avatar.talker, shapes))
     yield from _prefixed("torso", _torso(torso))
@@ -96,8 +98,8 @@ def tensors(avatar: Avatar) -> Iterator[tuple[str, Tensor]]:
     yield "motion.blink", torch.from_numpy(motion.blink).float()
     sway = pose_numbers(torch.from_numpy(motion.sway).float())
     yield "motion.sway", ((sway - torso.pose_mean.cpu()) / torso.pose_scale.cpu()).half()
-    yield "motion.body", torch.from_numpy(motion.body).half()
-    kept = {name: torch.from_numpy(array).float() for name, array in avatar.listener.arrays().items()}
+    yield "motion.body", torch.from_numpy(motion.codes).half()
+    kept = {name: torch.from_numpy(array).float() for name, array in listener.arrays().items()}
     yield from _prefixed("listener", {name: kept[name] for name in ("silent_row", "weights", "heard", "shown")})
     yield "background", _png((torso.background * 255).round().byte().cpu().numpy())
     yield "watermark", torch.from_numpy(pattern(payload_of(avatar.digest)))

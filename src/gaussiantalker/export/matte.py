@@ -26,7 +26,7 @@ REACH = 0.03  # of the same: how far around colours are averaged
 def strangers(avatar: Avatar) -> Tensor:
     """Of the head's Gaussians, bool [N], those that are the background's."""
     frames = np.linspace(0, len(avatar.motion) - 1, POSES).astype(int)
-    views, codes = (torch.from_numpy(part[frames]).float() for part in (avatar.motion.viewmats, avatar.moved.body))
+    views, codes = (torch.from_numpy(part[frames]).float() for part in (avatar.motion.viewmats, avatar.moved.codes))
     heard = torch.zeros(POSES, avatar.listener.channels)
     drive = Drive(
         {AUDIO: heard, EYE: torch.from_numpy(avatar.motion.blink[frames]).float()}, views, torch.arange(POSES)
@@ -46,9 +46,11 @@ def _frame(splats: Splats, k: int) -> Splats:
 
 def _ballot(avatar: Avatar, head: Splats, view: Tensor, code: Tensor) -> Tensor:
     """Of a head's Gaussians in one frame -1, 0 or 1: inside colours, not at the rim, outside colours."""
-    background, K = avatar.torso.background, torch.from_numpy(avatar.camera.K).float()
+    torso = avatar.torso
+    assert torso is not None  # a page shows no avatar without one
+    background, K = torso.background, torch.from_numpy(avatar.camera.K).float()
     degree = round(head.sh.shape[2] ** 0.5) - 1
-    before, body = avatar.torso.covering(code)
+    before, body = torso.covering(code)
     picture, covered, _ = render(head, view[None], K, before, degree)
     alpha = 1 - (1 - body) * (1 - covered)
     picture, behind = picture[0].numpy(), background.numpy()

@@ -46,12 +46,12 @@ class Director:
         if steering and steering.still and not self.torso:
             index = np.full_like(index, self.motion.rest)  # a recorded torso fits its own pose alone
         viewmats, sway = self.motion.viewmats[index], self.motion.sway[index]
-        body = None if self.torso is None else self.motion.body[index]
+        body = None if self.torso is None else self.motion.codes[index]
         if (share := places - frames).any():
             after = self.motion.indices(frames + 1)
             viewmats = between(viewmats, self.motion.viewmats[after], share)
             sway = sway + share[:, None, None] * (self.motion.sway[after] - sway)
-            body = None if body is None else body + share[:, None] * (self.motion.body[after] - body)
+            body = None if body is None else body + share[:, None] * (self.motion.codes[after] - body)
             blink = blink + share * (self.motion.blink_at(frames + 1) - blink)
         if steering:
             viewmats, body = self._steer(steering, viewmats, sway, body)
@@ -79,6 +79,6 @@ class Director:
         share, rest = np.array(still), np.full(len(viewmats), motion.rest)
         held = between(viewmats, motion.viewmats[rest], share)
         sway = sway + share[:, None, None] * (motion.viewmats[rest] - sway)
-        body = body + share[:, None] * (motion.body[rest] - body)
+        body = body + share[:, None] * (motion.codes[rest] - body)
         steered = turned(held, motion.seen(held, np.array(degrees)))
         return steered, body + guessed(self.torso, steered, sway) - guessed(self.torso, held, sway)

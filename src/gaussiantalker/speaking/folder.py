@@ -121,7 +121,7 @@ def write_folder(path: str | Path, parts: Parts) -> None:
     if parts.blendshapes:
         write_blendshapes(path, parts.blendshapes)
     motion = parts.motion
-    body = {} if motion.body is None else {"body": motion.body}
+    known: dict[str, Any] = {} if motion.body is None else {"body": motion.body}
     with atomic_path(path / "motion.npz") as temporary:
         np.savez(
             temporary,
@@ -129,7 +129,7 @@ def write_folder(path: str | Path, parts: Parts) -> None:
             translations=motion.translations,
             blink=motion.blink,
             closed=motion.closed,
-            **body,
+            **known,
         )
     if parts.torso is not None:
         write_image(path / "background.png", (parts.torso.background * 255).round().byte().cpu().numpy())

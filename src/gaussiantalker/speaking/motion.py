@@ -156,6 +156,12 @@ class Motion:
                 return ring
         return self
 
+    @property
+    def codes(self) -> np.ndarray:
+        """What the body does [N, K], of a motion that knows it."""
+        assert self.body is not None
+        return self.body
+
     def largest_step(self) -> float:
         """How far the head goes from one frame to the next at most: radians and head units added up."""
         after = np.roll(self.viewmats, -1, axis=0) if self.closed else self.viewmats[1:]
@@ -188,7 +194,7 @@ class Motion:
         blink[:blend] = (1 - share) * self.blink[stop + k] + share * self.blink[start + k]
         body = None if self.body is None else self.body[start:stop].copy()
         if body is not None:
-            body[:blend] += (1 - share)[:, None] * (self.body[stop + k] - body[:blend])
+            body[:blend] += (1 - share)[:, None] * (self.codes[stop + k] - body[:blend])
         return Motion(poses[:, :3, :3], poses[:, :3, 3], blink, closed=True, body=body)
 
 

@@ -38,6 +38,7 @@ class Puppeteer:
         talker = self._avatar.talker
         for take in self._avatar.takes(heard, first, steering, step):
             drive = take.drive.to(talker.device)
+            assert take.body is not None  # there is a torso
             parts = (
                 drive.viewmats[:, :3].flatten(1),
                 self._avatar.shapes.coefficients(talker.conditions(drive)),

@@ -33,7 +33,7 @@ class Renderer:
         `body` [B, K] are codes of the torso; without one, `plates` uint8 [B, H, W, 3] are behind the head.
         """
         device = self.head.device
-        behind = body if self.torso else torch.from_numpy(np.array(plates))
+        behind = torch.from_numpy(np.array(plates)) if body is None else body
         if device.type == "cuda":
             spread = torch.as_tensor(drive.articulation).expand(len(drive.frames)).contiguous()
             return self._recorder.pictures(drive._replace(articulation=spread), behind)
@@ -62,7 +62,7 @@ class Renderer:
     ) -> Tensor:
         """The same in [0, 1], before shades are rounded to bytes."""
         covered = None
-        if self.covering:
+        if self.covering and self.torso:
             behind, covered = self.torso.covering(behind, torso_room)
         else:
             behind = self.torso(behind, torso_room) if self.torso else behind.float().div_(255)

@@ -99,7 +99,7 @@ class Footage:
         So the head learns the seam it will be seen with, and is not bothered by what the torso misses elsewhere.
         """
         plates = self._unit(self.capture.plates[frames])
-        if self.torso is None:
+        if self.torso is None or self.codes is None:
             return plates
         reach = max(2, round(SEAM * plates.shape[1]))
         where = self.torso.background.device

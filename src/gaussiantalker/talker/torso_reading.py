@@ -53,7 +53,10 @@ class Reader:
         if not (beside & body).any():
             return code
         picture = np.ascontiguousarray(picture[top:])
-        flow = coarse_flow(picture, self.reference, beside & body, torso.flow.shape[-2:]) - torso.flow[0].numpy()
+        flow = (
+            coarse_flow(picture, self.reference, beside & body, (torso.flow.shape[-2], torso.flow.shape[-1]))
+            - torso.flow[0].numpy()
+        )
         moves = torch.linalg.lstsq(torso.flow[1:].flatten(1).T, torch.from_numpy(flow).flatten()[:, None]).solution
         code[: torso.moves] = moves[:, 0].clamp(-_FARTHEST, _FARTHEST)
         counts = torch.from_numpy(beside.ravel()[self.chosen])
@@ -99,15 +102,16 @@ def coarse_flow(picture: np.ndarray, reference: np.ndarray, where: np.ndarray, g
     share = min(_FLOW_SIDE / width, 1.0)
     size = (round(width * share), max(round(height * share), 16))
     grey = [_smaller(cv2.cvtColor(np.ascontiguousarray(p), cv2.COLOR_RGB2GRAY), size) for p in (picture, reference)]
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(*grey, None)
+    dense = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow = dense.calc(*grey, None)  # pyright: ignore[reportCallIssue, reportArgumentType] (none to start from)
     weight = _smaller(where.astype(np.float32), size)[..., None]
     weighted = np.concatenate([flow * weight, weight], axis=-1)
     near, wide = (
         cv2.GaussianBlur(weighted, (0, 0), reach * size[0], borderType=cv2.BORDER_CONSTANT) for reach in (_NEAR, _WIDE)
     )
     total = near + _WIDE_SHARE * wide
-    smooth = total[..., :2] / (total[..., 2:] + 1e-6) * np.float32([width / size[0], height / size[1]])
-    return np.ascontiguousarray(np.moveaxis(_smaller(smooth, grid[::-1]), -1, 0))
+    smooth = total[..., :2] / (total[..., 2:] + 1e-6) * np.array([width / size[0], height / size[1]], np.float32)
+    return np.ascontiguousarray(np.moveaxis(_smaller(smooth, (grid[1], grid[0])), -1, 0))
 
 
 def _smaller(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
