@@ -53,10 +53,8 @@ class Reader:
         if not (beside & body).any():
             return code
         picture = np.ascontiguousarray(picture[top:])
-        flow = (
-            coarse_flow(picture, self.reference, beside & body, (torso.flow.shape[-2], torso.flow.shape[-1]))
-            - torso.flow[0].numpy()
-        )
+        grid = (torso.flow.shape[-2], torso.flow.shape[-1])
+        flow = coarse_flow(picture, self.reference, beside & body, grid) - torso.flow[0].numpy()
         moves = torch.linalg.lstsq(torso.flow[1:].flatten(1).T, torch.from_numpy(flow).flatten()[:, None]).solution
         code[: torso.moves] = moves[:, 0].clamp(-_FARTHEST, _FARTHEST)
         counts = torch.from_numpy(beside.ravel()[self.chosen])
