@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from bodies import a_torso
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -224,6 +225,44 @@ def test_tensors_of_another_kind_are_one_sentence(folder: Path, tmp_path: Path) 
     save_file(tensors, tmp_path / "copy" / "model.safetensors")
     with pytest.raises(GaussianTalkerError, match="damaged"):
         Avatar.load(tmp_path / "copy")
+
+
+@pytest.fixture(scope="module")
+def bodied(avatar: Avatar, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of one with a torso."""
+    path, torso = tmp_path_factory.mktemp("avatars") / "bodied", a_torso(SIZE)
+    replace(avatar, plates=None, torso=torso, motion=avatar.motion.with_body(torso)).save(path)
+    return path
+
+
+def test_an_avatar_with_a_torso_is_read_as_it_was_written(bodied: Path) -> None:
+    loaded, torso = Avatar.load(bodied, exact=True), a_torso(SIZE)
+    for name, tensor in torso.state_dict().items():
+        assert torch.equal(tensor, loaded.torso.state_dict()[name]), name
+    assert loaded.motion.codes.shape == (5, torso.numbers)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("texture", lambda t: t.float()),
+        ("texture", lambda t: t[:, 1:]),
+        ("shades", lambda t: t[:, :2]),
+        ("shades", lambda t: t.half()),
+        ("shade_scale", lambda t: t[1:]),
+        ("flow", lambda t: t[:, :1]),
+        ("flow", lambda t: t.double()),
+        ("habits", lambda t: t * torch.nan),
+        ("pose_mean", lambda t: t[1:]),
+        ("origin", lambda t: t + 1_000),
+    ],
+)
+def test_a_damaged_torso_is_one_sentence(bodied: Path, tmp_path: Path, name: str, damage) -> None:
+    shutil.copytree(bodied, tmp_path / "copy")
+    tensors = load_file(bodied / "torso.safetensors")
+    save_file(tensors | {name: damage(tensors[name]).contiguous()}, tmp_path / "copy" / "torso.safetensors")
+    with pytest.raises(GaussianTalkerError, match="damaged"):
+        Avatar.load(tmp_path / "copy", exact=True)
 
 
 def test_a_server_may_render_one_avatar_in_several_threads(avatar: Avatar, sound: np.ndarray) -> None:

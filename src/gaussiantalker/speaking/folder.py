@@ -261,13 +261,15 @@ def _renamed(name: str) -> str:
 
 def _torso(path: Path, camera: Camera) -> Torso | TorsoField:
     state = _tensors(_part(path, "torso.safetensors"))
-    _check_gaussians(state, "raw.")
     background = read_image(_part(path, "background.png"))
     if background.shape[:2] != (camera.height, camera.width):
         raise GaussianTalkerError(
             f"{path / 'background.png'} must have {camera.width} x {camera.height} pixels like the avatar: resize it."
         )
-    return Torso(state, background) if "texture" in state else TorsoField.from_state(state, camera, background)
+    if "texture" in state:
+        return Torso(state, background)
+    _check_gaussians(state, "raw.")
+    return TorsoField.from_state(state, camera, background)
 
 
 def _other_version(path: Path, info: dict[str, Any]) -> GaussianTalkerError:

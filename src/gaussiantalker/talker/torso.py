@@ -50,6 +50,22 @@ class Torso(nn.Module):
         sizes = (4, height - top + margin, width + 2 * margin), (1 + 2 * POSE_NUMBERS, codes)
         if (self.texture.shape, self.habits.shape) != sizes or not 0 <= top < height or margin < 0:
             raise ValueError("the torso's tensors do not fit its picture")
+        wholes = {"texture": torch.uint8, "shades": torch.int8}
+        for name, tensor in state.items():
+            right = (
+                not tensor.is_floating_point() if name == "origin" else tensor.dtype == wholes.get(name, torch.float32)
+            )
+            if not right:
+                raise ValueError(f"the torso's {name} is of another kind of number")
+        steps = (len(self.shades),), (POSE_NUMBERS,), (POSE_NUMBERS,)
+        if (self.shade_scale.shape, self.pose_mean.shape, self.pose_scale.shape) != steps:
+            raise ValueError("the torso's numbers do not fit together")
+        if (
+            self.shades.shape[1:2] != (3,)
+            or self.flow.shape[1:2] != (2,)
+            or not self.shades.ndim == self.flow.ndim == 4
+        ):
+            raise ValueError("the torso's pictures do not fit together")
         self.eval().requires_grad_(False)
 
     @cached_property
