@@ -79,7 +79,7 @@ def _job(number: int, line: str) -> Job:
     arguments = list(_arguments(asked))
     verb = read(arguments)
     inputs = [path for name, value in vars(verb).items() if name != "out" for path in _paths(value)]
-    writes = verb.folder if hasattr(verb, "folder") else verb.file
+    writes: Path = getattr(verb, "folder" if hasattr(verb, "folder") else "file")
     device = getattr(verb, "device", "auto")
     return Job(number, asked, arguments, frozenset(path.resolve() for path in inputs), writes.resolve(), device)
 

@@ -41,9 +41,11 @@ class Runner(Protocol):
 
     def submit(self, task: Task) -> "Future[Outcome]":
         """Begins a task, or lets it wait for a place."""
+        ...
 
     def stop(self) -> None:
         """Interrupts what runs, as Ctrl-C would, and returns when it has ended."""
+        ...
 
 
 def perform(task: Task, threads: int) -> Outcome:
@@ -76,6 +78,7 @@ class Cores:
         process = self._context.Process(target=_alone, args=(sender, task, self._threads))
         process.start()
         sender.close()
+        assert process.pid is not None  # it has started
         self._running.add(process.pid)
         try:
             return receiver.recv()
@@ -97,6 +100,7 @@ def _alone(sender: Connection, task: Task, threads: int) -> None:
     """A process's work. It ends when the batch is gone, and hears of Ctrl-C from the batch alone, once."""
     os.setpgrp()
     batch = multiprocessing.parent_process()
+    assert batch is not None  # which started this one
 
     def watch() -> None:
         batch.join()

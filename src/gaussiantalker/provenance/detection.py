@@ -97,12 +97,12 @@ class Search:
     def _matched(self, scales: np.ndarray, templates: np.ndarray) -> np.ndarray:
         """How well sequences fit at each scale and place [scales, sequences, 64, 64], in deviations."""
         spectra = np.stack([self._spectrum(scale) for scale in scales])
-        return irfft2(spectra[:, None] * templates)
+        return np.asarray(irfft2(spectra[:, None] * templates))
 
     def _spectrum(self, scale: float) -> np.ndarray:
         """Of the folded tile [64, 33], all waves of strength one: strong ones of the scene shall not drown the mark."""
         if scale not in self._kept:
-            spectrum = rfft2(_folded(self._total, scale).astype(np.float32))
+            spectrum = np.asarray(rfft2(_folded(self._total, scale).astype(np.float32)))
             self._kept[scale] = spectrum / np.maximum(np.abs(spectrum), 1e-12)
         return self._kept[scale]
 
@@ -142,9 +142,10 @@ def templates(chips: np.ndarray) -> np.ndarray:
 
     Scaled so that what comes of a spectrum with waves of strength one has a mean of zero and a deviation of one.
     """
-    spectra = rfft2(np.stack([smooth(each, SAMPLES) for each in chips]).astype(np.float32)).conj()
+    tiles = np.stack([smooth(each, SAMPLES) for each in chips]).astype(np.float32)
+    spectra = np.asarray(rfft2(tiles)).conj()
     spectra[..., 0, 0] = 0
-    return spectra / irfft2(spectra).std((-2, -1), keepdims=True)
+    return spectra / np.asarray(irfft2(spectra)).std((-2, -1), keepdims=True)
 
 
 def _read(surfaces: np.ndarray, scale: float) -> Mark:

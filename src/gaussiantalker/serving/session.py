@@ -146,7 +146,9 @@ class Session:
         return self._reader is not None and self._reader.waiting > 0
 
     def read(self, text: str) -> bool:
-        """A text to say, after all that waits; False when so many wait already that it is refused."""
+        """A text to say, after all that waits; False when so many wait already that it is refused. Only where it
+        `reads`."""
+        assert self._reader is not None
         self._last_word = monotonic()
         if self._reader.waiting >= self.limits.texts:
             return False

@@ -54,7 +54,9 @@ def _digits(digits: str) -> str:
 
 
 def _ordinal(found: re.Match) -> str:
-    head, join, last = re.fullmatch(r"(.*?)([ -]?)(\w+)", cardinal(found[1])).groups()
+    parts = re.fullmatch(r"(.*?)([ -]?)(\w+)", cardinal(found[1]))
+    assert parts  # a number ends with a word
+    head, join, last = parts.groups()
     plain = f"{last[:-1]}ieth" if last.endswith("y") else f"{last}th"
     return f"{head}{join}{_ORDINALS.get(last, plain)}"
 

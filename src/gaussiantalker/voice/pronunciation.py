@@ -24,7 +24,7 @@ _SPELLING = """
     d d  e ɛ  f f  g ɡ  h h  i ɪ  j ʤ  k k  l l  m m  n n  o ɑ  p p  q k  r ɹ  s s  t t  u ʌ  v v  w w  x ks
     y i  z z
 """.split()
-_LETTERS = dict(zip(_SPELLING[::2], _SPELLING[1::2], strict=True))
+_LETTERS: dict[str, str] = dict(zip(_SPELLING[::2], _SPELLING[1::2], strict=True))
 _SOUNDS = re.compile(r"e$|([b-df-hj-np-tv-z])(?=\1)|" + "|".join(sorted(_LETTERS, key=len, reverse=True)))
 
 

@@ -16,14 +16,17 @@ SERVER = "server:"
 class Voice(Protocol):
     """Speaks texts, one at a time."""
 
-    rate: int
-    """Samples a second."""
+    @property
+    def rate(self) -> int:
+        """Samples a second."""
+        ...
 
     def say(self, text: str) -> Iterator[np.ndarray]:
         """Speech float32 [S] in [-1, 1], each piece as soon as it is made.
 
         Raises GaussianTalkerError where the text cannot be spoken.
         """
+        ...
 
 
 def find_voice(name: str, progress: Progress = SILENT) -> Voice:
