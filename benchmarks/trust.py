@@ -130,16 +130,17 @@ def survival(films: list[Path], wanted: int, file: Path) -> None:
 
 
 def alarms(films: list[Path], wanted: int, file: Path) -> None:
-    """The best score of each key for each window, as `detect` finds it for its own."""
+    """The best score of each key for each window, as `detect` finds it for its own, and how many of them are found."""
     before = done(file)
     tables = [keyed(key) for key in range(KEYS)]
     for number, pictures in clips(films, wanted // KEYS):
         if number in before:
             continue
         search = detection.Search(pictures[: EVERY * MOST : EVERY])
-        scores = [round(search.likeliest(table).score, 2) for table in tables]
-        with file.open("a") as rows:
-            rows.write(json.dumps({"clip": number, "scores": scores}) + "\n")
+        marks = [search.likeliest(table) for table in tables]
+        row = {"clip": number, "scores": [round(m.score, 2) for m in marks], "found": sum(m.found for m in marks)}
+        with file.open("a") as out:
+            out.write(json.dumps(row) + "\n")
 
 
 def keyed(key: int) -> np.ndarray:
@@ -163,11 +164,10 @@ def report(folder: Path) -> None:
             cells.append(f"{sum(wrong)} in {len(wrong)}")
         lines.append(f"| {name} | {' | '.join(cells)} |")
     if (folder / "alarms.jsonl").exists():
-        scores = np.concatenate(
-            [json.loads(line)["scores"] for line in (folder / "alarms.jsonl").read_text().splitlines()]
-        )
-        needed = detection.Mark(0, 0, 1, True).needed
-        lines += ["", f"{(scores >= needed).sum()} of {len(scores):,} unmarked windows at {needed:.2f} or above; "]
+        windows = [json.loads(line) for line in (folder / "alarms.jsonl").read_text().splitlines()]
+        scores, needed = np.concatenate([row["scores"] for row in windows]), detection.Mark(0, 0, 1, True).needed
+        lines += ["", f"{sum(row['found'] for row in windows)} of {len(scores):,} unmarked windows are called marked; "]
+        lines[-1] += f"{(scores >= needed).sum()} score {needed:.2f} or more with whatever bits; "
         lines[-1] += f"highest {scores.max():.2f}, median {np.median(scores):.2f}"
     (folder / "trust.md").write_text("\n".join(lines) + "\n")
 

@@ -28,6 +28,13 @@ def test_arrays_are_read_too(tmp_path: Path) -> None:
     np.testing.assert_allclose(dubbed(a_mouth_listener(), tmp_path / "mouth.npz").codes[:, 1], [0, 1], atol=1e-6)
 
 
+@pytest.mark.parametrize("other", [[0.1], [[0.1], [0.2]]])
+def test_arrays_of_other_lengths_are_one_sentence(tmp_path: Path, other: list) -> None:
+    np.savez(tmp_path / "mouth.npz", jawOpen=[0.02, 0.12], lip_opening=other)
+    with pytest.raises(GaussianTalkerError, match="no table"):
+        dubbed(a_mouth_listener(), tmp_path / "mouth.npz")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [

@@ -44,7 +44,7 @@ class Mark:
     scale: float
     """How large the picture is now, against what it was when it was marked."""
     ours: bool
-    """Whether the first bits are this tool's."""
+    """Whether the first bits are this tool's, and the last ones, which say nothing, are zero."""
     weakest: float = 0.0
     """How well the sequence fits that fits worst of those that carry bits, in the same deviations."""
 
@@ -158,6 +158,7 @@ def _read(surfaces: np.ndarray, scale: float) -> Mark:
         symbol = int(shifts.argmax())
         score, weakest = score + shifts.flat[symbol], min(weakest, shifts.flat[symbol])
         bits = bits << SYMBOL_BITS | symbol
-    bits >>= SYMBOLS * SYMBOL_BITS - PAYLOAD_BITS
+    bits, unused = divmod(bits, 1 << SYMBOLS * SYMBOL_BITS - PAYLOAD_BITS)
     tool, payload = divmod(bits, 1 << PAYLOAD_BITS - TOOL_BITS)
-    return Mark(payload, float(score / np.hypot(SYNC_SHARE, SYMBOLS**0.5)), float(scale), tool == TOOL, float(weakest))
+    score = float(score / np.hypot(SYNC_SHARE, SYMBOLS**0.5))
+    return Mark(payload, score, float(scale), tool == TOOL and not unused, float(weakest))

@@ -42,7 +42,7 @@ def dubbed(listener: Listener, path: str | Path) -> MouthTrack:
 def _table(path: Path) -> dict[str, np.ndarray]:
     try:
         if path.suffix.lower() == ".npz":
-            return {name: np.asarray(array, float).reshape(-1) for name, array in read_arrays(path).items()}
+            return _as_long({name: np.asarray(array, float) for name, array in read_arrays(path).items()})
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file, strict=True))
         return {name.strip(): np.array([row[name] for row in rows], float) for name in rows[0]}
@@ -50,6 +50,13 @@ def _table(path: Path) -> dict[str, np.ndarray]:
         raise GaussianTalkerError(
             f"{path} is no table of a mouth's scores: name the columns in the first line, or the arrays of an .npz."
         ) from None
+
+
+def _as_long(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Columns [N]. Raises ValueError where they are not, or one is longer than another."""
+    if len({column.shape for column in columns.values()}) != 1 or next(iter(columns.values())).ndim != 1:
+        raise ValueError("columns of several lengths")
+    return columns
 
 
 def _of_capture(path: Path, code: MouthCode) -> np.ndarray:
