@@ -7,7 +7,6 @@ for differences of squares.
 from functools import cache
 
 import torch
-import triton
 import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -54,7 +53,7 @@ def _window(device: torch.device) -> Tensor:
 
 def _grid(planes: Tensor) -> tuple[int, int]:
     count, height, width = planes.shape
-    return triton.cdiv(width, ACROSS) * triton.cdiv(height, DOWN), count
+    return -(-width // ACROSS) * -(-height // DOWN), count
 
 
 def _forward(x: Tensor, y: Tensor, keep: bool) -> tuple[Tensor, Tensor]:
