@@ -11,7 +11,8 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from attack_server import mutated
 PATIENCE = 60.0  # seconds for one file; what takes longer is counted as hanging
 COMPILING = 900.0  # seconds that the first may take, unchanged
 BOUND = 400  # MB that reading may take beyond thirty times the files' size
+PICTURES = 5  # of a dataset
 WHOLE = 4_000_000  # bytes; of larger files only the first are changed
 SKIP = {"report.html", "README.md", "preview.mp4", "render.mp4", "truth.mp4", "comparison.mp4", "evaluation.json"}
 WRONG = ("nan", "inf", "shape", "kind", "pickle", "missing")  # which no reader may take
@@ -30,7 +32,9 @@ Reader = Callable[[Path], object]
 
 def readers() -> dict[str, tuple[str, Reader]]:
     """What a person may hand over, what of the material it is, and what reads it."""
-    from gaussiantalker.capture import Capture
+    import torch
+
+    from gaussiantalker.capture import Capture, adnerf
     from gaussiantalker.capture.morphable import load_head
     from gaussiantalker.capture.openface import read_columns
     from gaussiantalker.evaluation.assessment import read_truth
@@ -38,23 +42,39 @@ def readers() -> dict[str, tuple[str, Reader]]:
     from gaussiantalker.media.audio import read_audio
     from gaussiantalker.media.image import read_image
     from gaussiantalker.media.video import read_frames
+    from gaussiantalker.progress import SILENT
     from gaussiantalker.provenance.manifest import read_manifest
     from gaussiantalker.speaking import Avatar
+    from gaussiantalker.speaking.folder import read_folder
+    from gaussiantalker.speaking.mouths import dubbed
     from gaussiantalker.speaking.poses import read_poses
     from gaussiantalker.speech.deepspeech import read_windows
     from gaussiantalker.splatting.ply import read_ply
 
-    def one_picture(folder: Path) -> object:
-        return next(iter(Avatar.load(folder, exact=True).speak(np.zeros(1280, np.float32), pose="still")), None)
+    def one_picture(avatar: Avatar) -> object:
+        return next(iter(avatar.speak(np.zeros(1280, np.float32), pose="still")), None)
 
-    kept = {}
+    @cache
+    def captured(folder: Path) -> Capture:
+        return Capture.load(folder / "capture")
 
-    def truth(path: Path) -> object:
-        captured = kept.setdefault("capture", Capture.load(path.parent / "capture"))
-        return read_truth(path, captured)
+    @cache
+    def avatar(folder: Path) -> Avatar:
+        return Avatar.load(folder / "avatar", exact=True)
+
+    def of_checkpoint(path: Path) -> None:
+        trainer(path.parent)._restore(path)
+
+    def of_mouth(path: Path) -> object:
+        return dubbed(avatar(path.parent).listener, path)
+
+    def baked(path: Path) -> object:
+        return one_picture(Avatar(*read_folder(path.parent, torch.device("cpu"), SILENT)))
 
     return {
-        "avatar": ("avatar", one_picture),
+        "avatar": ("avatar", lambda path: one_picture(Avatar.load(path, exact=True))),
+        "blendshapes": ("avatar/blendshapes.safetensors", baked),
+        "checkpoint": ("checkpoint.safetensors", of_checkpoint),
         "capture": ("capture", Capture.load),
         "film": ("head.mp4", lambda path: sum(1 for _ in read_frames(path))),
         "sound in a film": ("head.mp4", read_audio),
@@ -62,19 +82,63 @@ def readers() -> dict[str, tuple[str, Reader]]:
         "picture": ("picture.png", read_image),
         "poses": ("poses.npz", lambda path: read_poses(path, np.eye(4))),
         "poses as a table": ("poses.csv", lambda path: read_poses(path, np.eye(4))),
-        "truth": ("truth.npz", truth),
+        "truth": ("truth.npz", lambda path: read_truth(path, captured(path.parent))),
+        "mouth, as arrays": ("mouth.npz", of_mouth),
+        "mouth, as a table": ("mouth.csv", of_mouth),
         "phones": ("phones.csv", read_phones),
         "OpenFace": ("units.csv", lambda path: read_columns(path, ["AU45_r"])),
         "DeepSpeech": ("speech.npy", read_windows),
+        "AD-NeRF's folder": ("dataset", all_of_dataset),
+        "AD-NeRF's tracker": ("dataset/track_params.pt", lambda path: adnerf.read_poses(path.parent)),
+        "AD-NeRF's transforms": ("transforms/transforms_train.json", lambda path: adnerf.read_poses(path.parent)),
         "Gaussians": ("splats.ply", read_ply),
         "head": ("morphable.npz", load_head),
         "manifest": ("head.mp4", read_manifest),
     }
 
 
+def all_of_dataset(folder: Path) -> None:
+    """What a capture reads of a folder in AD-NeRF's layout, but for the search for faces."""
+    from gaussiantalker.capture import adnerf, dataset
+    from gaussiantalker.media.audio import copy_wav
+    from gaussiantalker.media.image import read_image
+    from gaussiantalker.progress import SILENT
+    from gaussiantalker.speech.deepspeech import read_windows
+
+    files = dataset.pictures(folder)
+    for file in files:
+        read_image(file)
+    adnerf.read_poses(folder)
+    adnerf.read_blink(folder / "au.csv", len(files))
+    read_windows(folder / "aud_ds.npy")
+    with tempfile.TemporaryDirectory() as name:
+        np.save(Path(name) / "frames.npy", np.zeros((len(files), 64, 64, 3), np.uint8))
+        copy_wav(folder / "aud.wav", Path(name) / "audio.wav", 640 * len(files))
+        dataset.label_dataset(folder, Path(name), {"frames": len(files), "first_number": 0}, SILENT)
+
+
+@cache
+def trainer(folder: Path) -> Any:
+    """One that has not begun, on the drawn head."""
+    from gaussiantalker import hardware
+    from gaussiantalker.capture import Capture
+    from gaussiantalker.progress import SILENT
+    from gaussiantalker.talker import find_method
+    from gaussiantalker.training import SCHEDULES
+    from gaussiantalker.training.train import _listener, _trainer
+
+    captured, method = Capture.load(folder / "capture"), find_method("mouth-code")
+    listener, codes = _listener(captured, method, None, None, SILENT)
+    plan = replace(SCHEDULES["fast"], points=300)
+    made = _trainer(captured, listener, method, plan, 0, hardware.device("cpu"), SILENT, codes=codes)
+    made.recipe = {}
+    return made
+
+
 def add_material(folder: Path) -> None:
     """Beside a film, its capture and its avatar: a small file of every other kind."""
     from gaussiantalker.capture import Capture
+    from gaussiantalker.capture.dataset import write_dataset
     from gaussiantalker.capture.morphable import PACKED
     from gaussiantalker.splatting.ply import write_ply
 
@@ -91,6 +155,17 @@ def add_material(folder: Path) -> None:
     shutil.copyfile(folder / "capture" / "audio.wav", folder / "sound.wav")
     shutil.copyfile(folder / "capture" / "background.png", folder / "picture.png")
     write_ply(folder / "splats.ply", some_gaussians())
+    trainer(folder)._save(folder / "checkpoint.safetensors")
+    scores = {"lip_opening": 0.1 + 0.1 * angles, "jawOpen": np.abs(angles)}
+    np.savez(folder / "mouth.npz", **scores)
+    rows = "".join(f"{a:.3f},{b:.3f}\n" for a, b in zip(*scores.values(), strict=True))
+    (folder / "mouth.csv").write_text(",".join(scores) + "\n" + rows)
+    write_dataset(captured, folder / "dataset")
+    for file in files_of(folder / "dataset"):
+        if file.stem.isdigit() and int(file.stem) >= PICTURES:
+            file.unlink()
+    (folder / "transforms").mkdir()
+    shutil.copy(folder / "dataset" / "transforms_train.json", folder / "transforms")
 
 
 def some_gaussians() -> Any:
@@ -111,9 +186,8 @@ class Case:
 
 def cases(target: Path, dice: random.Random) -> Iterator[Case]:
     """Mutations of a file, or of the files of a folder, without end."""
-    files = [target] if target.is_file() else sorted(p for p in target.iterdir() if p.name not in SKIP)
     while True:
-        file = dice.choice(files)
+        file = dice.choice(files_of(target))
         kind = dice.choice(["bytes", "bytes", "cut", *(WRONG if file.suffix in WRONGED else ("bytes",))])
         data = file.read_bytes()
         if kind == "bytes":
@@ -124,6 +198,11 @@ def cases(target: Path, dice: random.Random) -> Iterator[Case]:
             data = WRONGED[file.suffix](data, kind, dice)
         if data is not None:
             yield Case(kind, file, data)
+
+
+def files_of(target: Path) -> list[Path]:
+    """The file itself, or those in a folder that are read again."""
+    return [target] if target.is_file() else sorted(p for p in target.rglob("*") if p.is_file() and p.name not in SKIP)
 
 
 def wrong_arrays(data: bytes, kind: str, dice: random.Random) -> bytes | None:
@@ -188,6 +267,35 @@ def wrong_tensors(data: bytes, kind: str, dice: random.Random) -> bytes | None:
     return save(arrays, facts)
 
 
+def wrong_pickle(data: bytes, kind: str, dice: random.Random) -> bytes | None:
+    """Of torch's own kind of file."""
+    import torch
+
+    content, packed = torch.load(io.BytesIO(data), weights_only=True), io.BytesIO()
+    name = dice.choice(["euler", "trans", "focal"])
+    if kind == "missing":
+        del content[name]
+    elif kind in ("pickle", "kind"):
+        content[name] = Path("code") if kind == "pickle" else "text"
+    else:
+        content[name] = torch.from_numpy(wrong_array(content[name].numpy(), kind, dice))
+    torch.save(content, packed)
+    return packed.getvalue()
+
+
+def wrong_table(data: bytes, kind: str, dice: random.Random) -> bytes:
+    """One cell below the first line is no number, or a line is too short."""
+    lines = data.decode().splitlines()
+    number = dice.randrange(1, len(lines))
+    cells = lines[number].split(",")
+    if kind in ("missing", "shape"):
+        lines[number] = ",".join(cells[:-1])
+    else:
+        cells[dice.randrange(len(cells))] = {"nan": "nan", "inf": "inf"}.get(kind, "text")
+        lines[number] = ",".join(cells)
+    return "\n".join(lines).encode()
+
+
 def wrong_json(data: bytes, kind: str, dice: random.Random) -> bytes | None:
     """A value somewhere within becomes something else; what that means for the whole is not known beforehand."""
     whole = json.loads(data)
@@ -208,7 +316,14 @@ def _holders(value: Any) -> Iterator[Any]:
             yield from _holders(one)
 
 
-WRONGED = {".npz": wrong_arrays, ".npy": wrong_npy, ".safetensors": wrong_tensors, ".json": wrong_json}
+WRONGED = {
+    ".npz": wrong_arrays,
+    ".npy": wrong_npy,
+    ".safetensors": wrong_tensors,
+    ".pt": wrong_pickle,
+    ".csv": wrong_table,
+    ".json": wrong_json,
+}
 
 
 class Worker:
@@ -265,7 +380,7 @@ def read_all(name: str, pipe: Connection) -> None:
         except BaseException as error:
             found = ("traceback", f"{type(error).__name__}: {error}")
         took = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1000
-        held = sum(p.stat().st_size for p in (path.iterdir() if path.is_dir() else [path])) / 1e6
+        held = sum(file.stat().st_size for file in files_of(path)) / 1e6
         pipe.send(("memory", f"{took:.0f} MB") if took > BOUND + 30 * held else found)
 
 
