@@ -5,7 +5,6 @@ import re
 import threading
 from base64 import b64decode
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from headless_browser import LIVE, Browser, browser
+from headless_browser import LIVE, Browser, before_the_page, browser
 from puppet import SIZE, a_puppet
 
 from gaussiantalker.export import export_web
@@ -117,15 +116,6 @@ def window() -> Iterator[Browser]:
             yield window
     except FileNotFoundError as missing:
         pytest.skip(str(missing))
-
-
-@contextmanager
-def before_the_page(window: Browser, script: str) -> Iterator[None]:
-    added = window.command("Page.addScriptToEvaluateOnNewDocument", source=script)
-    try:
-        yield
-    finally:
-        window.command("Page.removeScriptToEvaluateOnNewDocument", **added)
 
 
 def complaints(window: Browser) -> list[str]:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 from flash_and_beep import BRIGHT, DARK, FlashAndBeep, beeps, brightness
-from headless_browser import LIVE, Browser, BrowserError, browser
+from headless_browser import LIVE, Browser, BrowserError, before_the_page, browser
 
 from gaussiantalker.media.image import write_image
 from gaussiantalker.speaking import Background, Steering
@@ -282,16 +281,6 @@ def test_the_page_chooses_what_is_behind_and_how_far_the_mouth_moves(window: Bro
         assert "180 %" in window.text() and window.complaints() == []
 
     visit(window, scene, backgrounds={"office": tmp_path / "office.png"})
-
-
-@contextmanager
-def before_the_page(window: Browser, script: str) -> Iterator[None]:
-    """Pages that are opened meanwhile run the script first."""
-    added = window.command("Page.addScriptToEvaluateOnNewDocument", source=script)
-    try:
-        yield
-    finally:
-        window.command("Page.removeScriptToEvaluateOnNewDocument", **added)
 
 
 def test_behind_a_firewall_the_page_asks_for_the_token_and_shows_a_stream(window: Browser, speech: Path) -> None:
