@@ -69,9 +69,10 @@ def test_track_params_come_first_and_without_code(tmp_path: Path) -> None:
     torch.save(content, tmp_path / "track_params.pt")
     found = adnerf.read_poses(tmp_path)
     assert found.focal == 900 and np.allclose(found.translations, translations)
-    torch.save({**content, "euler": Path("code")}, tmp_path / "track_params.pt")
-    with pytest.raises(GaussianTalkerError, match="plain tensors"):
-        adnerf.read_poses(tmp_path)
+    for wrong in ({"euler": Path("code")}, {"focal": torch.tensor([[900.0]])}, {"focal": torch.tensor([900.0, 800.0])}):
+        torch.save(content | wrong, tmp_path / "track_params.pt")
+        with pytest.raises(GaussianTalkerError, match="plain tensors"):
+            adnerf.read_poses(tmp_path)
     (tmp_path / "track_params.pt").unlink()
     with pytest.raises(GaussianTalkerError, match="neither"):
         adnerf.read_poses(tmp_path)

@@ -99,6 +99,10 @@ def test_broken_heads_are_one_sentence(tmp_path: Path) -> None:
         ({"step": np.array(["text"])}, "step must be one number"),
         ({"step": np.array(np.nan)}, "step must be one number"),
         ({"step": np.ones(3)}, "step must be one number"),
+        ({"step": np.ones(1)}, "step must be one number"),
+        ({"expression_names": np.array(["text", "text"])}, "expression_names are the same"),
+        ({"expression_names": np.array([["jawOpen"], ["own"]])}, "expression_names is"),
+        ({"triangles": np.array([[0.0, 1.0, 2.5]])}, "lacks triangles"),
         ({"vertices": np.zeros((4, 3))}, "eye corners are 0 apart"),
     ):
         np.savez(file, **{k: v for k, v in (simple() | change).items() if v is not None})

@@ -22,6 +22,8 @@ def test_columns_are_read_with_and_without_blanks(tmp_path: Path, name: str) -> 
         ("frame, AU45_r\n", "no rows"),
         ("", "is empty"),
         ("frame, AU45_r\n1, high\n", "not a table of numbers"),
+        ("frame, AU45_r\n1, 0.0\n2\n3, 0.5\n", "not a table of numbers"),
+        ("frame, AU45_r\n1, nan\n", "no number for AU45_r in row 1"),
         ("\x00\x01", "no column"),
     ],
 )

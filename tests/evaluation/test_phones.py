@@ -43,6 +43,19 @@ def test_a_table_of_seconds_becomes_frames(tmp_path: Path) -> None:
             read_phones(table)
 
 
+@pytest.mark.parametrize(("name", "read"), [("AA1", "aa"), ("sil", "sil"), ("", ""), ("ax", "ax"), ("UW0", "uw")])
+def test_stress_is_left_out(tmp_path: Path, name: str, read: str) -> None:
+    (tmp_path / "a.csv").write_text(f"start,end,phone\n0.0,0.6,{name}\n")
+    assert [phone.name for phone in read_phones(tmp_path / "a.csv")] == [read]
+
+
+@pytest.mark.parametrize("name", ["nan", "inf", "text", "ʃ", "3"])
+def test_names_that_are_no_phones_are_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.csv").write_text(f"start,end,phone\n0.0,0.6,aa\n0.6,0.7,{name}\n", encoding="utf-8")
+    with pytest.raises(GaussianTalkerError, match="names a phone"):
+        read_phones(tmp_path / "a.csv")
+
+
 def test_closure_of_a_mouth_that_shuts_and_of_one_that_does_not() -> None:
     phones = phones_of_frames(np.array(WORDS))
     shut, silent, n = closure(OPENINGS, phones)

@@ -1,13 +1,17 @@
 """Blendshapes that stand for a talker's network, and the avatar's folder that keeps them."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
+from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import Camera
 from gaussiantalker.media.files import read_json
 from gaussiantalker.speaking import Avatar, Motion, Steering, baking
@@ -61,6 +65,44 @@ def an_avatar(method: str) -> Avatar:
 def its_frames(avatar: Avatar) -> Drive:
     drive = filmed(Path("nowhere"), {}, avatar.talker, avatar.listener, avatar.motion)
     return drive.given(**{AUDIO: torch.from_numpy(np.array(avatar.listener.hear(syllables(32_000))))})
+
+
+@pytest.fixture(scope="module")
+def kept(star: Avatar, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its folder."""
+    folder = tmp_path_factory.mktemp("avatars") / "star"
+    star.save(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("means", lambda t: t[:, None]),
+        ("quats", lambda t: t[:, :3]),
+        ("log_scales", lambda t: t.to(torch.int16)),
+        ("opacity_logits", lambda t: t[:, None]),
+        ("sh", lambda t: t[..., :2]),
+        ("sh", lambda t: t[:-1]),
+        ("sh", lambda t: t * torch.nan),
+        ("bases", lambda t: t.short()),
+        ("bases", lambda t: t[..., None]),
+        ("bases", lambda t: t[:-1]),
+        ("reach", lambda t: t[:-1]),
+        ("reach", lambda t: t[:, :-1]),
+        ("coefficients.high", lambda t: t[:-1]),
+        ("coefficients.network.0.weight", lambda t: t[:-1]),
+        ("coefficients.network.0.weight", lambda t: t[:, :-1]),
+    ],
+)
+def test_damaged_blendshapes_are_one_sentence(kept: Path, tmp_path: Path, name: str, damage: Callable) -> None:
+    shutil.copytree(kept, tmp_path / "copy")
+    with safe_open(kept / BLENDSHAPES, framework="pt") as file:
+        about = file.metadata()
+    tensors = load_file(kept / BLENDSHAPES)
+    save_file(tensors | {name: damage(tensors[name]).contiguous()}, tmp_path / "copy" / BLENDSHAPES, about)
+    with pytest.raises(GaussianTalkerError, match="damaged"):
+        Avatar.load(tmp_path / "copy")
 
 
 def pictures(avatar: Avatar, **how: object) -> np.ndarray:

@@ -85,6 +85,9 @@ def test_a_table_of_angles_turns_the_head_on_its_neck(tmp_path: Path) -> None:
     rest = motion.viewmats[motion.rest]
     poses = read_poses(tmp_path / "nod.csv", rest)
     np.testing.assert_allclose(read_poses(tmp_path / "nod.npz", rest), poses)
+    np.savez(tmp_path / "nod.npz", yaw=[[0], [10], [0]], pitch=[0, -5, 0], roll=[0, 2, 0])
+    with pytest.raises(GaussianTalkerError, match=r"roll \[frames\]"):
+        read_poses(tmp_path / "nod.npz", rest)
     np.testing.assert_allclose(yaw_pitch_roll(poses[1, :3, :3]), [10, -5, 2], atol=1e-9)
     np.testing.assert_allclose(
         poses[:, :3, :3] @ NECK + poses[:, :3, 3], np.tile(rest[:3, :3] @ NECK + rest[:3, 3], (3, 1))

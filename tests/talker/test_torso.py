@@ -87,6 +87,15 @@ def test_a_code_is_read_back(capture: SimpleNamespace, fitted: tuple[Torso, torc
     assert decibels(again[None].numpy(), SimpleNamespace(images=picture[None], labels=capture.labels[7:8]), [0]) > 36
 
 
+def test_a_code_does_not_depend_on_dirty_memory(capture: SimpleNamespace, fitted: tuple[Torso, torch.Tensor]) -> None:
+    reader, codes = Reader(fitted[0]), []
+    for held in (-1, 0, 1, 2**31 - 1):
+        dirt = [torch.full((size,), held, dtype=torch.int32) for size in range(1, 64) for _ in range(9)]
+        del dirt
+        codes.append(reader.read(capture.plates[7], capture.labels[7]))
+    assert all(torch.equal(code, codes[0]) for code in codes)
+
+
 def test_what_moves_with_the_head_is_guessed(capture: SimpleNamespace, fitted: tuple[Torso, torch.Tensor]) -> None:
     """The shirt's shift goes with the yaw; its height and light nobody can know."""
     shown, middle = guessed(fitted[0], poses(FRAMES)), slice(70, 90)

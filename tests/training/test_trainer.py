@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from gaussiantalker.errors import Failure, GaussianTalkerError
 from gaussiantalker.progress import SILENT, Silent
@@ -270,8 +272,13 @@ def test_a_damaged_checkpoint_is_one_sentence(tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "lacking", {k: v for k, v in tensors.items() if k != "poses"}, facts)
     write_checkpoint(tmp_path / "other-sizes", tensors | {"talker/raw.sh": torch.zeros(3, 4, 3)}, facts)
     write_checkpoint(tmp_path / "no-facts", tensors, {"recipe": {}})
+    with safe_open(tmp_path / "checkpoint", framework="pt") as file:
+        about = file.metadata()
+    key = next(name for name in tensors if name.endswith("/exp_avg"))
+    for name, wrong in {"kind": tensors[key].to(torch.int16), "shape": tensors[key][..., None]}.items():
+        save_file(tensors | {key: wrong}, tmp_path / name, about)
     write_checkpoint(tmp_path / "not-finite", tensors | {"poses": tensors["poses"] + torch.nan}, facts)
-    for name in (*broken, "lacking", "other-sizes", "no-facts", "not-finite"):
+    for name in (*broken, "lacking", "other-sizes", "no-facts", "kind", "shape", "not-finite"):
         with pytest.raises(GaussianTalkerError, match="is damaged: remove it"):
             a_trainer().run(tmp_path / name)
 

@@ -111,10 +111,12 @@ def _read_track_params(path: Path) -> Poses:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         euler, trans = (np.asarray(content[key], dtype=float) for key in ("euler", "trans"))
-        focal = float(np.ravel(np.asarray(content["focal"]))[0])
+        focal = np.asarray(content["focal"], dtype=float)
+        if focal.shape not in ((), (1,)):
+            raise ValueError(f"focal {focal.shape} is not one number")
         if euler.ndim != 2 or euler.shape[1] != 3 or euler.shape != trans.shape or not len(euler):
             raise ValueError(f"euler {euler.shape} and trans {trans.shape} are not [frames, 3]")
-        poses = Poses(focal, np.arange(len(euler)), *from_tracker(euler, trans))
+        poses = Poses(float(focal.sum()), np.arange(len(euler)), *from_tracker(euler, trans))
     except Exception as error:  # of torch and its unpickler, which have a dozen kinds for damaged bytes
         told = str(error).partition("\n")[0][:120]
         raise GaussianTalkerError(f"{path} does not hold a tracker's poses as plain tensors ({told})") from None

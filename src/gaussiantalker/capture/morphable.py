@@ -35,6 +35,7 @@ PACKED = Path(__file__).parent / "morphable_head.npz"
 PACKED_LICENCE = "CC0 1.0 (MakeHuman)"
 _LANDMARKS = 478  # of the face landmarker
 _LENGTHS = ("vertices", "identity", "expression")
+_KINDS = {"expression_names": "U"} | dict.fromkeys(("triangles", "regions", "landmarks", "landmark_vertices"), "iu")
 _ARRAYS = (*_LENGTHS, "triangles", "regions", "expression_names", "landmarks", "landmark_vertices", "landmark_shares")
 
 
@@ -61,7 +62,7 @@ def load_head(path: Path = PACKED) -> MorphableHead:
     """Raises GaussianTalkerError when the file is not laid out as above."""
     found = read_arrays(path)
     for name in _ARRAYS:
-        kinds = "U" if name == "expression_names" else "fiu"
+        kinds = _KINDS.get(name, "fiu")
         if name not in found or found[name].dtype.kind not in kinds or not found[name].size:
             raise GaussianTalkerError(f"{path} is no morphable head, it lacks {name}; see docs/capture.md")
         if kinds != "U" and not np.isfinite(found[name]).all():
@@ -75,16 +76,16 @@ def load_head(path: Path = PACKED) -> MorphableHead:
         arrays[name] = arrays[name].astype(np.int32)
     arrays["regions"] = arrays["regions"].astype(np.int8)
     arrays["landmark_shares"] = arrays["landmark_shares"].astype(np.float32)
-    arrays["expression_names"] = tuple(str(name) for name in np.ravel(arrays["expression_names"]))
     _check(path, arrays)
+    arrays["expression_names"] = tuple(arrays["expression_names"].tolist())
     return _placed(path, MorphableHead(**arrays))
 
 
 def _step(path: Path, found: np.ndarray) -> float:
     """What whole numbers of lengths are multiplied with."""
-    if found.size != 1 or found.dtype.kind not in "fiu" or not 0 < float(found.reshape(-1)[0]) < np.inf:
+    if found.ndim or found.dtype.kind not in "fiu" or not 0 < float(found) < np.inf:
         raise GaussianTalkerError(f"{path} is no morphable head: step must be one number above 0")
-    return float(found.reshape(-1)[0])
+    return float(found)
 
 
 def _check(path: Path, arrays: dict) -> None:
@@ -97,7 +98,8 @@ def _check(path: Path, arrays: dict) -> None:
         "triangles": (len(arrays["triangles"]), 3),
         "regions": (count,),
         "identity": (len(arrays["identity"]), count, 3),
-        "expression": (len(arrays["expression_names"]), count, 3),
+        "expression": (len(arrays["expression"]), count, 3),
+        "expression_names": (len(arrays["expression"]),),
         "landmarks": (points,),
         "landmark_vertices": (points, 3),
         "landmark_shares": (points, 3),
@@ -105,6 +107,8 @@ def _check(path: Path, arrays: dict) -> None:
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise GaussianTalkerError(f"{path} is no morphable head: {name} is {arrays[name].shape}, not {shape}")
+    if len(np.unique(arrays["expression_names"])) < len(arrays["expression"]):
+        raise GaussianTalkerError(f"{path} is no morphable head: two of its expression_names are the same")
     limits = {"triangles": count, "landmark_vertices": count, "regions": len(REGIONS), "landmarks": _LANDMARKS}
     for name, most in limits.items():
         if arrays[name].size and not 0 <= arrays[name].min() <= arrays[name].max() < most:

@@ -14,7 +14,7 @@ def read_columns(path: str | Path, names: Sequence[str]) -> np.ndarray:  # [rows
     """These columns of an OpenFace csv.
 
     Column names are taken with or without the blanks that some builds of OpenFace put before them. Raises
-    GaussianTalkerError when the file is missing, has no rows, lacks a column or holds values that are not finite.
+    GaussianTalkerError when the file is missing, has no rows, lacks a column, or a row lacks a finite value.
     """
     path = existing_file(path, "OpenFace csv")
     try:
@@ -27,8 +27,8 @@ def read_columns(path: str | Path, names: Sequence[str]) -> np.ndarray:  # [rows
                     f"{path} has no column {missing[0]}; give the csv of OpenFace's FeatureExtraction"
                 )
             places = [header.index(name) for name in names]
-            values = [[float(row[place]) for place in places] for row in rows if len(row) > max(places)]
-    except (ValueError, csv.Error) as error:
+            values = [[float(row[place]) for place in places] for row in rows if row]
+    except (ValueError, IndexError, csv.Error) as error:
         raise GaussianTalkerError(f"{path} is not a table of numbers ({error}); run OpenFace again") from None
     if not values:
         raise GaussianTalkerError(f"{path} has no rows; run OpenFace's FeatureExtraction again")

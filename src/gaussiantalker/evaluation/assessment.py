@@ -21,7 +21,7 @@ from gaussiantalker.evaluation.held_out import Inputs, Reference, Rendering, Tru
 from gaussiantalker.evaluation.insight import Attention, attention_maps, plane_pictures
 from gaussiantalker.evaluation.metrics import measure
 from gaussiantalker.evaluation.mouth import LONGEST_AUDIO, rendered_speech
-from gaussiantalker.evaluation.phones import Transcript, read_phones
+from gaussiantalker.evaluation.phones import Transcript, read_phones, unknown_phones
 from gaussiantalker.evaluation.pictures import likeness
 from gaussiantalker.evaluation.record import Measured, has_keys
 from gaussiantalker.evaluation.report import REPORT, telling_frames, write_report
@@ -187,6 +187,8 @@ def read_truth(path: str | Path, capture: Capture) -> Truth:
         )
     if not np.isfinite(opening).all():
         raise GaussianTalkerError(f"{path} has lip openings that are no numbers; give the truth of the captured video")
+    if phone is not None and (phone.shape != opening.shape or unknown_phones(phone.tolist())):
+        raise GaussianTalkerError(f"{path} must name a phone of ARPAbet for each opening; give the truth of the video")
     # A captured video can be a frame longer or shorter than its frames were rendered.
     fitted = np.minimum(np.arange(capture.frames), len(opening) - 1)
     return Truth(opening[fitted], None if phone is None else phone[fitted])

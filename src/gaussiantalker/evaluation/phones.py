@@ -1,6 +1,7 @@
 """What is being said when, where somebody knows it: does the mouth shut for p, b and m, and open for a?"""
 
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -13,13 +14,18 @@ from scipy.stats import rankdata
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import existing_file
 from gaussiantalker.progress import Progress
-from gaussiantalker.speech.phones import recognise
+from gaussiantalker.speech.phones import PHONES, recognise
 from gaussiantalker.timing import FPS
 
 # Names of the CMU pronouncing dictionary, as Festival and PocketSphinx use them.
 CLOSED = frozenset({"b", "m", "p"})
 OPEN = frozenset({"aa", "ae", "ah", "ao", "aw", "ay", "eh"})
 SILENT = frozenset({"pau", "sil", "h#", "#", ""})
+KNOWN = SILENT.union(
+    (name.lower() for name in PHONES),
+    ("ax", "axr", "ix", "ux", "dx", "el", "em", "en", "eng", "nx", "hv", "q"),  # reduced vowels, flaps and the like
+    ("brth", "spn", "nsn"),
+)
 FEWEST = 3  # of a kind, below which their mean says nothing
 _LONGEST = 1e6  # seconds that a recording may last
 SHUT = 0.2  # of the widest: a mouth less open than that is shut
@@ -58,7 +64,10 @@ class Closures(NamedTuple):
 
 
 def read_phones(path: str | Path) -> list[Phone]:
-    """From a table with the columns start, end (seconds) and phone. Raises GaussianTalkerError when it has others."""
+    """From a table with the columns start, end (seconds) and phone, a name of ARPAbet with or without stress.
+
+    Raises GaussianTalkerError when it has others.
+    """
     path = existing_file(path, "phones")
     try:
         with open(path, newline="", encoding="utf-8") as file:
@@ -69,7 +78,14 @@ def read_phones(path: str | Path) -> list[Phone]:
         raise GaussianTalkerError(
             f"{path} is not a table of phones; give columns start, end (in seconds, in this order) and phone"
         ) from None
+    if odd := unknown_phones(name for _, _, name in rows):
+        raise GaussianTalkerError(f"{path} names a phone {odd[0]!r}; give names of ARPAbet, such as aa and m, or pau")
     return [_phone(name, start, end) for start, end, name in rows]
+
+
+def unknown_phones(names: Iterable[object]) -> list[str]:
+    """Those of these names that nobody calls a phone, in order."""
+    return sorted({_plain(str(name)) for name in names} - KNOWN)
 
 
 def phones_of_frames(names: np.ndarray) -> list[Phone]:
@@ -77,7 +93,7 @@ def phones_of_frames(names: np.ndarray) -> list[Phone]:
     phones, at = [], 0
     for name, run in groupby(names.tolist()):
         length = len(list(run))
-        phones.append(Phone(str(name).lower(), at, at + length))
+        phones.append(Phone(_plain(str(name)), at, at + length))
         at += length
     return phones
 
@@ -169,4 +185,9 @@ def _frames(phone: Phone) -> slice:
 def _phone(name: str, start: float, end: float) -> Phone:
     """Every frame whose middle lies in the phone; at least one."""
     first = round(start * FPS)
-    return Phone(name.lower(), first, max(first + 1, round(end * FPS)))
+    return Phone(_plain(name), first, max(first + 1, round(end * FPS)))
+
+
+def _plain(name: str) -> str:
+    """In small letters, without the digit that says how much a vowel is stressed."""
+    return name.lower().rstrip("012")

@@ -83,6 +83,8 @@ def _read(path: Path, info: dict[str, Any], device: torch.device, progress: Prog
     talker = _talker(info, tensors, listener.channels).to(device)
     motion = _motion(_part(path, "motion.npz"))
     camera, blendshapes = checked_camera(path / "avatar.json", info), _blendshapes(path)
+    if blendshapes and blendshapes.coefficients.inputs != len(talker.conditions) * talker.triplane.width:
+        raise ValueError("the blendshapes take other tokens than the model makes")
     torso = _torso(path, camera).to(device) if info["torso"] in TORSOS else None
     if torso and motion.body is not None and motion.body.shape[1] != torso.numbers:
         raise ValueError("the torso takes other codes than motion.npz holds")

@@ -72,9 +72,12 @@ def _csv(path: Path) -> dict[str, np.ndarray]:
 def _npz(path: Path) -> dict[str, np.ndarray]:
     try:
         arrays = read_arrays(path)
-        return {name: np.asarray(arrays[name], dtype=float).reshape(-1) for name in ANGLES + PLACE if name in arrays}
+        columns = {name: np.asarray(arrays[name], dtype=float) for name in ANGLES + PLACE if name in arrays}
+        if any(column.ndim != 1 for column in columns.values()):
+            raise ValueError
+        return columns
     except (GaussianTalkerError, ValueError, TypeError):
-        raise GaussianTalkerError(f"{path} is not an .npz file with the arrays yaw, pitch and roll.") from None
+        raise GaussianTalkerError(f"{path} is not an .npz file with the arrays yaw, pitch and roll [frames].") from None
 
 
 def _unknown(path: Path) -> dict[str, np.ndarray]:

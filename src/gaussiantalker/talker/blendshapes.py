@@ -34,6 +34,7 @@ class Coefficients(nn.Module):
 
     def __init__(self, inputs: int, count: int):
         super().__init__()
+        self.inputs = inputs
         self.network = nn.Sequential(
             nn.Linear(inputs, HIDDEN),
             nn.SiLU(),

@@ -55,7 +55,9 @@ class Reader:
         picture = np.ascontiguousarray(picture[top:])
         grid = (torso.flow.shape[-2], torso.flow.shape[-1])
         flow = coarse_flow(picture, self.reference, beside & body, grid) - torso.flow[0].numpy()
-        moves = torch.linalg.lstsq(torso.flow[1:].flatten(1).T, torch.from_numpy(flow).flatten()[:, None]).solution
+        # Not torch's own choice, gelsy, which pivots by what memory held before.
+        modes, flow = torso.flow[1:].flatten(1).T, torch.from_numpy(flow).flatten()[:, None]
+        moves = torch.linalg.lstsq(modes, flow, driver="gelsd").solution
         code[: torso.moves] = moves[:, 0].clamp(-_FARTHEST, _FARTHEST)
         counts = torch.from_numpy(beside.ravel()[self.chosen])
         truth = torch.from_numpy(picture.reshape(-1, 3)[self.chosen]).float().T[:, counts] / 255

@@ -1,5 +1,6 @@
 """Training that was stopped goes on exactly where it was: everything that changes, in one file, nothing pickled."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,19 +20,31 @@ def write_checkpoint(path: Path, tensors: dict[str, Tensor], facts: dict[str, An
     """Tensors, and whatever JSON can hold, in one safetensors file."""
     with atomic_path(path) as temporary:
         plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-        temporary.write_bytes(serialize(plain, {"facts": json.dumps(facts)}))
+        told = json.dumps(facts)
+        temporary.write_bytes(serialize(plain, {"facts": told, "digest": _digest(plain, told)}))
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The inverse of `write_checkpoint`. Raises GaussianTalkerError when it is damaged or not finite."""
+    """The inverse of `write_checkpoint`. Raises GaussianTalkerError when it is not what was written, or not finite."""
     try:
         with safe_open(path, framework="pt") as file:
-            tensors, facts = {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["facts"])
+            tensors, about = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
+        if about["digest"] != _digest(tensors, about["facts"]):
+            raise ValueError("not what was written")
         if not all(tensor.isfinite().all() for tensor in tensors.values()):
             raise ValueError("not finite")
-        return tensors, facts
+        return tensors, json.loads(about["facts"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise damaged(path) from error
+
+
+def _digest(tensors: dict[str, Tensor], facts: str) -> str:
+    """Of all names, kinds, shapes, numbers and facts."""
+    found = hashlib.sha256(facts.encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def damaged(path: Path) -> GaussianTalkerError:
