@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from gaussiantalker.capture.face_mesh import MESH_POINTS, FaceMesh
-from gaussiantalker.capture.pose import Motion, Prior, fit_motion, left_jacobian, skew
+from gaussiantalker.capture.pose import Motion, Prior, fit_motion, left_jacobian, skew, smooth_solve
 from gaussiantalker.geometry import from_yaw_pitch_roll, project, rigid, yaw_pitch_roll
 
 SIZE = 256
@@ -79,6 +79,18 @@ def test_liars_and_gaps_hardly_matter(scene: dict) -> None:
     error = turn_error(result.rotations, scene["R"])
     assert error[60] < 1.5 and error[80:86].max() < 2.0
     assert np.median(error) < 0.3
+
+
+def test_a_head_that_moves_at_once_is_followed_and_one_that_rests_is_still() -> None:
+    """Five degrees from one frame to the next, seen with half a degree of noise; else it turns slowly."""
+    rng, noise = np.random.default_rng(3), 0.01
+    truth = 0.05 * np.sin(np.arange(200) / 40)[:, None] + np.zeros(6)
+    truth[100:] += 0.09
+    seen = truth + rng.normal(0, noise, truth.shape)
+    stiffness = 1 / np.array([Prior.turn] * 3 + [Prior.shift] * 2 + [Prior.depth]) ** 2
+    error = np.abs(seen + smooth_solve(np.tile(np.eye(6) / noise**2, (200, 1, 1)), 0 * seen, seen, stiffness) - truth)
+    assert error[96:104].max() < 0.03
+    assert np.sqrt(np.square(error[:90]).mean()) < 0.5 * noise
 
 
 def test_short_clips_are_solved() -> None:

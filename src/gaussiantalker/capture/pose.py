@@ -2,7 +2,8 @@
 
 Unknown are one focal length, one rigid shape of the face and a rigid motion per frame. The poses of all frames are
 solved together by Gauss-Newton with a prior on their second differences (a banded system, linear in the number of
-frames), in turn with the shape; what the landmarks of a single frame leave open is so settled by all the others.
+frames), in turn with the shape; what the landmarks of a single frame leave open is so settled by all the others. The
+prior's tails are heavy: a head rests, and then moves at once.
 Robust weights (Geman and McClure 1987) and a variance per point keep expression out of the pose.
 """
 
@@ -21,6 +22,8 @@ _FOCAL_FRAMES = 120
 _PARAMETERS = 6
 _ROBUST = 4.0  # residuals beyond this many standard deviations lose their weight
 _SHAPE_VIEWS = 80.0  # landmarks of neighbouring frames err alike: a clip counts as this many independent views
+_BEND = (1.0, -2.0, 1.0)
+_TAIL, _TAIL_ROUNDS = 3.0, 4  # degrees of freedom of second differences; the films of docs/capture.md chose them
 _FOCAL_RATIOS = (1.2, 1.6, 2.1, 2.8, 3.8)
 _USUAL_FOCAL = 2.1  # focal length over picture width of a head-and-shoulders crop, when the clip cannot tell
 
@@ -41,7 +44,7 @@ class Prior:
     """Standard deviations; lengths are relative to the face, so that resolution does not matter."""
 
     noise: float = 0.008  # of a landmark, in inter-ocular distances on the picture
-    turn: float = 0.001  # second difference of the rotation, radians a frame^2
+    turn: float = 0.001  # second difference of the rotation at rest, radians a frame^2
     shift: float = 0.001  # second difference of the translation, head units a frame^2
     depth: float = 0.002  # the same along the line of sight
     shape: float = 0.02  # of a point of the face against the canonical one, head units
@@ -265,23 +268,37 @@ def smooth_solve(
     normal: np.ndarray, right: np.ndarray, pose: np.ndarray, stiffness: np.ndarray, joins: Sequence[int] = ()
 ) -> np.ndarray:
     """Steps [N, 6] that solve normal equations [N, 6, 6] with second differences of pose + step held small, but for
-    those over `joins`, the first frames of joined parts."""
+    those over `joins`, the first frames of joined parts.
+
+    Turns and shifts that are larger than `stiffness` [6] expects are held the less the larger they are (weights of
+    Student's t, found in rounds), for heads rest and then move at once.
+    """
     count = len(pose)
-    band = np.zeros((2 * _PARAMETERS + 1, count, _PARAMETERS))  # the k-th diagonal below the main one, by column
+    own = np.zeros((2 * _PARAMETERS + 1, count, _PARAMETERS))  # the k-th diagonal below the main one, by column
     for k in range(_PARAMETERS):
         for column in range(_PARAMETERS - k):
-            band[k, :, column] = normal[:, column + k, column]
-    right = right.copy()
-    if count >= 3:
-        bend = pose[:-2] - 2 * pose[1:-1] + pose[2:]
-        weights = (1.0, -2.0, 1.0)
-        held = np.tile(stiffness, (count - 2, 1))
+            own[k, :, column] = normal[:, column + k, column]
+    own[0] += 1e-9 * (1 + own[0].max())
+    steps = np.zeros_like(pose)
+    for _ in range(_TAIL_ROUNDS):
+        held = _held(pose + steps, stiffness)
         for join in joins:
             held[max(join - 2, 0) : join] = 0
+        band, pull = own.copy(), right.copy()
         for a in range(3):
-            right[a : count - 2 + a] -= weights[a] * held * bend
+            pull[a : count - 2 + a] -= _BEND[a] * held * _bends(pose)
             for b in range(a + 1):
-                band[(a - b) * _PARAMETERS, b : count - 2 + b] += weights[a] * weights[b] * held
-    band[0] += 1e-9 * (1 + band[0].max())
-    solution = solveh_banded(band.reshape(len(band), -1), right.ravel(), lower=True)
-    return solution.reshape(count, _PARAMETERS)
+                band[(a - b) * _PARAMETERS, b : count - 2 + b] += _BEND[a] * _BEND[b] * held
+        steps = solveh_banded(band.reshape(len(band), -1), pull.ravel(), lower=True).reshape(count, _PARAMETERS)
+    return steps
+
+
+def _bends(pose: np.ndarray) -> np.ndarray:
+    """Second differences [N - 2, 6] of poses [N, 6]."""
+    return np.diff(pose, 2, axis=0)
+
+
+def _held(pose: np.ndarray, stiffness: np.ndarray) -> np.ndarray:
+    """How much each second difference of poses [N, 6] is to cost, [N - 2, 6]."""
+    surprise = (_bends(pose) ** 2 * stiffness).reshape(-1, 2, 3).mean(axis=2)
+    return stiffness * ((_TAIL + 1) / (_TAIL + surprise)).repeat(3, axis=1)
