@@ -4,6 +4,8 @@
 
 Writes OUT/NAME/capture, OUT/NAME/avatar and OUT/NAME.png (truth above render at equal times of the held-out frames),
 and all rows into OUT/real.json. A run that was stopped goes on where it was; what is there already is not done again.
+A second table is of the torso alone: training frames by their own codes, held-out frames by codes that their pictures
+gave (read) and by those that their head's pose lets one expect (guessed).
 Where CLIP is a generated film, NAME_truth.npz beside it is its truth.
 """
 
@@ -11,19 +13,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 import tyro
 from rich.console import Console
 from rich.table import Table
 
 from gaussiantalker.capture import Capture, capture
+from gaussiantalker.capture.labels import HEAD
 from gaussiantalker.cli.console import shown_progress
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.evaluation import evaluate
+from gaussiantalker.evaluation.pictures import body_box, body_mask
+from gaussiantalker.evaluation.pixels import psnr
 from gaussiantalker.evaluation.record import shown
 from gaussiantalker.media.files import read_json, write_json
 from gaussiantalker.media.image import write_image
 from gaussiantalker.media.video import read_frames
+from gaussiantalker.perception import Lpips
 from gaussiantalker.progress import Progress
+from gaussiantalker.speaking import Avatar
+from gaussiantalker.talker import Footage
+from gaussiantalker.talker.torso import Torso
 from gaussiantalker.training import train
 
 TIMES = 6  # pictures of a sheet
@@ -40,6 +50,9 @@ METRICS = {
     "seam": "seam",
 }
 FACTS = ("held out", "face share", "face, px", "camera, px", "verdict")
+REPLAYED_EVERY, HELD_OUT_EVERY = 7, 2  # frames by which the torso alone is judged
+TORSO = tuple(f"{kind}, {how}" for kind in ("PSNR", "LPIPS") for how in ("replayed", "read", "guessed"))
+WORST = "PSNR, worst replayed"
 
 
 @dataclass
@@ -69,9 +82,42 @@ def row_of(clip: Path, options: Options, progress: Progress) -> dict[str, float 
         evaluate(trained, captured, truth=truth if truth.is_file() else None, quick=True, progress=progress)
     write_image(options.out / f"{clip.stem}.png", sheet(trained))
     result = read_json(record)
+    source = Capture.load(captured)
     row = {title: result["metrics"].get(key, {}).get("value") for title, key in METRICS.items()}
     first, stop = result["held_out"]
-    return row | {"held out": float(stop - first)} | facts(Capture.load(captured))
+    row |= {"held out": float(stop - first)} | facts(source)
+    return row | torso_alone(Avatar.load(trained, progress), source, Lpips("alex", progress))
+
+
+def torso_alone(avatar: Avatar, source: Capture, lpips: Lpips) -> dict[str, float | str | None]:
+    """How like the film neck and clothes are: PSNR over them, LPIPS of the box around them with the truth's head."""
+    torso, footage = avatar.torso, Footage(source, avatar.listener)
+    if not isinstance(torso, Torso):
+        return {}
+    replayed = footage.usable(0, source.train_frames)[::REPLAYED_EVERY]
+    held_out = np.arange(source.train_frames, source.frames)[::HELD_OUT_EVERY]
+    guessed = torso.guess(footage.viewmats[held_out], footage.sway[held_out])
+    ways = {
+        "replayed": (replayed, footage.bodies(replayed, torso)),
+        "read": (held_out, footage.bodies(held_out, torso)),
+        "guessed": (held_out, guessed),
+    }
+    row = {}
+    for how, (frames, codes) in ways.items():
+        likeness = np.array([body_likeness(torso, source, lpips, *each) for each in zip(frames, codes, strict=True)])
+        row |= dict(zip((f"PSNR, {how}", f"LPIPS, {how}"), np.nanmean(likeness, axis=0).tolist(), strict=True))
+        if how == "replayed":
+            row[WORST] = float(np.nanmin(likeness[:, 0]))
+    return row
+
+
+def body_likeness(torso: Torso, source: Capture, lpips: Lpips, frame: int, code: torch.Tensor) -> tuple[float, float]:
+    """PSNR and LPIPS of one frame; NaN where it shows no body."""
+    truth, labels = np.ascontiguousarray(source.images[frame]), source.labels[frame]
+    picture = (torso(code[None])[0] * 255).round().byte().numpy()
+    picture, box = np.where((labels == HEAD)[..., None], truth, picture), body_box(labels)
+    distance = np.nan if box is None else lpips.distance(truth[box], picture[box])
+    return psnr(truth, picture, body_mask(labels)), distance
 
 
 def facts(source: Capture) -> dict[str, float | str | None]:
@@ -107,11 +153,12 @@ def main(options: Options) -> None:
         except GaussianTalkerError as error:
             rows[clip.stem] = {"verdict": str(error)}
         write_json(options.out / "real.json", rows)
-    table = Table("clip", *METRICS, *FACTS)
-    for name, row in rows.items():
-        values = (row.get(title) for title in (*METRICS, *FACTS))
-        table.add_row(name, *("–" if v is None else v if isinstance(v, str) else shown(v, 3) for v in values))
-    Console(width=240).print(table)
+    for titles in ((*METRICS, *FACTS), (*TORSO, WORST)):
+        table = Table("clip", *titles)
+        for name, row in rows.items():
+            values = map(row.get, titles)
+            table.add_row(name, *("–" if v is None else v if isinstance(v, str) else shown(v, 3) for v in values))
+        Console(width=240).print(table)
 
 
 if __name__ == "__main__":

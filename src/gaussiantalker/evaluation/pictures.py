@@ -43,7 +43,7 @@ def likeness(rendering: Rendering) -> dict[str, np.ndarray]:
     for k, (true, render, labels) in enumerate(zip(truth.images, rendering.images, truth.labels, strict=True)):
         masks = {
             "head": labels == HEAD,
-            "torso": np.isin(labels, BODY),
+            "torso": body_mask(labels),
             "face_box": landmark_box(points[k], labels.shape),
             "whole": None,
         }
@@ -120,6 +120,16 @@ def head_box(labels: np.ndarray) -> Box | None:
     return _box(labels == HEAD, round(_MARGIN * labels.shape[0]))
 
 
+def body_mask(labels: np.ndarray) -> np.ndarray:  # bool [H, W]
+    """Where labels [H, W] are neck or torso."""
+    return np.isin(labels, BODY)
+
+
+def body_box(labels: np.ndarray) -> Box | None:
+    """Rows and columns around neck and torso in labels [H, W]; None where they are hardly there."""
+    return _box(body_mask(labels))
+
+
 def _box(mask: np.ndarray, margin: int = 0) -> Box | None:
     """Rows and columns around a mask [H, W]; None where it is smaller than networks can look at."""
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
@@ -131,7 +141,7 @@ def _box(mask: np.ndarray, margin: int = 0) -> Box | None:
 
 _BOXES: dict[str, Callable[[np.ndarray], Box | None]] = {
     "head": head_box,
-    "torso": lambda labels: _box(np.isin(labels, BODY)),
+    "torso": body_box,
     "whole": lambda labels: (slice(None), slice(None)),
 }
 

@@ -34,6 +34,7 @@ from gaussiantalker.training.chance import NETWORK, checked_seed, seed_torch
 from gaussiantalker.training.initialise import initial_gaussians
 from gaussiantalker.training.lip_range import LipRange
 from gaussiantalker.training.losses import Loss
+from gaussiantalker.training.outlook import PICTURE, Outlook
 from gaussiantalker.training.reading import ENCODER as READER_ENCODER
 from gaussiantalker.training.reading import Reading, learn_to_read
 from gaussiantalker.training.schedule import Schedule, find_schedule
@@ -92,8 +93,9 @@ def train(
     recipe |= {"strategy": None if strategy == STRATEGY else described(strategy)}
     recipe = _written(recipe | {"torso": torso, "keep": sorted(keep), "lookahead_ms": lookahead_ms})
     if not _finished(out, recipe):
-        if (out / PREVIEW).exists() and not is_ours(out / PREVIEW):
-            raise GaussianTalkerError(f"{out / PREVIEW} was not written by training: move it, or choose another --out.")
+        for path in (out / PREVIEW, out / PICTURE):
+            if path.exists() and not is_ours(path):
+                raise GaussianTalkerError(f"{path} was not written by training: move it, or choose another --out.")
         if source.consent == NO_CONSENT:
             progress.note("This capture holds no consent: ask the person, and repeat capture with --consent.")
         prepare(progress)  # on a GPU, too: the torso is fitted beside it
@@ -167,7 +169,7 @@ def _train(
             _avatar(folder, trainer, copy.deepcopy(trainer.talker), body, source, listener, recipe).save(folder)
         then(trainer)
 
-    trainer.on_step = keep_some
+    trainer.on_step = outlook = Outlook(out / PICTURE, progress, keep_some)
     trainer.run(out / CHECKPOINT, recipe, progress)
     avatar = _avatar(out, trainer, trainer.talker, body, source, listener, recipe)
     filmed = trainer.footage.drive(trainer.frames)
@@ -179,6 +181,7 @@ def _train(
     avatar = avatar.baked(filmed, progress)
     _present(avatar, out, source, progress)
     avatar.save(out)
+    outlook.end()
     (out / CHECKPOINT).unlink()
     (out / TORSO_CHECKPOINT).unlink(missing_ok=True)
 

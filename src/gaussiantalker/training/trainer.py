@@ -278,9 +278,37 @@ class Trainer:
 
     def _deformation_step(self) -> None:
         shots = self._shots(self.schedule.batch)
-        splats = self.talker.deform(shots.drive.given(audio=self._heard(shots.drive)))
-        image, alpha, _ = render(splats, shots.drive.viewmats, self.K, shots.plate, self.talker.sh_degree)
+        image, alpha = self._deformed(shots)
         self._descend(image, alpha, shots, {})
+
+    def _deformed(self, shots: Shots) -> tuple[Tensor, Tensor]:
+        splats = self.talker.deform(shots.drive.given(audio=self._heard(shots.drive)))
+        return render(splats, shots.drive.viewmats, self.K, shots.plate, self.talker.sh_degree)[:2]
+
+    def time_deformation(self) -> float:
+        """Seconds that a step of the second stage takes with the Gaussians there are; nothing is learnt in it."""
+        for _ in range(2):  # the first compiles
+            started = time.perf_counter()
+            shots = self._shots(self.schedule.batch)
+            image, alpha = self._deformed(shots)
+            torch.stack(list(self.losses(image, alpha, shots, self.step, canonical=False).values())).sum().backward()
+            float(image.detach().mean())  # waits for the device
+            self.talker.zero_grad()
+        return time.perf_counter() - started
+
+    @torch.no_grad()
+    def pictures(self, frames: np.ndarray) -> Tensor:
+        """What the talker makes of frames [B] now, [B, H, W, 3]: in the first stage the head as it is without sound."""
+        shots = self.footage.shots(frames).to(self.device)
+        if self.stage:
+            return self._deformed(shots)[0]
+        views = shots.drive.viewmats
+        return torch.cat(
+            [
+                render(self.talker.canonical(), view, self.K, plate, self._degree())[0]
+                for view, plate in zip(views.split(1), shots.plate.split(1), strict=True)
+            ]
+        )
 
     def _descend(self, image: Tensor, alpha: Tensor, shots: Shots, costs: dict[str, Tensor]) -> None:
         """One step of all optimizers, or none where a number is not finite."""
