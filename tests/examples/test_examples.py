@@ -4,7 +4,9 @@ import ast
 import asyncio
 import json
 import os
+import re
 import runpy
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ import pytest
 from live import serving
 from tiny_capture import write_tiny_capture
 
+from gaussiantalker.cli.main import read
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.audio import write_wav
 from gaussiantalker.media.files import read_json
@@ -82,7 +85,7 @@ def avatar(folder: Path, short: None) -> Path:
 
 
 def test_every_example_is_tried_here() -> None:
-    assert [path.name[:2] for path in sorted((ROOT / "examples").iterdir())] == [f"{k:02}" for k in range(1, 11)]
+    assert [path.name[:2] for path in sorted((ROOT / "examples").iterdir())] == [f"{k:02}" for k in range(1, 12)]
     for path in (ROOT / "examples").glob("*.*py"):
         assert len(path.read_text(encoding="utf-8").splitlines()) <= (150 if path == example(10) else 50)
 
@@ -212,6 +215,11 @@ def test_conversation(tmp_path: Path) -> None:
     (_, first, half, second) = Mind.asked[1]
     assert (first["content"], second["content"]) == ("Question 1?", "Question 2?")
     assert half == {"role": "assistant", "content": "Yes. I" + 12 * " say" + "."}, "what was heard, and no more"
+
+
+def test_compose_starts_a_worker_with_options_that_there_are() -> None:
+    words = shlex.split(re.search(r"exec gaussiantalker ([^\"]+)", example(11).read_text(encoding="utf-8"))[1])
+    assert read(words).sessions == 1
 
 
 def test_notebook(avatar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

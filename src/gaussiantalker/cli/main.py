@@ -21,6 +21,7 @@ from gaussiantalker.cli.demo import Demo
 from gaussiantalker.cli.doctor import Doctor
 from gaussiantalker.cli.evaluate import Evaluate
 from gaussiantalker.cli.export import Export
+from gaussiantalker.cli.livekit import Livekit
 from gaussiantalker.cli.models import Models
 from gaussiantalker.cli.pipes import unpiped
 from gaussiantalker.cli.push import Push
@@ -43,6 +44,7 @@ Verb = (
     | Speak
     | Say
     | Serve
+    | Livekit
     | Export
     | Push
     | Evaluate

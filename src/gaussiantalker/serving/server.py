@@ -4,19 +4,18 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import uvicorn
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import Progress
 from gaussiantalker.serving import log
 from gaussiantalker.serving.app import build
+from gaussiantalker.serving.avatars import load
 from gaussiantalker.serving.connections import configuration
 from gaussiantalker.serving.door import check_token, is_loopback
 from gaussiantalker.serving.limits import Limits
 from gaussiantalker.serving.sessions import Sessions
-from gaussiantalker.speaking import Avatar, Background, FrameStream
-from gaussiantalker.timing import SAMPLE_RATE
+from gaussiantalker.speaking import Background
 from gaussiantalker.voice import find_voice
 
 
@@ -82,23 +81,3 @@ def named(backgrounds: Sequence[Path]) -> dict[str, Path]:
         Background.of(path)
         rooms[path.stem] = path
     return rooms
-
-
-def load(folders: Sequence[Path], device: str, progress: Progress, exact: bool = False) -> dict[str, Avatar]:
-    """Avatars by the names of their folders. Raises GaussianTalkerError when two have the same, or there are none."""
-    if not folders:
-        raise GaussianTalkerError("Name the folder of at least one avatar, written by gaussiantalker train.")
-    avatars: dict[str, Avatar] = {}
-    for folder in folders:
-        name = folder.resolve().name
-        if name in avatars:
-            raise GaussianTalkerError(f"Two avatars are called {name}; rename one's folder.")
-        avatars[name] = _warmed(folder, device, progress, exact)
-    return avatars
-
-
-def _warmed(folder: Path, device: str, progress: Progress, exact: bool) -> Avatar:
-    """An avatar that has spoken a little, so that no client waits for what is slow the first time."""
-    avatar = Avatar.load(folder, progress, device, exact=exact)
-    FrameStream(avatar).push(np.zeros(SAMPLE_RATE, np.float32))
-    return avatar

@@ -10,6 +10,7 @@ import numpy as np
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.serving.adapters.pcm import from_pcm16, to_pcm16
 from gaussiantalker.speaking import Avatar, AvatarStream, Steering
+from gaussiantalker.speaking.studio import Studio
 from gaussiantalker.timing import FPS, SAMPLE_RATE
 
 try:
@@ -26,8 +27,8 @@ class AvatarVideoGenerator(VideoGenerator):
     for how much of the speech was played.
     """
 
-    def __init__(self, avatar: Avatar, steering: Steering | None = None) -> None:
-        self._stream = AvatarStream(avatar, steering)
+    def __init__(self, avatar: Avatar, steering: Steering | None = None, studio: Studio | None = None) -> None:
+        self._stream = AvatarStream(avatar, steering, studio=studio)
         self.options = AvatarOptions(
             video_width=avatar.camera.width,
             video_height=avatar.camera.height,
