@@ -22,6 +22,8 @@ FRAMES = 8  # that the network moves together
 VIEWS, UTTERANCES, PROBES = 24, 4, 2
 SPEECH_WEIGHT = 30.0  # of the pixel that speech changes most, against one that it never changes
 NEGLIGIBLE = 5e-4  # share of all that moves in pictures that Gaussians without bases may have together
+GLANCES = 192  # situations in which it is looked which Gaussians are seen
+HIDDEN = 0.1  # pixels that a Gaussian covers in none of them: it is left out
 STEPS, BATCH, RATE = 4_000, 256, 6e-3
 
 
@@ -43,8 +45,9 @@ def _baked(talker: Talker, situations: Situations, camera: Camera, progress: Pro
     share = (bases * coefficients.std(dim=0)[:, None, None]).square().sum(dim=0) * weights.square()
     order = share.sum(dim=1).argsort(descending=True)
     kept = share.sum(dim=1)[order].cumsum(0) < (1 - NEGLIGIBLE) * share.sum()
-    moving = order[: int(kept.sum()) + 1]
-    order = torch.cat([moving, order[len(moving) :]])
+    kept[min(int(kept.sum()), count - 1)] = True
+    shown = seen(talker, situations, camera)[order]
+    moving, order = order[kept & shown], torch.cat([order[kept & shown], order[~kept & shown]])
     bases = bases[:, moving]
     reach = bases.abs().amax(dim=0).clamp_min(1e-12)
     levels = (bases / reach * LEVELS).round().to(torch.int8)
@@ -111,6 +114,23 @@ def effects(talker: Talker, situations: Situations, camera: Camera) -> Tensor:
             total = total + gradient[0].square()
     found = (total / (VIEWS * PROBES)).sqrt()
     return found.clamp_min(1e-4 * float(found.mean()))
+
+
+def seen(talker: Talker, situations: Situations, camera: Camera) -> Tensor:
+    """Which Gaussians ever show, bool [N]: those that cover, by the sum of alpha T over pixels, `HIDDEN` of a pixel or
+    more in any situation. The others lie within the head, and take a third of the time of a picture."""
+    most, K = torch.zeros((), device=talker.device), torch.from_numpy(camera.K).float().to(talker.device)
+    for _ in range(GLANCES // FRAMES):
+        drive = situations.draw(FRAMES).to(talker.device)
+        with torch.inference_mode(), fast_products():
+            splats = talker.deform(drive)
+        means, quats, scales, opacities = (part.clone() for part in splats[:4])
+        white = torch.ones(FRAMES, means.shape[-2], 3, device=means.device, requires_grad=True)
+        with torch.enable_grad():
+            image = rasterize(means, quats, scales, opacities, white, drive.viewmats, K, camera.width, camera.height)[0]
+        (covered,) = torch.autograd.grad(image[..., 0].sum(), white)
+        most = torch.maximum(most, covered[..., 0].amax(dim=0))
+    return most >= min(HIDDEN, float(most.max()))
 
 
 def _picture(talker: Talker, moves: Tensor, drive: Drive, K: Tensor, camera: Camera) -> Tensor:
