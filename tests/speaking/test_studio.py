@@ -3,6 +3,8 @@
 import asyncio
 import threading
 import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,10 +13,16 @@ from flash_and_beep import FlashAndBeep, beeps
 from gaussiantalker.speaking import AvatarStream, Studio
 
 
+def one_by_one(work: Callable[[Any], Any]) -> Callable[[list], Iterator]:
+    """Work at a piece, as studios ask for it."""
+    return lambda items: (work(item) for item in items)
+
+
 def test_each_streams_work_is_done_in_its_order_and_never_twice_at_once() -> None:
     studio, done, working = Studio(3), [], {"a": 0, "b": 0}
 
-    def work(stream: str, number: int) -> int:
+    def work(item: tuple[str, int]) -> int:
+        stream, number = item
         working[stream] += 1
         assert working[stream] == 1
         time.sleep(0.001)
@@ -22,17 +30,36 @@ def test_each_streams_work_is_done_in_its_order_and_never_twice_at_once() -> Non
         working[stream] -= 1
         return number
 
-    futures = [studio.submit(s, n, lambda s=s, n=n: work(s, n)) for n in range(20) for s in ("a", "b")]
+    futures = [studio.submit(s, n, (s, n), one_by_one(work)) for n in range(20) for s in ("a", "b")]
     assert [future.result(timeout=20) for future in futures] == [n for n in range(20) for _ in "ab"]
     for stream in "ab":
         assert [number for name, number in done if name == stream] == list(range(20))
     studio.close()
 
 
+def test_what_has_come_to_wait_is_worked_at_together_but_for_what_was_cancelled() -> None:
+    studio, begin, turns = Studio(1), threading.Event(), []
+
+    def work(items: list[int]) -> list[int]:
+        turns.append(items)
+        begin.wait()
+        return [10 * item for item in items]
+
+    futures = [studio.submit("a", 0.0, 0, work)]
+    while not futures[0].running():
+        time.sleep(0.001)
+    futures += [studio.submit("a", 0.0, item, work) for item in range(1, 7)]
+    futures.pop(3).cancel()
+    begin.set()
+    assert [future.result(timeout=20) for future in futures] == [0, 10, 20, 40, 50, 60]
+    assert turns == [[0], [1, 2, 4], [5, 6]]
+    studio.close()
+
+
 def test_what_is_due_first_comes_first() -> None:
     studio, done, begin = Studio(1), [], threading.Event()
-    first = studio.submit("first", 0.0, begin.wait)
-    futures = [studio.submit(due, due, lambda due=due: done.append(due)) for due in (3.0, 1.0, 2.0)]
+    first = studio.submit("first", 0.0, None, one_by_one(begin.wait))
+    futures = [studio.submit(due, due, due, one_by_one(done.append)) for due in (3.0, 1.0, 2.0)]
     begin.set()
     for future in [first, *futures]:
         future.result(timeout=20)
@@ -41,32 +68,33 @@ def test_what_is_due_first_comes_first() -> None:
 
 
 def test_a_stream_has_all_cores_alone_and_one_beside_others() -> None:
-    studio = Studio(2)
-    assert studio.submit("a", 0.0, torch.get_num_threads).result(timeout=20) == 2
-    together = [studio.submit(name, 0.0, torch.get_num_threads) for name in "bc"]
+    studio, threads = Studio(2), one_by_one(lambda _: torch.get_num_threads())
+    assert studio.submit("a", 0.0, None, threads).result(timeout=20) == 2
+    together = [studio.submit(name, 0.0, None, threads) for name in "bc"]
     assert [future.result(timeout=20) for future in together] == [1, 1]
     for name in "bc":
         studio.leave(name)
-    assert studio.submit("a", 0.0, torch.get_num_threads).result(timeout=20) == 2
+    assert studio.submit("a", 0.0, None, threads).result(timeout=20) == 2
     studio.close()
 
 
 def test_who_leaves_waits_for_nothing() -> None:
     studio, begin = Studio(1), threading.Event()
-    running = studio.submit("a", 0.0, begin.wait)
+    running = studio.submit("a", 0.0, None, one_by_one(begin.wait))
     while not running.running():
         time.sleep(0.001)
-    waiting = studio.submit("b", 1.0, lambda: 1)
+    waiting = studio.submit("b", 1.0, 1, one_by_one(abs))
     studio.leave("b")
     begin.set()
     assert waiting.cancelled() and running.result(timeout=20)
     studio.close()
-    assert studio.submit("a", 0.0, lambda: 1).cancelled()
+    assert studio.submit("a", 0.0, 1, one_by_one(abs)).cancelled()
 
 
 def test_an_error_is_the_streams_own() -> None:
     studio = Studio(1)
-    failed, fine = studio.submit("a", 0.0, lambda: 1 / 0), studio.submit("b", 1.0, lambda: 2)
+    failed = studio.submit("a", 0.0, 0, one_by_one(lambda item: 1 / item))
+    fine = studio.submit("b", 1.0, -2, one_by_one(abs))
     assert fine.result(timeout=20) == 2 and isinstance(failed.exception(timeout=20), ZeroDivisionError)
     studio.close()
 

@@ -3,10 +3,9 @@
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
-from functools import partial
 from time import monotonic
 
 import numpy as np
@@ -44,9 +43,9 @@ class AvatarStream(AsyncIterator[AvFrame]):
     """An avatar that listens while it speaks. Iterating gives its frames in real time, without end until `close`.
 
     Sound is the master. Which 40 ms are heard at a frame is decided by the sound that has come and by the clock alone;
-    the studio renders the decided frames ahead of their time, one after the other. A picture that is not ready when its
-    frame is due is left out (`image` is None, or an older picture that has just become ready), never any sound, so the
-    two cannot drift apart. With nothing to say the avatar idles with its mouth shut.
+    the studio renders the decided frames ahead of their time, those that wait together. A picture that is not ready
+    when its frame is due is left out (`image` is None, or an older picture that has just become ready), never any
+    sound, so the two cannot drift apart. With nothing to say the avatar idles with its mouth shut.
 
     `realtime=False` waits for every picture and for no clock: as fast as can be rendered, each frame when it is asked
     for. All methods return at once and may be called from any thread. Streams may share a studio; one that is not given
@@ -184,7 +183,7 @@ class AvatarStream(AsyncIterator[AvFrame]):
             if slot is None:
                 return
             self._slots.append(slot)
-            slot.picture = self._studio.submit(self, self._due(slot.index), partial(self._render, slot))
+            slot.picture = self._studio.submit(self, self._due(slot.index), slot, self._render)
 
     def _slot(self) -> _Slot | None:
         """The next frame; None while the middle of a segment must be waited for."""
@@ -208,23 +207,43 @@ class AvatarStream(AsyncIterator[AvFrame]):
         while self._segments and self._segments[0].done:
             self._segments.popleft()
 
-    def _render(self, slot: _Slot) -> np.ndarray | None:
-        """The slot's picture, in the rendering thread; None when it would be late and another would not."""
-        began = monotonic()
-        slot.heard = self._heard(slot)
+    def _render(self, slots: list[_Slot]) -> Iterator[np.ndarray | None]:
+        """The slots' pictures, in the rendering thread; None for one that would be late where another would not."""
+        for slot in slots:
+            began = monotonic()
+            slot.heard = self._heard(slot)
+            self.gauges.seconds["hearing"].append(monotonic() - began)
+        together: list[_Slot] = []
+        for slot in slots:
+            if self._too_late(slot, len(together)):
+                yield from self._pictures(together)
+                yield None
+                together = []
+            else:
+                together.append(slot)
+        yield from self._pictures(together)
+
+    def _too_late(self, slot: _Slot, before: int) -> bool:
+        """Whether a picture would be late, with so many to be made before it, where a later one would not."""
         since = monotonic()
-        self.gauges.seconds["hearing"].append(since - began)
         with self._lock:
             newest = not self._slots or self._slots[-1] is slot
-        late = since + self._cost > self._due(slot.index)
-        if late and not newest and since - self._made < _FROZEN:
-            return None
-        image = next(iter(self._avatar.perform(slot.heard[None], slot.index, self.steering)))
-        self._made = monotonic()
-        took = self._made - since
-        self.gauges.seconds["rendering"].append(took)
-        self._cost += _LEARNING * (took - self._cost)
-        return image
+        late = since + (before + 1) * self._cost > self._due(slot.index)
+        return late and not newest and since - self._made < _FROZEN
+
+    def _pictures(self, slots: list[_Slot]) -> Iterator[np.ndarray]:
+        """Pictures of slots that follow each other: made together, but for a first one that this would make late."""
+        since = monotonic()
+        late = since + len(slots) * self._cost > self._due(slots[0].index) if slots else False
+        for some in (slots[:late], slots[late:]):
+            if some:
+                heard = np.stack([slot.heard for slot in some if slot.heard is not None])
+                yield from self._avatar.perform(heard, some[0].index, self.steering)
+        if slots:
+            self._made = monotonic()
+            took = (self._made - since) / len(slots)
+            self.gauges.seconds["rendering"].extend([took] * len(slots))
+            self._cost += _LEARNING * (took - self._cost)
 
     def _heard(self, slot: _Slot) -> np.ndarray:
         """What is heard [...] in the slot's frame."""
