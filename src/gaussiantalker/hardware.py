@@ -63,7 +63,7 @@ def load() -> float | None:
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
-def accelerator() -> str:
+def _accelerator() -> str:
     """The graphics processor torch would use, or "none"."""
     import torch
 
@@ -114,7 +114,7 @@ def describe() -> dict[str, str | int | float | None]:
         "processor": processor(),
         "cores": cores(),
         "memory_gib": None if memory is None else round(memory, 1),
-        "accelerator": accelerator(),
+        "accelerator": _accelerator(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "torch": torch.__version__,

@@ -31,7 +31,7 @@ _TRANSFORM_SCALE = 10.0  # transforms_*.json hold trans / 10
 
 
 @dataclass(frozen=True)
-class Poses:
+class _Poses:
     """World-to-camera poses of numbered frames in this package's axes, lengths still in the dataset's own unit."""
 
     focal: float  # pixels of the dataset's pictures
@@ -66,7 +66,7 @@ def to_transform(rotations: np.ndarray, translations: np.ndarray) -> np.ndarray:
     return np.linalg.inv(matrices)
 
 
-def read_poses(folder: Path) -> Poses:
+def read_poses(folder: Path) -> _Poses:
     """Of track_params.pt, or without it of transforms_*.json. Raises GaussianTalkerError when there is neither."""
     if (folder / "track_params.pt").exists():
         return _read_track_params(folder / "track_params.pt")
@@ -83,7 +83,7 @@ def read_poses(folder: Path) -> Poses:
             matrices = np.stack([entries[k] for k in index])
             if matrices.shape[1:] != (4, 4) or not _rigid(matrices[:, :3, :3]):
                 raise ValueError("transform_matrix is no rigid motion")
-            poses = Poses(focal, index, *from_transform(matrices))
+            poses = _Poses(focal, index, *from_transform(matrices))
         except (KeyError, TypeError, ValueError, OverflowError, np.linalg.LinAlgError) as error:
             raise GaussianTalkerError(f"{file} is not a list of AD-NeRF poses ({error!r}); track it again") from None
     return _checked(poses, folder)
@@ -95,7 +95,7 @@ def _rigid(rotations: np.ndarray) -> bool:
     return bool(np.abs(products - np.eye(3)).max() < _NOT_A_ROTATION) and bool((np.linalg.det(rotations) > 0).all())
 
 
-def _checked(poses: Poses, source: Path) -> Poses:
+def _checked(poses: _Poses, source: Path) -> _Poses:
     """The poses, when all of their numbers can be true."""
     finite = np.isfinite(poses.rotations).all() and np.isfinite(poses.translations).all()
     if not finite or not 1 < poses.focal < 1e6:
@@ -105,7 +105,7 @@ def _checked(poses: Poses, source: Path) -> Poses:
     return poses
 
 
-def _read_track_params(path: Path) -> Poses:
+def _read_track_params(path: Path) -> _Poses:
     import torch
 
     try:
@@ -116,7 +116,7 @@ def _read_track_params(path: Path) -> Poses:
             raise ValueError(f"focal {focal.shape} is not one number")
         if euler.ndim != 2 or euler.shape[1] != 3 or euler.shape != trans.shape or not len(euler):
             raise ValueError(f"euler {euler.shape} and trans {trans.shape} are not [frames, 3]")
-        poses = Poses(float(focal.sum()), np.arange(len(euler)), *from_tracker(euler, trans))
+        poses = _Poses(float(focal.sum()), np.arange(len(euler)), *from_tracker(euler, trans))
     except Exception as error:  # of torch and its unpickler, which have a dozen kinds for damaged bytes
         told = str(error).partition("\n")[0][:120]
         raise GaussianTalkerError(f"{path} does not hold a tracker's poses as plain tensors ({told})") from None

@@ -51,7 +51,7 @@ def align_motion(
     def fitted(part: np.ndarray) -> tuple[np.ndarray, ...]:
         return part, *aligner.fit(aligner.stack(part, pose[part]), pose[part])
 
-    for part, *fit in in_order(fitted, portions(seen)):
+    for part, *fit in in_order(fitted, _portions(seen)):
         aligned[part], normal[part], right[part] = fit
     away = np.abs(aligned - pose)
     wild = found & ((away[:, :3].max(1) > _MOST_TURN) | (away[:, 3:5].max(1) > _MOST_SHIFT))
@@ -70,7 +70,7 @@ def align_motion(
     return replace(motion, rotations=rotations, translations=aligned[:, 3:]), facts
 
 
-def portions(index: np.ndarray) -> list[np.ndarray]:
+def _portions(index: np.ndarray) -> list[np.ndarray]:
     """Frames in pieces that are worked on together."""
     return np.split(index, range(_TOGETHER, len(index), _TOGETHER))
 
@@ -96,7 +96,7 @@ class _Aligner:
         Returns the typical deviation from the texture at the start and at the end, in grey levels.
         """
         pose, blur = pose.copy(), []
-        parts = portions(chosen)
+        parts = _portions(chosen)
         stacks = list(in_order(lambda part: self.stack(part, pose[part]), parts))
         for k in range(_ROUNDS):
 

@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-CLASSES = 19
+_CLASSES = 19
 _INPUT = 512
 # CelebAMask-HQ: 0 background, 1-13 parts of the face, 14 neck, 15 necklace, 16 cloth, 17 hair, 18 hat.
 _MEMBERS = ([0], [*range(1, 14), 17, 18], [14, 15], [16])
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-class ConvBlock(nn.Module):
+class _ConvBlock(nn.Module):
     """Convolution, batch norm, ReLU."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 3) -> None:
@@ -30,7 +30,7 @@ class ConvBlock(nn.Module):
         return F.relu(self.bn(self.conv(x)), inplace=True)
 
 
-class Residual(nn.Module):
+class _Residual(nn.Module):
     """ResNet's basic block (He et al. 2016)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
@@ -48,17 +48,17 @@ class Residual(nn.Module):
         return F.relu(y + (x if self.downsample is None else self.downsample(x)), inplace=True)
 
 
-class ResNet18(nn.Module):
+class _ResNet18(nn.Module):
     """The trunk: features at 1/8, 1/16 and 1/32 of the picture."""
 
     def __init__(self) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
-        self.layer1 = nn.Sequential(Residual(64, 64, 1), Residual(64, 64, 1))
-        self.layer2 = nn.Sequential(Residual(64, 128, 2), Residual(128, 128, 1))
-        self.layer3 = nn.Sequential(Residual(128, 256, 2), Residual(256, 256, 1))
-        self.layer4 = nn.Sequential(Residual(256, 512, 2), Residual(512, 512, 1))
+        self.layer1 = nn.Sequential(_Residual(64, 64, 1), _Residual(64, 64, 1))
+        self.layer2 = nn.Sequential(_Residual(64, 128, 2), _Residual(128, 128, 1))
+        self.layer3 = nn.Sequential(_Residual(128, 256, 2), _Residual(256, 256, 1))
+        self.layer4 = nn.Sequential(_Residual(256, 512, 2), _Residual(512, 512, 1))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x = F.max_pool2d(F.relu(self.bn1(self.conv1(x)), inplace=True), 3, 2, 1)
@@ -67,12 +67,12 @@ class ResNet18(nn.Module):
         return eighth, sixteenth, self.layer4(sixteenth)
 
 
-class AttentionRefinement(nn.Module):
+class _AttentionRefinement(nn.Module):
     """Channels weighed by the picture's own mean (the paper's ARM)."""
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
-        self.conv = ConvBlock(inputs, 128)
+        self.conv = _ConvBlock(inputs, 128)
         self.conv_atten = nn.Conv2d(128, 128, 1, bias=False)
         self.bn_atten = nn.BatchNorm2d(128)
 
@@ -81,15 +81,15 @@ class AttentionRefinement(nn.Module):
         return x * torch.sigmoid(self.bn_atten(self.conv_atten(x.mean((2, 3), keepdim=True))))
 
 
-class ContextPath(nn.Module):
+class _ContextPath(nn.Module):
     """Wide context brought back up to 1/8 of the picture."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.resnet = ResNet18()
-        self.arm16, self.arm32 = AttentionRefinement(256), AttentionRefinement(512)
-        self.conv_head32, self.conv_head16 = ConvBlock(128, 128), ConvBlock(128, 128)
-        self.conv_avg = ConvBlock(512, 128, 1)
+        self.resnet = _ResNet18()
+        self.arm16, self.arm32 = _AttentionRefinement(256), _AttentionRefinement(512)
+        self.conv_head32, self.conv_head16 = _ConvBlock(128, 128), _ConvBlock(128, 128)
+        self.conv_avg = _ConvBlock(512, 128, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         eighth, sixteenth, deep = self.resnet(x)
@@ -98,12 +98,12 @@ class ContextPath(nn.Module):
         return eighth, self.conv_head16(F.interpolate(middle, eighth.shape[2:]))
 
 
-class FeatureFusion(nn.Module):
+class _FeatureFusion(nn.Module):
     """Detail and context joined (the paper's FFM)."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.convblk = ConvBlock(256, 256, 1)
+        self.convblk = _ConvBlock(256, 256, 1)
         self.conv1 = nn.Conv2d(256, 64, 1, bias=False)
         self.conv2 = nn.Conv2d(64, 256, 1, bias=False)
 
@@ -113,13 +113,13 @@ class FeatureFusion(nn.Module):
         return x * weights + x
 
 
-class Output(nn.Module):
+class _Output(nn.Module):
     """The last two convolutions, to one score per class."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv = ConvBlock(256, 256)
-        self.conv_out = nn.Conv2d(256, CLASSES, 1, bias=False)
+        self.conv = _ConvBlock(256, 256)
+        self.conv_out = nn.Conv2d(256, _CLASSES, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv_out(self.conv(x))
@@ -130,7 +130,7 @@ class BiSeNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.cp, self.ffm, self.conv_out = ContextPath(), FeatureFusion(), Output()
+        self.cp, self.ffm, self.conv_out = _ContextPath(), _FeatureFusion(), _Output()
 
     def forward(self, x: Tensor) -> Tensor:  # [B, 3, H, W] -> [B, 19, H/8, W/8]
         return self.conv_out(self.ffm(*self.cp(x)))

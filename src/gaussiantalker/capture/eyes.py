@@ -28,17 +28,17 @@ def eye_opening(points: np.ndarray) -> np.ndarray:  # [N, 2]
 
 
 def blink_of(points: np.ndarray, scores: np.ndarray) -> np.ndarray:  # [N] float32 in [0, 1]
-    """How far the eyes are closed: expression score and eye shape of both, see `closure`."""
-    return closure(scores[:, BLINKS].mean(1), eye_opening(points).mean(1))
+    """How far the eyes are closed: expression score and eye shape of both, see `_closure`."""
+    return _closure(scores[:, BLINKS].mean(1), eye_opening(points).mean(1))
 
 
 def blinks_of(points: np.ndarray, scores: np.ndarray) -> np.ndarray:  # [N, 2] float32 in [0, 1]
     """The same for the person's right and left eye, each by itself."""
     openness = eye_opening(points)
-    return np.stack([closure(scores[:, BLINKS[k]], openness[:, k]) for k in range(2)], axis=1)
+    return np.stack([_closure(scores[:, BLINKS[k]], openness[:, k]) for k in range(2)], axis=1)
 
 
-def closure(score: np.ndarray, openness: np.ndarray) -> np.ndarray:  # [N] float32 in [0, 1]
+def _closure(score: np.ndarray, openness: np.ndarray) -> np.ndarray:  # [N] float32 in [0, 1]
     """Expression score and eye shape [N], each between this person's open and shut.
 
     Open is the clip's usual state; shut is what its strongest blinks reach, or the usual value of a shut eye when

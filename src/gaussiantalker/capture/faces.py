@@ -12,7 +12,7 @@ from gaussiantalker.media.image import resize
 from gaussiantalker.progress import Progress
 from gaussiantalker.timing import FPS
 
-PART = "faces.part.npy"
+_PART = "faces.part.npy"
 _SCORES = 52
 _ROW = 2 * POINTS + _SCORES
 _LONGEST_BRIDGE = FPS  # frames without a face that can still be told from those around them
@@ -29,7 +29,7 @@ def find_faces(
     landmarker = Landmarker(track=True, progress=progress)
     with (
         ArrayWriter(folder / "frames.npy", (size, size, 3), resume=True) as frames,
-        ArrayWriter(folder / PART, (_ROW,), np.float32, resume=True) as faces,
+        ArrayWriter(folder / _PART, (_ROW,), np.float32, resume=True) as faces,
     ):
         have = min(frames.rows, faces.rows)
         frames.keep(have)
@@ -75,7 +75,7 @@ def _write(folder: Path, scale: float) -> np.ndarray:
     """landmarks.npy and faces.npz from the rows, in pixels of the capture."""
     scores = []
     with ArrayWriter(folder / "landmarks.npy", (POINTS, 2), np.float32) as points:
-        for _, rows in ArrayReader(folder / PART).chunks(_PORTION):
+        for _, rows in ArrayReader(folder / _PART).chunks(_PORTION):
             points.append(rows[:, : 2 * POINTS].reshape(-1, POINTS, 2) * np.float32(scale))
             scores.append(rows[:, 2 * POINTS :])
     scores = np.concatenate(scores) if scores else np.zeros((0, _SCORES), np.float32)

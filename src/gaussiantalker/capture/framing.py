@@ -30,7 +30,7 @@ class Crop:
         return image[self.top : self.top + self.side, self.left : self.left + self.side]
 
 
-class Seen(Protocol):
+class _Seen(Protocol):
     """A picture in which faces were looked for."""
 
     @property
@@ -77,7 +77,7 @@ class Person:
         return len(self.boxes) > _PERSISTENT * looked
 
 
-def people(looks: Iterable[Seen]) -> list[Person]:
+def people(looks: Iterable[_Seen]) -> list[Person]:
     """Who is seen in pictures of one shot, largest and longest first."""
     known: list[Person] = []
     for look in looks:

@@ -21,8 +21,8 @@ from gaussiantalker.media import audio, video
 from gaussiantalker.progress import Progress
 from gaussiantalker.timing import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
 
-PLAN = "plan.part.npz"
-MakeParser = Callable[[], Parser]  # makes it when first asked, and gives the same one from then on
+_PLAN = "plan.part.npz"
+_MakeParser = Callable[[], Parser]  # makes it when first asked, and gives the same one from then on
 _MIN_SECONDS = 2
 _MIN_FOUND, _ENOUGH_SECONDS = 0.5, 30  # a face is needed in half the film, or for half a minute
 _BYTES_PER_PIXEL = 7.1  # picture, plate and label
@@ -31,7 +31,7 @@ _BROKEN_OFF = 1.0  # seconds, and
 _BROKEN_SHARE = 0.02  # of the film, by which a whole file may be shorter than it says
 
 
-def ingest(sources: Sequence[Path], folder: Path, size: int, parser: MakeParser, progress: Progress) -> dict:
+def ingest(sources: Sequence[Path], folder: Path, size: int, parser: _MakeParser, progress: Progress) -> dict:
     """Writes frames.npy, landmarks.npy, faces.npz and, when there is sound, film.wav. Returns facts about the sources.
 
     Raises GaussianTalkerError for files that are no video, break off, are too short, or show no face most of the time.
@@ -75,12 +75,12 @@ def _planned(
     infos: Sequence[video.VideoInfo],
     folder: Path,
     expected: Sequence[int],
-    parser: MakeParser,
+    parser: _MakeParser,
     progress: Progress,
 ) -> tuple[Plan, list[Reel]]:
     """What becomes of the films, decided once: a run that was killed later on remembers it."""
-    if (folder / PLAN).exists():
-        plan = Plan.load(folder / PLAN)
+    if (folder / _PLAN).exists():
+        plan = Plan.load(folder / _PLAN)
         return plan, [Reel.known(path, plan.turns.get(k, 0)) for k, path in enumerate(sources)]
     progress.stage("find the speaker", sum(expected))
     landmarker = Landmarker(progress=progress)
@@ -98,7 +98,7 @@ def _planned(
         choice = choose(reels, lambda picture, points: silhouette(picture, points, parser()), progress)
         plan = make_plan(reels, choice)
         _tell(sources, choice, plan, progress)
-        plan.save(folder / PLAN)
+        plan.save(folder / _PLAN)
     finally:
         for grey in greys:
             grey.unlink(missing_ok=True)

@@ -39,7 +39,7 @@ class Face:
 
 
 @dataclass(frozen=True)
-class Region:
+class _Region:
     """A turned square in a picture, in pixels and radians."""
 
     centre: np.ndarray  # [2]
@@ -78,7 +78,7 @@ class Landmarker:
         """The face in uint8 [H, W, 3], or None. A tracked face that was lost is looked for where it was last seen."""
         face = None
         if self._track and self._last is not None and not self._lost:
-            face = self.in_region(image, region_of_points(self._last))
+            face = self.in_region(image, _region_of_points(self._last))
         if face is None:
             face = min(self.detect_all(image), key=self._strangeness, default=None)
         self._last, self._lost = self._last if face is None else face.points, face is None
@@ -94,12 +94,12 @@ class Landmarker:
         """All faces, best detection first. A second look, cut by the landmarks of the first, makes each exact."""
         faces = []
         for detection in self._detector.detect(image):
-            rough = self.in_region(image, region_of_detection(detection))
+            rough = self.in_region(image, _region_of_detection(detection))
             if rough is not None:
-                faces.append(self.in_region(image, region_of_points(rough.points)) or rough)
+                faces.append(self.in_region(image, _region_of_points(rough.points)) or rough)
         return faces
 
-    def in_region(self, image: np.ndarray, region: Region) -> Face | None:
+    def in_region(self, image: np.ndarray, region: _Region) -> Face | None:
         """The face inside one region, or None when the network sees none there."""
         matrix = region.matrix()
         outputs = self._mesh(_upright(image, matrix)[None])
@@ -128,19 +128,19 @@ def _upright(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:  # [256, 256,
     return np.multiply(np.asarray(crop), np.float32(1 / 255), dtype=np.float32)
 
 
-def region_of_detection(face: Detection) -> Region:
+def _region_of_detection(face: Detection) -> _Region:
     """The upright square around a detected face; its eyes lie level in it."""
     right_eye, left_eye = face.points[0], face.points[1]
     turn = np.arctan2(*(left_eye - right_eye)[::-1])
-    return Region((face.box[:2] + face.box[2:]) / 2, face.size * _MARGIN, float(turn))
+    return _Region((face.box[:2] + face.box[2:]) / 2, face.size * _MARGIN, float(turn))
 
 
-def region_of_points(points: np.ndarray) -> Region:
+def _region_of_points(points: np.ndarray) -> _Region:
     """The upright square around landmarks [478, 2 or 3]."""
     flat = points[:, :2].astype(np.float64)
     turn = float(np.arctan2(*(flat[_EYE_CORNERS[1]] - flat[_EYE_CORNERS[0]])[::-1]))
     low, high = flat.min(0), flat.max(0)
-    return Region((low + high) / 2, float(max(high - low)) * _MARGIN, turn)
+    return _Region((low + high) / 2, float(max(high - low)) * _MARGIN, turn)
 
 
 def read_task(path: Path) -> dict[str, bytes]:

@@ -7,21 +7,21 @@ from typing import TypeVar
 
 from gaussiantalker.hardware import WORKERS
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 def in_order(
-    work: Callable[[Item], Result],
-    items: Iterable[Item],
+    work: Callable[[_Item], _Result],
+    items: Iterable[_Item],
     workers: int = WORKERS,
     initializer: Callable[[], None] | None = None,
-) -> Iterator[Result]:
+) -> Iterator[_Result]:
     """`work` of each item, computed by `workers` threads a little ahead of the reader, whose pace bounds the memory.
 
     An error in `work` is raised where its result would have come.
     """
-    waiting: deque[Future[Result]] = deque()
+    waiting: deque[Future[_Result]] = deque()
     with ThreadPoolExecutor(workers, initializer=initializer) as pool:
         try:
             for item in items:

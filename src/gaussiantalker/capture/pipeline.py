@@ -16,11 +16,11 @@ from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.timing import FPS
 
 MIN_SIZE, MAX_SIZE = 128, 1024
-SYNCS = ("auto", "keep")
+_SYNCS = ("auto", "keep")
 
 
 @dataclass(frozen=True)
-class Job:
+class _Job:
     """One call of `capture`: what the stages work on, where to, and how."""
 
     source: Source
@@ -42,13 +42,13 @@ class Job:
 
 
 # What reads models is imported when there is work for it.
-def _head(job: Job) -> dict[str, Any]:
+def _head(job: _Job) -> dict[str, Any]:
     from gaussiantalker.capture.head_fit import make_head
 
     return make_head(job.out, job.head, job.camera, job.progress)
 
 
-def _sync(job: Job) -> dict[str, Any]:
+def _sync(job: _Job) -> dict[str, Any]:
     from gaussiantalker.capture.sync import synchronise
 
     # What a dataset has prepared belongs to its sound as it is.
@@ -57,19 +57,19 @@ def _sync(job: Job) -> dict[str, Any]:
     return synchronise(job.out, ingested.get("films", [[0, ingested["frames"]]]), keep, job.progress)
 
 
-def _plates(job: Job) -> dict[str, Any]:
+def _plates(job: _Job) -> dict[str, Any]:
     from gaussiantalker.capture.plates import make_plates
 
     return make_plates(job.out, job.progress)
 
 
-def _points(job: Job) -> dict[str, Any]:
+def _points(job: _Job) -> dict[str, Any]:
     from gaussiantalker.capture.points import make_points
 
     return make_points(job.out, job.camera, job.progress)
 
 
-def _report(job: Job) -> dict[str, Any]:
+def _report(job: _Job) -> dict[str, Any]:
     from gaussiantalker.capture.report import make_report
 
     return make_report(job.out, job.record, job.progress)
@@ -77,7 +77,7 @@ def _report(job: Job) -> dict[str, Any]:
 
 # In the order in which they are done. A film's later stages depend on what was read from it, a dataset's also on its
 # own poses and masks.
-STAGES = (
+_STAGES = (
     Stage(
         "ingest",
         7,
@@ -130,7 +130,7 @@ STAGES = (
         settings=lambda job: {key: job.record[key] for key in ("source", "consent")},
     ),
 )
-NAMES = tuple(stage.name for stage in STAGES)
+_NAMES = tuple(stage.name for stage in _STAGES)
 
 
 def capture(
@@ -168,8 +168,8 @@ def capture(
     force = _forced(force)
     if parser not in PARSERS:
         raise GaussianTalkerError(f"there is no parser {parser!r}; choose from {', '.join(PARSERS)}")
-    if sync not in SYNCS:
-        raise GaussianTalkerError(f"there is no sync {sync!r}; choose from {', '.join(SYNCS)}")
+    if sync not in _SYNCS:
+        raise GaussianTalkerError(f"there is no sync {sync!r}; choose from {', '.join(_SYNCS)}")
     from gaussiantalker.capture.morphable import PACKED, PACKED_LICENCE, load_head
 
     model = PACKED if head is None else Path(head)
@@ -181,8 +181,8 @@ def capture(
         record |= {"size": size, "fps": FPS, "models": _licences(parser)}
         record["models"]["morphable-head"] = PACKED_LICENCE if head is None else f"{model.name}, brought by the user"
         stages = Stages(out / RECORD, record, force)
-        job = Job(source, out, size, model, parser, sync, record, progress)
-        for stage in STAGES:
+        job = _Job(source, out, size, model, parser, sync, record, progress)
+        for stage in _STAGES:
             stages.run(stage, job)
         record["frames"] = job.facts("ingest")["frames"]
         stages.save()
@@ -195,10 +195,10 @@ def capture(
 
 def _forced(force: Sequence[str] | bool) -> tuple[str, ...]:
     if isinstance(force, bool):
-        return NAMES if force else ()
+        return _NAMES if force else ()
     for name in force:
-        if name not in NAMES:
-            raise GaussianTalkerError(f"there is no stage {name!r} to force; choose from {', '.join(NAMES)}")
+        if name not in _NAMES:
+            raise GaussianTalkerError(f"there is no stage {name!r} to force; choose from {', '.join(_NAMES)}")
     return tuple(force)
 
 

@@ -15,7 +15,7 @@ from gaussiantalker.media import video
 from gaussiantalker.progress import Progress
 from gaussiantalker.timing import FPS
 
-MOST_LINES = 2160  # larger films are made smaller while they are decoded
+_MOST_LINES = 2160  # larger films are made smaller while they are decoded
 _LOOKS, _LEAST_APART = 60, FPS // 3  # and frames between two of them
 _AFTER_CUT = 3  # frames after which the new picture is looked at
 _KEPT = 640  # longer side of the pictures that are kept
@@ -66,7 +66,7 @@ class Reel:
 
     def pictures(self, start: int, stop: int) -> Iterator[np.ndarray]:  # of [H, W, 3]
         """Upright pictures of the film from frame `start` up to `stop`."""
-        for k, picture in enumerate(video.read_frames(self.path, most_lines=MOST_LINES)):
+        for k, picture in enumerate(video.read_frames(self.path, most_lines=_MOST_LINES)):
             if k >= stop:
                 return
             if k >= start:
@@ -81,7 +81,7 @@ def look_through(path: Path, greys: Path, expected: int, landmarker: Landmarker,
     bridged: list[str] = []
     before, writer, due, shape = None, None, 0, (0, 0)
     try:
-        for k, picture in enumerate(video.read_frames(path, most_lines=MOST_LINES, told=bridged)):
+        for k, picture in enumerate(video.read_frames(path, most_lines=_MOST_LINES, told=bridged)):
             shape = shape if k else picture.shape[:2]
             picture = picture if picture.shape[:2] == shape else cv2.resize(picture, shape[::-1])
             grey, small = small_grey(picture), thumbnail(picture)

@@ -10,8 +10,8 @@ from gaussiantalker.capture.camera import Alignment, Still, align, still_shifts,
 from gaussiantalker.timing import FPS
 
 # Where the person is in the small picture of a frame that is near another one: that frame, and bool [h, w].
-PersonNear = Callable[[int], tuple[int, np.ndarray]]
-Greys = Callable[[int], np.ndarray]  # uint8 [h, w], the small picture of a frame
+_PersonNear = Callable[[int], tuple[int, np.ndarray]]
+_Greys = Callable[[int], np.ndarray]  # uint8 [h, w], the small picture of a frame
 
 _SURE = 0.8  # of what a still shows, above which no other guess is tried
 _LEAST_AGREEING = 0.45  # of what a still shows, below which a picture does not show it
@@ -43,7 +43,7 @@ class Track:
         return self.still.tells
 
 
-def follow(grey: Greys, person: PersonNear, start: int, stop: int, first: int) -> Track:
+def follow(grey: _Greys, person: _PersonNear, start: int, stop: int, first: int) -> Track:
     """Aligns the pictures from `start` up to `stop` with stills, the first of which is the picture `first`."""
     still = Still(grey(first), person(first)[1])
     places = np.tile(np.eye(3), (stop - start, 1, 1))

@@ -25,7 +25,7 @@ _SHORTEST = FPS  # frames of a stretch that is worth keeping beside others
 _SAME_PERSON = 0.363  # cosine of two embeddings, from SFace's authors
 _STILLS_TRIED = 5  # looks of a shot, one of which becomes its first still
 _EMBEDDED = 4  # looks of a stretch that are embedded
-PersonMask = Callable[[np.ndarray, np.ndarray], np.ndarray]
+_PersonMask = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Where the person is, bool [h, w], in a picture [h, w, 3] with a face at landmarks [478, 2]."""
 
 
@@ -57,7 +57,7 @@ class Choice:
     left_out: list[tuple[Shot, str]]
 
 
-def choose(reels: Sequence[Reel], mask: PersonMask, progress: Progress) -> Choice:
+def choose(reels: Sequence[Reel], mask: _PersonMask, progress: Progress) -> Choice:
     """Raises GaussianTalkerError when nobody is seen, or nobody large enough to learn from."""
     shots, left_out = _shots(reels)
     if not shots:
@@ -133,7 +133,7 @@ def _embedding(identity: Identity, reel: Reel, shot: Shot, person: Person) -> np
     return mean / np.linalg.norm(mean)
 
 
-def _track(reel: Reel, shot: Shot, person: Person, mask: PersonMask) -> Track:
+def _track(reel: Reel, shot: Shot, person: Person, mask: _PersonMask) -> Track:
     """The camera over a shot; the person's mask at a frame is that of the nearest look."""
     reader = ArrayReader(reel.greys)
     looks = {look.frame: look for look in shot.looks}

@@ -32,7 +32,7 @@ _FINE = 256  # side of a picture from which islands are looked for in every seco
 _ONE_THREAD = partial(torch.set_num_threads, 1)
 _SHARES = 200  # frames from which the mean share of each class is told
 
-Parsed = tuple[int, Tensor]  # a frame's number and its scores [4, h, w]
+_Parsed = tuple[int, Tensor]  # a frame's number and its scores [4, h, w]
 
 
 class Parser(Protocol):
@@ -68,7 +68,7 @@ def _write_labels(
         def parse(k: int) -> Tensor:
             return parser.scores(pictures[k])
 
-        def finish(stretch: tuple[Parsed, Parsed]) -> np.ndarray:
+        def finish(stretch: tuple[_Parsed, _Parsed]) -> np.ndarray:
             return _labels(parse, stretch, first, size, parser.corners)
 
         first = writer.rows
@@ -85,7 +85,7 @@ def key_frames(count: int, joins: Sequence[int] = ()) -> list[int]:
 
 def _stretches(
     parse: Callable[[int], Tensor], keys: list[int], first: int, workers: int
-) -> Iterator[tuple[Parsed, Parsed]]:
+) -> Iterator[tuple[_Parsed, _Parsed]]:
     """The parsed frames on both sides of every stretch of a film, from the one on in which the frame `first` lies."""
     if first > keys[-1]:
         return
@@ -98,7 +98,7 @@ def _stretches(
 
 @torch.inference_mode()
 def _labels(
-    parse: Callable[[int], Tensor], stretch: tuple[Parsed, Parsed], first: int, size: int, corners: bool
+    parse: Callable[[int], Tensor], stretch: tuple[_Parsed, _Parsed], first: int, size: int, corners: bool
 ) -> np.ndarray:
     """Labels [n, size, size] of the frames behind the one end of a stretch up to the other, from `first` on."""
     scores = _gliding(parse, stretch)[max(first - stretch[0][0] - 1, 0) :]
@@ -109,7 +109,7 @@ def _labels(
     return labels
 
 
-def _gliding(parse: Callable[[int], Tensor], stretch: tuple[Parsed, Parsed]) -> Tensor:
+def _gliding(parse: Callable[[int], Tensor], stretch: tuple[_Parsed, _Parsed]) -> Tensor:
     """Scores [n, 4, h, w] from one end of a stretch, which is left out, to the other."""
     (left, before), (right, after) = ends = [*stretch]
     middle = (left + right) // 2
@@ -125,7 +125,7 @@ def head_overlap(a: Tensor, b: Tensor) -> float:
     return int((a & b).sum()) / either if either else 1.0
 
 
-def _between(before: Parsed, after: Parsed) -> Tensor:
+def _between(before: _Parsed, after: _Parsed) -> Tensor:
     """Scores [n, 4, h, w] of the frames behind one parsed frame up to another, which is included."""
     (left, a), (right, b) = before, after
     share = torch.arange(1, right - left + 1)[:, None, None, None] / (right - left)

@@ -15,7 +15,7 @@ _NOT_A_ROTATION = 1e-3  # by which a row's length, or two rows' product, may be 
 
 
 @dataclass(frozen=True)
-class Rule:
+class _Rule:
     """What an array must be. Letters stand for lengths that must be the same wherever they occur."""
 
     shape: tuple[int | str, ...]
@@ -24,44 +24,44 @@ class Rule:
     high: float = np.inf
 
 
-SHARE: dict[str, Any] = {"low": -1e-4, "high": 1 + 1e-4}
+_SHARE: dict[str, Any] = {"low": -1e-4, "high": 1 + 1e-4}
 RULES = {
-    "landmarks": Rule(("N", 478, 2)),
-    "found": Rule(("N",), "b"),
-    "blendshapes": Rule(("N", 52), **SHARE),
-    "blink": Rule(("N",), **SHARE),
-    "blink_right": Rule(("N",), **SHARE),
-    "blink_left": Rule(("N",), **SHARE),
-    "lip_opening": Rule(("N",), low=0, high=100),
-    "rotations": Rule(("N", 3, 3)),
-    "translations": Rule(("N", 3)),
-    "vertices": Rule((468, 3)),
-    "triangles": Rule(("F", 3), "iu", 0, 467),
-    "points": Rule(("P", 3)),
-    "colors": Rule(("P", 3), **SHARE),
-    "regions": Rule(("P",), "iu", 0, len(REGIONS) - 1),
-    "expression": Rule(("N", "E"), **SHARE),
-    "gaze": Rule(("N", 2)),
-    "hidden": Rule(("N",), "b"),
+    "landmarks": _Rule(("N", 478, 2)),
+    "found": _Rule(("N",), "b"),
+    "blendshapes": _Rule(("N", 52), **_SHARE),
+    "blink": _Rule(("N",), **_SHARE),
+    "blink_right": _Rule(("N",), **_SHARE),
+    "blink_left": _Rule(("N",), **_SHARE),
+    "lip_opening": _Rule(("N",), low=0, high=100),
+    "rotations": _Rule(("N", 3, 3)),
+    "translations": _Rule(("N", 3)),
+    "vertices": _Rule((468, 3)),
+    "triangles": _Rule(("F", 3), "iu", 0, 467),
+    "points": _Rule(("P", 3)),
+    "colors": _Rule(("P", 3), **_SHARE),
+    "regions": _Rule(("P",), "iu", 0, len(REGIONS) - 1),
+    "expression": _Rule(("N", "E"), **_SHARE),
+    "gaze": _Rule(("N", 2)),
+    "hidden": _Rule(("N",), "b"),
 }
 # Of the head that was fitted; older captures lack some of them.
-HEAD_RULES = {
-    "head_vertices": Rule(("V", 3)),
-    "head_triangles": Rule(("T", 3), "iu", 0),
-    "head_regions": Rule(("V",), "iu", 0, len(REGIONS) - 1),
-    "head_units": Rule(("U", "V", 3)),
-    "identity": Rule(("K",)),
-    "usual_expression": Rule(("E",)),
-    "residual": Rule(("N",)),
+_HEAD_RULES = {
+    "head_vertices": _Rule(("V", 3)),
+    "head_triangles": _Rule(("T", 3), "iu", 0),
+    "head_regions": _Rule(("V",), "iu", 0, len(REGIONS) - 1),
+    "head_units": _Rule(("U", "V", 3)),
+    "identity": _Rule(("K",)),
+    "usual_expression": _Rule(("E",)),
+    "residual": _Rule(("N",)),
 }
 
 
 def check_arrays(path: Path, arrays: dict[str, np.ndarray], frames: int) -> None:
     """Raises GaussianTalkerError naming the first of these arrays of `frames` frames that breaks its rule."""
     lengths = {"N": frames}
-    for name, rule in (RULES | HEAD_RULES).items():
+    for name, rule in (RULES | _HEAD_RULES).items():
         array = arrays.get(name)
-        if array is None and name in HEAD_RULES:
+        if array is None and name in _HEAD_RULES:
             continue
         if array is None:
             raise GaussianTalkerError(f"{path} lacks {name}; {REMEDY}")
@@ -81,7 +81,7 @@ def check_arrays(path: Path, arrays: dict[str, np.ndarray], frames: int) -> None
         raise GaussianTalkerError(f"{path}: translations has a head behind the camera; {REMEDY}")
 
 
-def _named(rule: Rule, array: np.ndarray) -> list[tuple[int | str, int]]:
+def _named(rule: _Rule, array: np.ndarray) -> list[tuple[int | str, int]]:
     """The rule's lengths, each with the array's own; -1 where the array has fewer axes."""
     return [(n, array.shape[k] if k < array.ndim else -1) for k, n in enumerate(rule.shape)]
 

@@ -66,7 +66,7 @@ def open_source(paths: str | Path | Sequence[str | Path]) -> Source:
             raise GaussianTalkerError(
                 f"{folder} is a folder without ori_imgs; give a video, or a dataset with pictures"
             )
-        return Dataset(folder)
+        return _Dataset(folder)
     for path in several:
         probe(existing_file(path, "video"))
     return Film(tuple(several))
@@ -101,7 +101,7 @@ class Film:
         from gaussiantalker.capture.ingest import ingest
 
         with one_thread():
-            return ingest(self.paths, out, size, cache(lambda: load_parser(parser, progress)), progress)
+            return ingest(self.paths, out, size, cache(lambda: _load_parser(parser, progress)), progress)
 
     def track(self, out: Path, size: int, ingested: dict[str, Any], progress: Progress) -> dict[str, Any]:
         from gaussiantalker.capture.tracking import track
@@ -118,7 +118,7 @@ def _joins(ingested: dict[str, Any]) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Dataset:
+class _Dataset:
     """A folder in AD-NeRF's layout. Its own poses and masks are used; without masks, ours are made."""
 
     path: Path
@@ -160,7 +160,7 @@ class Dataset:
         return _segment(out, parser, progress)
 
 
-def load_parser(name: str, progress: Progress) -> "Parser":
+def _load_parser(name: str, progress: Progress) -> "Parser":
     """One of `PARSERS`, fetched where it is not there."""
     from gaussiantalker.capture.bisenet import BiSeNetParser
     from gaussiantalker.capture.selfie import SelfieParser
@@ -172,4 +172,4 @@ def load_parser(name: str, progress: Progress) -> "Parser":
 def _segment(out: Path, parser: str, progress: Progress, joins: Sequence[int] = ()) -> dict[str, Any]:
     from gaussiantalker.capture.segmentation import segment
 
-    return segment(out / "frames.npy", out / "labels.npy", load_parser(parser, progress), progress, joins)
+    return segment(out / "frames.npy", out / "labels.npy", _load_parser(parser, progress), progress, joins)

@@ -9,7 +9,7 @@ import tyro
 from gaussiantalker.cli.options import File, OptionalFile, OptionalFolder, quoted
 from gaussiantalker.progress import Progress
 
-MoreFiles = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE ...", help_behavior_hint="")]
+_MoreFiles = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE ...", help_behavior_hint="")]
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from rich.table import Table
 
 from gaussiantalker.progress import Progress, printable
 
-RATE_WINDOW_SECONDS = 20.0
-REDRAW_SECONDS = 0.25
+_RATE_WINDOW_SECONDS = 20.0
+_REDRAW_SECONDS = 0.25
 LINE_SECONDS = 15.0
 
 # Numbers that have a column of their own; others stand in the last column under their own name.
-COLUMNS = {"loss": ("loss", ".4f"), "psnr": ("PSNR", ".2f"), "gaussians": ("Gaussians", ",.0f")}
+_COLUMNS = {"loss": ("loss", ".4f"), "psnr": ("PSNR", ".2f"), "gaussians": ("Gaussians", ",.0f")}
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Stage:
         self.done = done
         self.numbers |= numbers
         self.recent.append((now, done))
-        while len(self.recent) > 2 and now - self.recent[1][0] > RATE_WINDOW_SECONDS:
+        while len(self.recent) > 2 and now - self.recent[1][0] > _RATE_WINDOW_SECONDS:
             self.recent.popleft()
 
     @property
@@ -62,11 +62,11 @@ class Stage:
         return f"{self.done:,}/{self.total:,}" if self.total else f"{self.done:,}"
 
     def shown(self, key: str) -> str:
-        return format(self.numbers[key], COLUMNS[key][1]) if key in self.numbers else ""
+        return format(self.numbers[key], _COLUMNS[key][1]) if key in self.numbers else ""
 
     @property
     def others(self) -> str:
-        return ", ".join(f"{name} {value:,.4g}" for name, value in self.numbers.items() if name not in COLUMNS)
+        return ", ".join(f"{name} {value:,.4g}" for name, value in self.numbers.items() if name not in _COLUMNS)
 
 
 def duration(seconds: float | None) -> str:
@@ -123,13 +123,13 @@ class LiveProgress(_Stages):
     def __init__(self, console: Console, live: Live, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(console, clock)
         self.live = live
-        self.drawn = -REDRAW_SECONDS
+        self.drawn = -_REDRAW_SECONDS
 
     def began(self, stage: Stage) -> None:
         self._draw()
 
     def moved(self, stage: Stage) -> None:
-        if self.clock() - self.drawn >= REDRAW_SECONDS:
+        if self.clock() - self.drawn >= _REDRAW_SECONDS:
             self._draw()
 
     def finished(self, stage: Stage) -> None:
@@ -142,14 +142,14 @@ class LiveProgress(_Stages):
     def table(self) -> Table:
         table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
         table.add_column("stage")
-        for name in ("iteration", "it/s", *(title for title, _ in COLUMNS.values()), "ETA"):
+        for name in ("iteration", "it/s", *(title for title, _ in _COLUMNS.values()), "ETA"):
             table.add_column(name, justify="right", no_wrap=True)
         table.add_column("")
         for stage in self.stages:
             rate = "" if stage.rate is None else f"{stage.rate:.1f}"
             took = stage.took is not None
             left = f"took {duration(stage.took)}" if took else duration(stage.seconds_left)
-            shown = [stage.shown(key) for key in COLUMNS]
+            shown = [stage.shown(key) for key in _COLUMNS]
             table.add_row(stage.name, stage.count, rate, *shown, left, stage.others, style="dim" if took else "default")
         return table
 
@@ -177,7 +177,7 @@ class LineProgress(_Stages):
         parts = [f"{stage.name}: {stage.count}"]
         if stage.rate is not None:
             parts.append(f"{stage.rate:.1f} it/s")
-        parts += [f"{COLUMNS[key][0]} {stage.shown(key)}" for key in COLUMNS if key in stage.numbers]
+        parts += [f"{_COLUMNS[key][0]} {stage.shown(key)}" for key in _COLUMNS if key in stage.numbers]
         return ", ".join([*parts, *([stage.others] if stage.others else [])])
 
 

@@ -8,9 +8,9 @@ from gaussiantalker.cli.options import Device, OptionalFolder
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import Progress
 
-SIZE = 256
+_SIZE = 256
 _COPIED = ("comparison.mp4", "report.html")
-CONSENT = "not needed: the speaker is computer-generated and resembles nobody on purpose"
+_CONSENT = "not needed: the speaker is computer-generated and resembles nobody on purpose"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Demo:
             for file in (spoken, *(self.folder / name for name in _COPIED)):
                 if file.exists():
                     raise GaussianTalkerError(f"{file} was not written by a demo: name another folder with --out.")
-        capture(samples / "speaker.mp4", captured, size=SIZE, consent=CONSENT, progress=progress)
+        capture(samples / "speaker.mp4", captured, size=_SIZE, consent=_CONSENT, progress=progress)
         train(captured, trained, schedule="demo", device=self.device, progress=progress)
         if not _newer(spoken, trained / "avatar.json"):
             Avatar.load(trained, progress, self.device).speak(driving).save(spoken, progress=progress)

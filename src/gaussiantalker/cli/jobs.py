@@ -15,12 +15,12 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import atomic_path
 from gaussiantalker.progress import Progress
 
-KINDS = ("capture", "train", "speak", "say", "evaluate", "reproduce")
+_KINDS = ("capture", "train", "speak", "say", "evaluate", "reproduce")
 WAITING, RUNNING, DONE, FAILED, LEFT_OUT, STOPPED = "waiting", "running", "done", "failed", "left out", "stopped"
 
 
 @dataclass(frozen=True)
-class Job:
+class _Job:
     """One line of a batch: a verb with its options."""
 
     line: int
@@ -41,7 +41,7 @@ class Job:
         return json.dumps(self.asked, sort_keys=True)
 
 
-def read_jobs(file: Path) -> list[Job]:
+def read_jobs(file: Path) -> list[_Job]:
     """The jobs of a file that holds one JSON object a line: `verb`, and the verb's options by their names.
 
     Raises GaussianTalkerError, with the line's number, for what is no such job or no option of its verb, and where two
@@ -51,7 +51,7 @@ def read_jobs(file: Path) -> list[Job]:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise GaussianTalkerError(f"The jobs cannot be read from {file} ({error}).") from None
-    jobs: dict[Path, Job] = {}
+    jobs: dict[Path, _Job] = {}
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
@@ -67,21 +67,21 @@ def read_jobs(file: Path) -> list[Job]:
     return list(jobs.values())
 
 
-def _job(number: int, line: str) -> Job:
+def _job(number: int, line: str) -> _Job:
     from gaussiantalker.cli.main import read
 
     try:
         asked = json.loads(line)
     except ValueError as error:
         raise GaussianTalkerError(f"This is no JSON ({error}).") from None
-    if not isinstance(asked, dict) or asked.get("verb") not in KINDS:
-        raise GaussianTalkerError(f"A job is an object whose verb is one of {', '.join(KINDS)}.")
+    if not isinstance(asked, dict) or asked.get("verb") not in _KINDS:
+        raise GaussianTalkerError(f"A job is an object whose verb is one of {', '.join(_KINDS)}.")
     arguments = list(_arguments(asked))
     verb = read(arguments)
     inputs = [path for name, value in vars(verb).items() if name != "out" for path in _paths(value)]
     writes: Path = getattr(verb, "folder" if hasattr(verb, "folder") else "file")
     device = getattr(verb, "device", "auto")
-    return Job(number, asked, arguments, frozenset(path.resolve() for path in inputs), writes.resolve(), device)
+    return _Job(number, asked, arguments, frozenset(path.resolve() for path in inputs), writes.resolve(), device)
 
 
 def _paths(value: Any) -> Iterator[Path]:
@@ -119,7 +119,7 @@ def _words(value: Any) -> list[str]:
 class State:
     """How far each job has come: a file with one JSON object a job, written anew whenever one changes."""
 
-    def __init__(self, file: Path, jobs: list[Job]) -> None:
+    def __init__(self, file: Path, jobs: list[_Job]) -> None:
         """What is done and still there stays done, unless something that it waits for is not."""
         self._file, self._jobs = file, jobs
         before = _before(file)
@@ -139,7 +139,7 @@ class State:
         found = [line["state"] for line in self._lines.values()]
         return {state: found.count(state) for state in (DONE, FAILED, LEFT_OUT, STOPPED) if state in found}
 
-    def set(self, job: Job, state: str, **more: Any) -> None:
+    def set(self, job: _Job, state: str, **more: Any) -> None:
         self._lines[job.line] = {"state": state, **more}
         self._write()
 
@@ -164,10 +164,10 @@ def _before(file: Path) -> dict[str, dict[str, Any]]:
         raise GaussianTalkerError(f"{file} is no state of a batch: name another folder with --out.") from None
 
 
-def do(jobs: list[Job], state: State, runner: Runner, folder: Path, progress: Progress) -> None:
+def do(jobs: list[_Job], state: State, runner: Runner, folder: Path, progress: Progress) -> None:
     """Does what is not done yet, until nothing more can be. What each job tells goes to a file of `folder`."""
     progress.stage("jobs", len(jobs))
-    running: dict[Future[Outcome], tuple[Job, float]] = {}
+    running: dict[Future[Outcome], tuple[_Job, float]] = {}
     try:
         while True:
             for job in _ready(jobs, state, progress)[: runner.places - len(running)]:
@@ -185,7 +185,7 @@ def do(jobs: list[Job], state: State, runner: Runner, folder: Path, progress: Pr
             state.set(job, STOPPED)
 
 
-def _ready(jobs: list[Job], state: State, progress: Progress) -> list[Job]:
+def _ready(jobs: list[_Job], state: State, progress: Progress) -> list[_Job]:
     """The jobs that can begin. Those that wait for what failed are left out."""
     ready = []
     for job in (job for job in jobs if state.of(job.line) == WAITING):
@@ -200,7 +200,7 @@ def _ready(jobs: list[Job], state: State, progress: Progress) -> list[Job]:
     return ready
 
 
-def _note(job: Job, future: Future[Outcome], seconds: float, state: State, progress: Progress) -> None:
+def _note(job: _Job, future: Future[Outcome], seconds: float, state: State, progress: Progress) -> None:
     """Keeps and tells how a job has ended."""
     try:
         code, said = future.result()

@@ -37,7 +37,7 @@ from gaussiantalker.hardware import out_of_memory
 from gaussiantalker.memory import keep_memory
 from gaussiantalker.progress import printable
 
-Verb = (
+_Verb = (
     Demo
     | Capture
     | Train
@@ -56,8 +56,8 @@ Verb = (
     | Models
     | Doctor
 )
-VERBS = {verb.__name__.lower(): verb for verb in get_args(Verb)}
-DESCRIPTION = "A portrait video goes in once, an avatar comes out, and the avatar speaks any audio."
+VERBS = {verb.__name__.lower(): verb for verb in get_args(_Verb)}
+_DESCRIPTION = "A portrait video goes in once, an avatar comes out, and the avatar speaks any audio."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -104,7 +104,7 @@ def _run(arguments: list[str]) -> int:
     return _say(text, code, stderr=False)
 
 
-def read(arguments: list[str]) -> Verb:
+def read(arguments: list[str]) -> _Verb:
     """The verb with its options. Raises GaussianTalkerError for a verb, an option or a value that does not exist."""
     first, rest = arguments[0], arguments[1:]
     if first not in VERBS and first not in ("-h", "--help"):
@@ -115,7 +115,7 @@ def read(arguments: list[str]) -> Verb:
     try:
         with redirect_stderr(refused):
             return tyro.cli(
-                tyro.conf.OmitSubcommandPrefixes[Verb], prog="gaussiantalker", description=DESCRIPTION, args=arguments
+                tyro.conf.OmitSubcommandPrefixes[_Verb], prog="gaussiantalker", description=_DESCRIPTION, args=arguments
             )
     except SystemExit as end:
         if not end.code:

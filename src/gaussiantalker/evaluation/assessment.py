@@ -34,10 +34,10 @@ from gaussiantalker.speech import voiced
 from gaussiantalker.talker import Footage
 from gaussiantalker.timing import FPS
 
-SCHEMA = 1
-RECORD = "evaluation.json"
-RESULTS = (COMPARISON, TRUTH, RENDER, REPORT, RECORD)
-LISTENING = ("median", "mouth open", "eyes shut")  # frames whose attention the report shows
+_SCHEMA = 1
+_RECORD = "evaluation.json"
+_RESULTS = (COMPARISON, TRUTH, RENDER, REPORT, _RECORD)
+_LISTENING = ("median", "mouth open", "eyes shut")  # frames whose attention the report shows
 
 
 def evaluate(
@@ -72,7 +72,7 @@ def evaluate(
     """
     folder = Path(avatar)
     loaded = Avatar.load(folder, progress, device, exact=exact).directed(articulation=articulation)
-    check_results(folder, [path for path in (truth, audio, syncnet, *(openface or ())) if path is not None], force)
+    _check_results(folder, [path for path in (truth, audio, syncnet, *(openface or ())) if path is not None], force)
     source = _capture_of(loaded, folder, capture, force)
     given = Inputs(
         truth=None if truth is None else read_truth(truth, source),
@@ -92,21 +92,21 @@ def evaluate(
         attention = _attention(rendering, telling_frames(result["per_frame"]))
         progress.update(2)
         write_report(scratch, result, rendering, attention, plane_pictures(loaded.talker))
-        write_json(scratch / RECORD, result)
-        for name in RESULTS:  # together, so that what a folder shows is of one evaluation
+        write_json(scratch / _RECORD, result)
+        for name in _RESULTS:  # together, so that what a folder shows is of one evaluation
             os.replace(scratch / name, folder / name)
         progress.update(3)
     return result
 
 
-def check_results(folder: Path, inputs: Sequence[str | Path], force: bool) -> None:
+def _check_results(folder: Path, inputs: Sequence[str | Path], force: bool) -> None:
     """Raises GaussianTalkerError when an evaluation would replace one of its inputs or, unless `force`, a file that no
     evaluation wrote."""
-    results = [folder / name for name in RESULTS]
+    results = [folder / name for name in _RESULTS]
     for path in inputs:
         if Path(path).resolve() in [result.resolve() for result in results]:
             raise GaussianTalkerError(f"{path} is a file that this evaluation writes anew: give a copy of it.")
-    if force or has_keys(folder / RECORD, "schema", "metrics"):
+    if force or has_keys(folder / _RECORD, "schema", "metrics"):
         return
     for path in results:
         if path.exists():
@@ -142,7 +142,7 @@ def _result(rendering: Rendering, metrics: dict[str, Measured]) -> dict[str, Any
     if reference.lip_mm is not None:
         per_frame["lip_mm"] = reference.lip_mm
     return {
-        "schema": SCHEMA,
+        "schema": _SCHEMA,
         "avatar": rendering.folder.resolve().name,
         "method": avatar.talker.method.name,
         "capture": capture.path.resolve().name,
@@ -167,7 +167,7 @@ def _result(rendering: Rendering, metrics: dict[str, Measured]) -> dict[str, Any
 def _attention(rendering: Rendering, chosen: dict[str, int]) -> list[Attention]:
     """In the telling frames."""
     avatar, first = rendering.avatar, rendering.reference.first
-    frames = list(dict.fromkeys(first + chosen[name] for name in LISTENING if name in chosen))
+    frames = list(dict.fromkeys(first + chosen[name] for name in _LISTENING if name in chosen))
     drive = Footage(rendering.reference.capture, avatar.listener).drive(np.array(frames))
     return attention_maps(avatar.talker, avatar.camera, drive.to(avatar.talker.device))
 

@@ -17,7 +17,7 @@ _REGIONS = {"whole": "whole frame", "lips": "box of the true frame's lips"}
 
 
 @shared
-def likeness(rendering: Rendering) -> dict[str, np.ndarray]:
+def _likeness(rendering: Rendering) -> dict[str, np.ndarray]:
     """Decibels between both, of every held-out frame [n], by region."""
     avatar, truth = rendering.avatar, rendering.reference
     if avatar.blendshapes is None:
@@ -45,7 +45,7 @@ def _decibels(error: np.ndarray) -> float:
 
 
 def _score(rendering: Rendering, region: str, worst: bool) -> Score:
-    values = likeness(rendering)[region]
+    values = _likeness(rendering)[region]
     return Score(float(values.min() if worst else values.mean()), len(values), "")
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 WIDTH, HEIGHT = 960, 240
-PIXELS_PER_SECOND = 160  # of a chart with phones, so that their names can be read
+_PIXELS_PER_SECOND = 160  # of a chart with phones, so that their names can be read
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 12, 34
 _RIBBON = 16  # height of the row of phones
 _STEPS = np.array([1.0, 2.0, 5.0])
 _NARROWEST = 6  # pixels a letter of a phone's name needs
-Scale = Callable[[Any], Any]  # of an array, or of one number
+_Scale = Callable[[Any], Any]  # of an array, or of one number
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def chart(x: np.ndarray, lines: Sequence[Line], x_label: str, y_label: str, soun
     right = right if sound is None else sound.seconds
     width, ribbon = WIDTH, 0
     if sound is not None and sound.phones:
-        width, ribbon = max(WIDTH, round(sound.seconds * PIXELS_PER_SECOND)), _RIBBON
+        width, ribbon = max(WIDTH, round(sound.seconds * _PIXELS_PER_SECOND)), _RIBBON
     floor = HEIGHT - _BOTTOM - ribbon
 
     def across(value: Any) -> Any:
@@ -111,7 +111,7 @@ def _picture(parts: Sequence[str], width: int, label: str) -> str:
     return f'<div class="scroll">{svg}</div>'
 
 
-def _foot(low: float, high: float, across: Scale, width: int, x_label: str, y_label: str) -> list[str]:
+def _foot(low: float, high: float, across: _Scale, width: int, x_label: str, y_label: str) -> list[str]:
     parts = [
         f'<text x="{across(tick):.1f}" y="{HEIGHT - 18}" text-anchor="middle">{tick:g}</text>'
         for tick in ticks(low, high, about=max(5, width // 200))
@@ -120,7 +120,7 @@ def _foot(low: float, high: float, across: Scale, width: int, x_label: str, y_la
     return [*parts, f'<text x="{_LEFT}" y="{HEIGHT - 3}">{escape(y_label)}</text>']
 
 
-def _sound(sound: Sound, x: np.ndarray, across: Scale, width: int, floor: int) -> list[str]:
+def _sound(sound: Sound, x: np.ndarray, across: _Scale, width: int, floor: int) -> list[str]:
     parts = [
         f'<rect class="shade" x="{across(x[a]):.1f}" y="{_TOP}" width="{across(x[b]) - across(x[a]):.1f}" '
         f'height="{floor - _TOP}"/>'
@@ -139,7 +139,7 @@ def _sound(sound: Sound, x: np.ndarray, across: Scale, width: int, floor: int) -
     return parts
 
 
-def _wave(sound: Sound, across: Scale, width: int, floor: int) -> str:
+def _wave(sound: Sound, across: _Scale, width: int, floor: int) -> str:
     """The outline of the waveform, as high as the chart at its loudest."""
     columns = (width - _LEFT - _RIGHT) // 2
     edges = np.linspace(0, len(sound.samples), columns + 1).astype(int)

@@ -17,9 +17,9 @@ from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME
 
 TIMED_FRAMES = 100
 WARM_UP = 5  # first pictures that do not count: code is compiled and memory is fetched
-EVERY_STEP = "features of the sound, deformation, rasterization, compositing; the picture is in memory at the end"
-AT_ONCE = f"{EVERY_STEP}; {BATCH} pictures at a time"
-T = TypeVar("T")
+_EVERY_STEP = "features of the sound, deformation, rasterization, compositing; the picture is in memory at the end"
+_AT_ONCE = f"{_EVERY_STEP}; {BATCH} pictures at a time"
+_T = TypeVar("_T")
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Stopwatch:
     waits: list[float] = field(default_factory=list)
     clock: Callable[[], float] = time.perf_counter
 
-    def watch(self, things: Iterable[T]) -> Iterator[T]:
+    def watch(self, things: Iterable[_T]) -> Iterator[_T]:
         iterator = iter(things)
         while True:
             began = self.clock()
@@ -71,7 +71,7 @@ def live(rendering: Rendering) -> Stopwatch:
 
 
 @shared
-def offline(rendering: Rendering) -> tuple[Stopwatch, Stopwatch]:
+def _offline(rendering: Rendering) -> tuple[Stopwatch, Stopwatch]:
     """As `speak` renders, by the clock and by the processor's time."""
     clock, processor = Stopwatch(), Stopwatch(clock=time.process_time)
     rendering.progress.stage("timing, offline", TIMED_FRAMES + WARM_UP)
@@ -82,7 +82,7 @@ def offline(rendering: Rendering) -> tuple[Stopwatch, Stopwatch]:
 
 def _latency(rendering: Rendering, percent: float) -> Score:
     watch = live(rendering)
-    return Score(watch.percentile(percent), len(watch.counted), EVERY_STEP)
+    return Score(watch.percentile(percent), len(watch.counted), _EVERY_STEP)
 
 
 def _rate(rendering: Rendering, watch: Callable[[Rendering], Stopwatch], note: str) -> Score:
@@ -91,7 +91,7 @@ def _rate(rendering: Rendering, watch: Callable[[Rendering], Stopwatch], note: s
 
 
 def _real_time(rendering: Rendering) -> Score:
-    clock, _ = offline(rendering)
+    clock, _ = _offline(rendering)
     return Score(FPS / clock.per_second, len(clock.counted), "seconds of work for a second of speech")
 
 
@@ -145,21 +145,21 @@ METRICS = (
     Metric(
         "frames_per_second_live",
         "Pictures per second, live",
-        partial(_rate, watch=live, note=EVERY_STEP),
+        partial(_rate, watch=live, note=_EVERY_STEP),
         "fps",
         "higher",
     ),
     Metric(
         "frames_per_second",
         "Pictures per second, offline",
-        partial(_rate, watch=lambda it: offline(it)[0], note=AT_ONCE),
+        partial(_rate, watch=lambda it: _offline(it)[0], note=_AT_ONCE),
         "fps",
         "higher",
     ),
     Metric(
         "frames_per_cpu_second",
         "Pictures per second of processor time, offline",
-        partial(_rate, watch=lambda it: offline(it)[1], note="not slowed by other programs"),
+        partial(_rate, watch=lambda it: _offline(it)[1], note="not slowed by other programs"),
         "fps",
         "higher",
     ),

@@ -14,10 +14,10 @@ from gaussiantalker.capture.landmarker import POINTS
 from gaussiantalker.capture.tracking import lip_opening
 
 MOUTH = np.array(LANDMARKS_68[48:])  # the 68-point scheme's outer lip, then inner lip, among the tracker's 478
-BLENDSHAPES = len(NAMES)
+_BLENDSHAPES = len(NAMES)
 
 
-class Face(Protocol):
+class _Face(Protocol):
     @property
     def points(self) -> np.ndarray: ...  # [478, 3] px
 
@@ -26,7 +26,7 @@ class Face(Protocol):
 
 
 class Detector(Protocol):
-    def detect(self, image: np.ndarray) -> Face | None: ...
+    def detect(self, image: np.ndarray) -> _Face | None: ...
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ def track(pictures: Iterable[np.ndarray], detector: Detector) -> Track:
     for picture in pictures:
         face = detector.detect(picture)
         points.append(np.full((POINTS, 2), np.nan) if face is None else face.points[:, :2])
-        blendshapes.append(np.full(BLENDSHAPES, np.nan) if face is None else face.blendshapes)
-    return Track(np.array(points).reshape(-1, POINTS, 2), np.array(blendshapes).reshape(-1, BLENDSHAPES))
+        blendshapes.append(np.full(_BLENDSHAPES, np.nan) if face is None else face.blendshapes)
+    return Track(np.array(points).reshape(-1, POINTS, 2), np.array(blendshapes).reshape(-1, _BLENDSHAPES))
 
 
 def mouth_distance(a: Track, b: Track) -> np.ndarray:  # [N] px

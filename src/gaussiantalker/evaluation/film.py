@@ -7,13 +7,13 @@ import numpy as np
 from gaussiantalker.evaluation.held_out import Rendering
 from gaussiantalker.media.video import write_video
 
-GAIN = 4  # a difference of a quarter of the range is white
+_GAIN = 4  # a difference of a quarter of the range is white
 COMPARISON, TRUTH, RENDER = "comparison.mp4", "truth.mp4", "render.mp4"
 
 
 def error_picture(truth: np.ndarray, render: np.ndarray) -> np.ndarray:
     """How far two uint8 pictures [H, W, 3] are apart: black, red, yellow, white, the last at a quarter of the range."""
-    error = np.abs(truth.astype(np.int16) - render).mean(axis=-1, keepdims=True) * (3 * GAIN)
+    error = np.abs(truth.astype(np.int16) - render).mean(axis=-1, keepdims=True) * (3 * _GAIN)
     return np.clip(error - np.array([0, 255, 510]), 0, 255).astype(np.uint8)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from gaussiantalker.evaluation.record import shown
 
-HEADLINES = (
+_HEADLINES = (
     "psnr_head",
     "ssim_head",
     "lpips_alex",
@@ -27,7 +27,7 @@ HEADLINES = (
 
 def first_numbers(metrics: dict[str, Any]) -> list[dict[str, Any]]:
     """Those of them that were measured."""
-    return [metrics[key] for key in HEADLINES if metrics.get(key, {}).get("value") is not None]
+    return [metrics[key] for key in _HEADLINES if metrics.get(key, {}).get("value") is not None]
 
 
 def headlines(result: dict[str, Any]) -> str:

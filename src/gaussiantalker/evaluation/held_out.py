@@ -20,9 +20,9 @@ from gaussiantalker.speaking import Avatar
 from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME
 
 EVERY_FRAME = 1_000_000
-P = ParamSpec("P")
-T = TypeVar("T")
-Owner = TypeVar("Owner", bound="Reference | Rendering")
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_Owner = TypeVar("_Owner", bound="Reference | Rendering")
 
 
 @dataclass(frozen=True)
@@ -151,12 +151,12 @@ class Rendering:
 
 
 def shared(
-    function: Callable[Concatenate[Owner, P], T],
-) -> Callable[Concatenate[Owner, P], T]:
+    function: Callable[Concatenate[_Owner, _P], _T],
+) -> Callable[Concatenate[_Owner, _P], _T]:
     """What several metrics look at is computed once for each reference or rendering, or found once not to be there."""
 
     @wraps(function)
-    def kept(owner: Owner, *args: P.args, **kwargs: P.kwargs) -> T:
+    def kept(owner: _Owner, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         key = (function, *args, *kwargs.values())
         if key not in owner.results:
             try:
@@ -172,7 +172,7 @@ def shared(
 
 
 @shared
-def network(reference: Reference, kind: Callable[..., T], *args: str) -> T:
+def network(reference: Reference, kind: Callable[..., _T], *args: str) -> _T:
     """A pretrained network. Raises NotMeasured where its weights are not to be had."""
     try:
         return kind(*args, reference.progress)

@@ -13,8 +13,8 @@ from gaussiantalker.splatting import rasterize
 from gaussiantalker.talker import Drive, Talker
 from gaussiantalker.talker.triplane import AXES
 
-PLANES = ("from the front (x, y)", "from above (x, z)", "from the side (z, y)")
-TEXELS = 128  # a plane without texels of its own is sampled this finely
+_PLANES = ("from the front (x, y)", "from above (x, z)", "from the side (z, y)")
+_TEXELS = 128  # a plane without texels of its own is sampled this finely
 _DIM = 0.3  # brightness of texels no Gaussian reads
 _AVERAGED = 1 / 64  # of a plane's side, to either side of a texel
 
@@ -65,7 +65,7 @@ def plane_pictures(talker: Talker) -> list[tuple[str, np.ndarray]]:
     means, low, high = (part.cpu() for part in (talker.raw["means"], encoding.low, encoding.high))
     unit = ((means - low) / (high - low)).clamp(0, 1)
     for title, planes in _levels(talker):
-        for plane, (axes, name) in zip(planes, zip(AXES, PLANES, strict=True), strict=True):
+        for plane, (axes, name) in zip(planes, zip(AXES, _PLANES, strict=True), strict=True):
             places = (unit[:, axes] * (len(plane) - 1)).round().long()
             picture = _coloured(plane, places[:, 1], places[:, 0])
             # The side view's first coordinate is y, which a drawing shows downwards.
@@ -86,14 +86,14 @@ def _sampled(talker: Talker) -> Tensor:
     """What a hash triplane says on a grid in each of its planes: [3, R, R, C]."""
     encoding: Any = talker.triplane
     low, high = encoding.low, encoding.high
-    ticks = torch.linspace(0, 1, TEXELS)
+    ticks = torch.linspace(0, 1, _TEXELS)
     second, first = torch.meshgrid(ticks, ticks, indexing="ij")
     planes = []
     for number, axes in enumerate(AXES):
-        points = torch.full((TEXELS, TEXELS, 3), 0.5)
+        points = torch.full((_TEXELS, _TEXELS, 3), 0.5)
         points[..., axes[0]], points[..., axes[1]] = first, second
         features = talker.triplane(low + points.reshape(-1, 3).to(low.device) * (high - low)).cpu()
-        planes.append(features.chunk(3, dim=-1)[number].reshape(TEXELS, TEXELS, -1))
+        planes.append(features.chunk(3, dim=-1)[number].reshape(_TEXELS, _TEXELS, -1))
     return torch.stack(planes)
 
 

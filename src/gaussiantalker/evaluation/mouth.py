@@ -15,17 +15,17 @@ from gaussiantalker.evaluation.record import Better, NotMeasured, Score, given
 from gaussiantalker.evaluation.sync import FEWEST, Expectation, correlation, lag, silence_ratio
 from gaussiantalker.timing import SAMPLE_RATE, SAMPLES_PER_FRAME, frame_count
 
-TRACKER = "MediaPipe face landmarker, 478 points"
-LIPS = "middle of the inner lips, over the distance of the outer eye corners"
-POINTS = "20 mouth points, each frame's mean removed"
+_TRACKER = "MediaPipe face landmarker, 478 points"
+_LIPS = "middle of the inner lips, over the distance of the outer eye corners"
+_POINTS = "20 mouth points, each frame's mean removed"
 LONGEST_AUDIO = 20 * SAMPLE_RATE  # samples of other sound that are looked at
-STILL = f"fewer than {FEWEST} frames with a face, or a mouth that does not move"
-GUESSES = "compare with the true video's"
-Pair = Callable[[Rendering], tuple[np.ndarray, np.ndarray]]  # the render's and what it is held against, both [n]
+_STILL = f"fewer than {FEWEST} frames with a face, or a mouth that does not move"
+_GUESSES = "compare with the true video's"
+_Pair = Callable[[Rendering], tuple[np.ndarray, np.ndarray]]  # the render's and what it is held against, both [n]
 
 
 @dataclass(frozen=True)
-class Speech:
+class _Speech:
     """A mouth that speaks, over n frames."""
 
     opening: np.ndarray  # [n] of its lips
@@ -37,39 +37,39 @@ class Speech:
 
 
 @shared
-def expectation_of(reference: Reference) -> Expectation:
+def _expectation_of(reference: Reference) -> Expectation:
     """What sound lets one expect of this person's lips, learnt from the frames the avatar was trained on too."""
     capture, first = reference.capture, reference.first
-    windows = sound_windows(capture.audio[: first * SAMPLES_PER_FRAME])[:first]
+    windows = _sound_windows(capture.audio[: first * SAMPLES_PER_FRAME])[:first]
     opening = np.where(capture.tracking.found, capture.tracking.lip_opening, np.nan)[: len(windows)]
     return Expectation.fit(windows, opening)
 
 
-def sound_windows(audio: np.ndarray) -> np.ndarray:  # [F, 16, 80]
+def _sound_windows(audio: np.ndarray) -> np.ndarray:  # [F, 16, 80]
     """Log-mel windows about each frame: no pretrained network, so the judge does not share the avatar's ear."""
     return speech.windows(speech.load("logmel").features(audio))
 
 
 @shared
-def held_out_speech(reference: Reference) -> Speech:
+def _held_out_speech(reference: Reference) -> _Speech:
     """The true video's own mouth in the held-out frames, to be shut where the exact one is, or else where it is."""
     phones, opening = reference.transcript.phones, reference.track.lip_opening
     exact = opening if reference.lip_mm is None else reference.lip_mm
     with np.errstate(invalid="ignore"):
         shut = exact < SHUT * widest(exact, phones)
-    expected = expectation_of(reference).of(sound_windows(reference.audio))
-    return Speech(opening, reference.audio, expected, reference.transcript, widest(opening, phones), shut)
+    expected = _expectation_of(reference).of(_sound_windows(reference.audio))
+    return _Speech(opening, reference.audio, expected, reference.transcript, widest(opening, phones), shut)
 
 
 @shared
-def rendered_speech(rendering: Rendering) -> Speech:
+def rendered_speech(rendering: Rendering) -> _Speech:
     """The avatar's mouth under the same sound, held against the true one's."""
-    true = held_out_speech(rendering.reference)
-    return Speech(rendering.track.lip_opening, true.audio, true.expected, true.transcript, true.wide, true.shut)
+    true = _held_out_speech(rendering.reference)
+    return _Speech(rendering.track.lip_opening, true.audio, true.expected, true.transcript, true.wide, true.shut)
 
 
 @shared
-def other_speech(rendering: Rendering) -> Speech:
+def _other_speech(rendering: Rendering) -> _Speech:
     """The avatar's mouth under sound that is in neither part of the capture."""
     audio, progress = given(rendering.inputs.audio), rendering.progress
     progress.stage("speaking other audio", frame_count(len(audio)))
@@ -80,19 +80,19 @@ def other_speech(rendering: Rendering) -> Speech:
             progress.update(frame.index + 1)
 
     opening = track(pictures(), rendering.reference.detector()).lip_opening
-    expected = expectation_of(rendering.reference).of(sound_windows(audio))
-    return Speech(opening, audio, expected, rendering.inputs.audio_phones or recognised(audio, progress))
+    expected = _expectation_of(rendering.reference).of(_sound_windows(audio))
+    return _Speech(opening, audio, expected, rendering.inputs.audio_phones or recognised(audio, progress))
 
 
-def _correlation(rendering: Rendering, pair: Pair) -> Score:
+def _correlation(rendering: Rendering, pair: _Pair) -> Score:
     a, b = pair(rendering)
     r = correlation(a, b)
     if r is None:
-        raise NotMeasured(STILL)
+        raise NotMeasured(_STILL)
     return Score(r, int((np.isfinite(a) & np.isfinite(b)).sum()))
 
 
-def _lag(rendering: Rendering, pair: Pair) -> Score:
+def _lag(rendering: Rendering, pair: _Pair) -> Score:
     a, b = pair(rendering)
     seconds = lag(a, b)
     if seconds is None:
@@ -116,7 +116,7 @@ def lip_range(opening: np.ndarray, reference: np.ndarray) -> Score:
     """How far the lips move, whatever they follow: a mouth that is never sure opens less than the true one."""
     both = np.isfinite(opening) & np.isfinite(reference)
     if both.sum() < FEWEST or reference[both].std() == 0:
-        raise NotMeasured(STILL)
+        raise NotMeasured(_STILL)
     return Score(float(opening[both].std() / reference[both].std()), int(both.sum()))
 
 
@@ -142,7 +142,7 @@ def _missed(rendering: Rendering) -> Score:
     return Score(float(missed), len(rendering), f"{true} in the true video")
 
 
-def _silence(rendering: Rendering, of: Callable[[Rendering], Speech], index: int) -> Score:
+def _silence(rendering: Rendering, of: Callable[[Rendering], _Speech], index: int) -> Score:
     said = of(rendering)
     ratio = silence_ratio(said.opening, speech.voiced(said.audio)[: len(said.opening)])
     if ratio is None:
@@ -150,7 +150,7 @@ def _silence(rendering: Rendering, of: Callable[[Rendering], Speech], index: int
     return Score(ratio[index], ratio[2])
 
 
-def _closure(rendering: Rendering, of: Callable[[Rendering], Speech], index: int) -> Score:
+def _closure(rendering: Rendering, of: Callable[[Rendering], _Speech], index: int) -> Score:
     said = of(rendering)
     found = closure(said.opening, said.transcript.phones)
     if found is None or not np.isfinite(found[index]):
@@ -158,14 +158,14 @@ def _closure(rendering: Rendering, of: Callable[[Rendering], Speech], index: int
     return Score(found[index], found[2], _origin(said))
 
 
-def _f1(rendering: Rendering, of: Callable[[Rendering], Speech]) -> Score:
+def _f1(rendering: Rendering, of: Callable[[Rendering], _Speech]) -> Score:
     said = of(rendering)
     found = _closures(said)
     told = f"recall {found.recall:.2f}, precision {found.precision:.2f}; {_origin(said)}"
     return Score(found.f1, found.events, told.removesuffix("; "))
 
 
-def _auc(rendering: Rendering, of: Callable[[Rendering], Speech]) -> Score:
+def _auc(rendering: Rendering, of: Callable[[Rendering], _Speech]) -> Score:
     said = of(rendering)
     found = _closures(said)
     if not np.isfinite(found.auc):
@@ -173,7 +173,7 @@ def _auc(rendering: Rendering, of: Callable[[Rendering], Speech]) -> Score:
     return Score(found.auc, found.frames, _origin(said))
 
 
-def _closures(said: Speech) -> Closures:
+def _closures(said: _Speech) -> Closures:
     phones = said.transcript.phones
     found = closures(said.opening, phones, said.wide or widest(said.opening, phones), said.shut)
     if found is None:
@@ -181,23 +181,23 @@ def _closures(said: Speech) -> Closures:
     return found
 
 
-def _unknown(said: Speech) -> NotMeasured:
+def _unknown(said: _Speech) -> NotMeasured:
     known = bool(said.transcript.phones)
     return NotMeasured("too few of the phones that shut and open a mouth" if known else "the phones are not known")
 
 
-def _origin(said: Speech) -> str:
+def _origin(said: _Speech) -> str:
     """A warning where nobody knows the phones."""
-    return f"phones are guesses by {said.transcript.source}: {GUESSES}" if said.transcript.guessed else ""
+    return f"phones are guesses by {said.transcript.source}: {_GUESSES}" if said.transcript.guessed else ""
 
 
 def _of_lips(
     key: str, label: str, measure: Callable[[Rendering], Score], unit: str, better: Better, needs: str = ""
 ) -> Metric:
-    return Metric(key, label, measure, unit, better, LIPS, TRACKER, needs)
+    return Metric(key, label, measure, unit, better, _LIPS, _TRACKER, needs)
 
 
-def _speech_metrics(prefix: str, where: str, of: Callable[[Rendering], Speech], need: str, judge: str) -> list[Metric]:
+def _speech_metrics(prefix: str, where: str, of: Callable[[Rendering], _Speech], need: str, judge: str) -> list[Metric]:
     """The metrics that need no true picture, of speech that needs `need`; F1 and AUC need `judge` as well."""
 
     def expected(rendering: Rendering) -> tuple[np.ndarray, np.ndarray]:
@@ -224,9 +224,9 @@ def _speech_metrics(prefix: str, where: str, of: Callable[[Rendering], Speech], 
 
 _TRUE, _EXACT = "Lip opening against the true video's", "Lip opening against the exact one"
 METRICS = (
-    Metric("faces_missed", "Frames without a detected face", _missed, "frames", "lower", "", TRACKER),
-    Metric("lmd", "LMD", _distance, "px", "lower", POINTS, TRACKER),
-    Metric("lmd_relative", "LMD over inter-ocular distance", _relative_distance, "%", "lower", POINTS, TRACKER),
+    Metric("faces_missed", "Frames without a detected face", _missed, "frames", "lower", "", _TRACKER),
+    Metric("lmd", "LMD", _distance, "px", "lower", _POINTS, _TRACKER),
+    Metric("lmd_relative", "LMD over inter-ocular distance", _relative_distance, "%", "lower", _POINTS, _TRACKER),
     _of_lips("lip_correlation", _TRUE, partial(_correlation, pair=_openings), "r", "higher"),
     _of_lips("lip_lag", f"{_TRUE}, lag", partial(_lag, pair=_openings), "ms", ""),
     _of_lips("lip_exact_correlation", _EXACT, partial(_correlation, pair=_exact), "r", "higher", "truth"),
@@ -239,9 +239,9 @@ METRICS = (
         "r",
         "higher",
         "mean blink score of both eyes",
-        TRACKER,
+        _TRACKER,
     ),
     *_speech_metrics("", "held-out speech", rendered_speech, "", ""),
-    *_speech_metrics("true_", "the true video", lambda it: held_out_speech(it.reference), "", "truth"),
-    *_speech_metrics("driven_", "other audio", other_speech, "audio", "audio"),
+    *_speech_metrics("true_", "the true video", lambda it: _held_out_speech(it.reference), "", "truth"),
+    *_speech_metrics("driven_", "other audio", _other_speech, "audio", "audio"),
 )

@@ -26,7 +26,7 @@ KNOWN = SILENT.union(
     ("ax", "axr", "ix", "ux", "dx", "el", "em", "en", "eng", "nx", "hv", "q"),  # reduced vowels, flaps and the like
     ("brth", "spn", "nsn"),
 )
-FEWEST = 3  # of a kind, below which their mean says nothing
+_FEWEST = 3  # of a kind, below which their mean says nothing
 _LONGEST = 1e6  # seconds that a recording may last
 SHUT = 0.2  # of the widest: a mouth less open than that is shut
 
@@ -112,7 +112,7 @@ def widest(opening: np.ndarray, phones: list[Phone]) -> float:
     """Mean over open vowels of the greatest opening in each, from openings [N]; NaN with fewer than three of them, or
     where they do not open the mouth."""
     wide = [np.nanmax(opening[_frames(phone)]) for phone in _inside(opening, phones) if phone.name in OPEN]
-    return float(np.mean(wide)) if len(wide) >= FEWEST and np.mean(wide) >= 1e-6 else float("nan")
+    return float(np.mean(wide)) if len(wide) >= _FEWEST and np.mean(wide) >= 1e-6 else float("nan")
 
 
 def closure(opening: np.ndarray, phones: list[Phone]) -> tuple[float, float, int] | None:
@@ -124,7 +124,7 @@ def closure(opening: np.ndarray, phones: list[Phone]) -> tuple[float, float, int
     inside, wide = _inside(opening, phones), widest(opening, phones)
     least = [np.nanmin(opening[_frames(phone)]) for phone in inside if phone.name in CLOSED]
     silent = [np.nanmean(opening[_frames(phone)]) for phone in inside if phone.name in SILENT]
-    if np.isnan(wide) or len(least) < FEWEST:
+    if np.isnan(wide) or len(least) < _FEWEST:
         return None
     return float(np.mean(least)) / wide, float(np.mean(silent)) / wide if silent else float("nan"), len(least)
 
@@ -146,7 +146,7 @@ def closures(
         shut = opening < SHUT * wide
     around = [slice(max(phone.first - 1, 0), phone.stop + 1) for phone in phones if phone.name in CLOSED]
     events = [part for part in around if reference[part].any()]
-    if len(events) < FEWEST or np.isnan(wide):
+    if len(events) < _FEWEST or np.isnan(wide):
         return None
     found = sum(bool(shut[part].any()) for part in events)
     near, resting = binary_dilation(lips | reference), binary_dilation(pause, iterations=2)

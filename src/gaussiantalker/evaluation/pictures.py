@@ -14,24 +14,24 @@ from gaussiantalker.evaluation.pixels import psnr, ssim
 from gaussiantalker.evaluation.record import NotMeasured, Score
 from gaussiantalker.perception import Lpips
 
-HEAD_REGION = "head (face parser's mask of the true frame)"
-WHOLE = "whole frame"
-OWN_WHOLE = "torso and background are the avatar's too; what the body does is read from the true frame"
-TRUE_WHOLE = "background, torso and neck are the true video's own pixels"
-TORSO_BOX = "box around the masks of neck and torso"
+_HEAD_REGION = "head (face parser's mask of the true frame)"
+_WHOLE = "whole frame"
+_OWN_WHOLE = "torso and background are the avatar's too; what the body does is read from the true frame"
+_TRUE_WHOLE = "background, torso and neck are the true video's own pixels"
+_TORSO_BOX = "box around the masks of neck and torso"
 FACE_BOX = "box around the head's mask, a sixteenth of the picture wider on each side"
-REGIONS = {
-    "head": ("head", HEAD_REGION),
+_REGIONS = {
+    "head": ("head", _HEAD_REGION),
     "torso": ("neck and torso", "neck and torso (face parser's mask of the true frame)"),
     "face_box": ("landmark box", "box around the true frame's 478 landmarks"),
-    "whole": (WHOLE, WHOLE),
+    "whole": (_WHOLE, _WHOLE),
 }
-FLOW_PAIRS = 50
-SMALLEST = 32  # pixels, of a box that LPIPS can look at
-VGG_FRAMES = 12  # the larger network takes long
-BODY = (NECK, TORSO)
+_FLOW_PAIRS = 50
+_SMALLEST = 32  # pixels, of a box that LPIPS can look at
+_VGG_FRAMES = 12  # the larger network takes long
+_BODY = (NECK, TORSO)
 _MARGIN = 1 / 16  # of the picture's side, around the head's box
-Box = tuple[slice, slice]  # rows and columns
+_Box = tuple[slice, slice]  # rows and columns
 
 
 @shared
@@ -54,9 +54,9 @@ def likeness(rendering: Rendering) -> dict[str, np.ndarray]:
 
 
 @shared
-def steadiness(rendering: Rendering) -> np.ndarray:
+def _steadiness(rendering: Rendering) -> np.ndarray:
     """Of up to 50 pairs of frames [P, 4]: the true video's flicker and the render's, the seam of both."""
-    pairs, truth, rows = spread(len(rendering) - 1, FLOW_PAIRS), rendering.reference, []
+    pairs, truth, rows = spread(len(rendering) - 1, _FLOW_PAIRS), rendering.reference, []
     rendering.progress.stage("flicker and seam", len(pairs))
     for done, k in enumerate(pairs):
         both = truth.images[k : k + 2], rendering.images[k : k + 2]
@@ -92,17 +92,17 @@ def _lpips(rendering: Rendering, net: str, region: str, most: int = EVERY_FRAME)
 
 
 def _flicker(rendering: Rendering) -> Score:
-    truth, render, _, _ = steadiness(rendering).T
+    truth, render, _, _ = _steadiness(rendering).T
     return mean(render, f"the true video's own is {np.nanmean(truth):.2f}" if np.isfinite(truth).any() else "")
 
 
 def _seam(rendering: Rendering) -> Score:
-    _, _, truth, render = steadiness(rendering).T
+    _, _, truth, render = _steadiness(rendering).T
     return mean(render / truth, "1 is as smooth as the truth")
 
 
 def _behind(rendering: Rendering) -> str:
-    return TRUE_WHOLE if rendering.avatar.torso is None else OWN_WHOLE
+    return _TRUE_WHOLE if rendering.avatar.torso is None else _OWN_WHOLE
 
 
 def landmark_box(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:  # bool [H, W]
@@ -115,31 +115,31 @@ def landmark_box(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:  # b
     return mask
 
 
-def head_box(labels: np.ndarray) -> Box | None:
+def head_box(labels: np.ndarray) -> _Box | None:
     """Rows and columns around the head in labels [H, W], with some margin; None where there is no head."""
     return _box(labels == HEAD, round(_MARGIN * labels.shape[0]))
 
 
 def body_mask(labels: np.ndarray) -> np.ndarray:  # bool [H, W]
     """Where labels [H, W] are neck or torso."""
-    return np.isin(labels, BODY)
+    return np.isin(labels, _BODY)
 
 
-def body_box(labels: np.ndarray) -> Box | None:
+def body_box(labels: np.ndarray) -> _Box | None:
     """Rows and columns around neck and torso in labels [H, W]; None where they are hardly there."""
     return _box(body_mask(labels))
 
 
-def _box(mask: np.ndarray, margin: int = 0) -> Box | None:
+def _box(mask: np.ndarray, margin: int = 0) -> _Box | None:
     """Rows and columns around a mask [H, W]; None where it is smaller than networks can look at."""
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         return None
     tall, wide = (slice(max(0, part[0] - margin), part[-1] + 1 + margin) for part in (rows, columns))
-    return (tall, wide) if min(mask[tall, wide].shape) >= SMALLEST else None
+    return (tall, wide) if min(mask[tall, wide].shape) >= _SMALLEST else None
 
 
-_BOXES: dict[str, Callable[[np.ndarray], Box | None]] = {
+_BOXES: dict[str, Callable[[np.ndarray], _Box | None]] = {
     "head": head_box,
     "torso": body_box,
     "whole": lambda labels: (slice(None), slice(None)),
@@ -152,15 +152,15 @@ METRICS = (
             f"{kind}_{key}", f"{kind.upper()}, {name}", partial(_likeness, key=f"{kind}_{key}"), unit, "higher", region
         )
         for kind, unit in (("psnr", "dB"), ("ssim", ""))
-        for key, (name, region) in REGIONS.items()
+        for key, (name, region) in _REGIONS.items()
     ),
     *(
         Metric(key, label, partial(_lpips, **how), "", "lower", region, f"LPIPS 0.1, {how['net']}")
         for key, label, region, how in (
             ("lpips_alex", "LPIPS (alex), face", FACE_BOX, {"net": "alex", "region": "head"}),
-            ("lpips_torso", "LPIPS (alex), neck and torso", TORSO_BOX, {"net": "alex", "region": "torso"}),
-            ("lpips_whole", "LPIPS (alex), whole frame", WHOLE, {"net": "alex", "region": "whole"}),
-            ("lpips_vgg", "LPIPS (vgg), face", FACE_BOX, {"net": "vgg", "region": "head", "most": VGG_FRAMES}),
+            ("lpips_torso", "LPIPS (alex), neck and torso", _TORSO_BOX, {"net": "alex", "region": "torso"}),
+            ("lpips_whole", "LPIPS (alex), whole frame", _WHOLE, {"net": "alex", "region": "whole"}),
+            ("lpips_vgg", "LPIPS (vgg), face", FACE_BOX, {"net": "vgg", "region": "head", "most": _VGG_FRAMES}),
         )
     ),
     Metric(
@@ -169,7 +169,7 @@ METRICS = (
         _flicker,
         "grey levels of 255",
         "lower",
-        HEAD_REGION,
+        _HEAD_REGION,
         "optical flow of the true video (iterated Lucas-Kanade)",
     ),
     Metric("seam", "Seam at the neck", _seam, "of the truth's gradient", "", "band where head meets neck or torso"),

@@ -9,7 +9,7 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import read_json
 
 Better = Literal["higher", "lower", ""]
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Score(NamedTuple):
     note: str = ""
 
 
-def given(value: T | None) -> T:
+def given(value: _T | None) -> _T:
     """What must be there for a number. Raises NotMeasured where it is not."""
     if value is None:
         raise NotMeasured("what it needs is not there")

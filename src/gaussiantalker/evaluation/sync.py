@@ -8,8 +8,8 @@ import numpy as np
 from gaussiantalker.timing import FPS
 
 FEWEST = 10  # frames below which a correlation says nothing
-MAX_LAG = 10  # frames
-LEAST_PEAK = 0.3
+_MAX_LAG = 10  # frames
+_LEAST_PEAK = 0.3
 _STRENGTHS = np.logspace(1, 6, 11)
 
 
@@ -22,7 +22,7 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float | None:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def lag(late: np.ndarray, reference: np.ndarray, max_lag: int = MAX_LAG) -> float | None:
+def lag(late: np.ndarray, reference: np.ndarray, max_lag: int = _MAX_LAG) -> float | None:
     """Seconds by which `late` [N] follows `reference` [N]: where their correlation is greatest, between frames by a
     parabola through the three values about it. None where the correlation has no peak inside +-max_lag frames, or one
     below r = 0.3, whose place is chance.
@@ -36,7 +36,7 @@ def lag(late: np.ndarray, reference: np.ndarray, max_lag: int = MAX_LAG) -> floa
     if len(values) < len(shifts):
         return None
     best = int(np.argmax(values))
-    if best in (0, len(shifts) - 1) or values[best] < LEAST_PEAK:
+    if best in (0, len(shifts) - 1) or values[best] < _LEAST_PEAK:
         return None
     before, peak, after = values[best - 1 : best + 2]
     bend = before - 2 * peak + after

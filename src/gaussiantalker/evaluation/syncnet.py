@@ -20,9 +20,9 @@ from gaussiantalker.evaluation.faces import Track
 from gaussiantalker.timing import SAMPLE_RATE
 
 SIDE = 224
-CLIP = 5  # frames that are looked at together, and the 20 rows of cepstra that go with them
-MAX_SHIFT = 15  # frames
-FEWEST_FRAMES = 100
+_CLIP = 5  # frames that are looked at together, and the 20 rows of cepstra that go with them
+_MAX_SHIFT = 15  # frames
+_FEWEST_FRAMES = 100
 _CROP_SCALE = 0.40
 _GREY = 110
 _MEDIAN = 13
@@ -101,17 +101,17 @@ class SyncNet(nn.Module):
 
         Raises GaussianTalkerError for fewer than 100 frames or a face that is hardly ever found.
         """
-        if len(pictures) < FEWEST_FRAMES or track.found.mean() < 0.5:
-            raise GaussianTalkerError(f"SyncNet needs at least {FEWEST_FRAMES} frames with one face in most of them")
+        if len(pictures) < _FEWEST_FRAMES or track.found.mean() < 0.5:
+            raise GaussianTalkerError(f"SyncNet needs at least {_FEWEST_FRAMES} frames with one face in most of them")
         crops = face_crops(pictures, track)
         rows = torch.from_numpy(mfcc(np.round(audio * 32767))).float()
-        count = min(len(crops), len(audio) // 640) - CLIP
+        count = min(len(crops), len(audio) // 640) - _CLIP
         lips, sound = [], []
         for start in range(0, count, _BATCH):
             at = range(start, min(start + _BATCH, count))
-            clips = np.stack([crops[k : k + CLIP] for k in at])[..., ::-1].copy()
+            clips = np.stack([crops[k : k + _CLIP] for k in at])[..., ::-1].copy()
             lips.append(self.lips(torch.from_numpy(clips).permute(0, 4, 1, 2, 3).float()))
-            parts = [rows[k * _ROWS_PER_FRAME : (k + CLIP) * _ROWS_PER_FRAME].T[None] for k in at]
+            parts = [rows[k * _ROWS_PER_FRAME : (k + _CLIP) * _ROWS_PER_FRAME].T[None] for k in at]
             sound.append(self.sound(torch.stack(parts)))
         return sync_score(torch.cat(lips).numpy(), torch.cat(sound).numpy())
 
@@ -121,11 +121,11 @@ def sync_score(lips: np.ndarray, sound: np.ndarray) -> SyncScore:
 
     Beyond the ends the sound's embedding is zero. Distance is the least of the means, confidence the median less that.
     """
-    padded = np.pad(sound, ((MAX_SHIFT, MAX_SHIFT), (0, 0)))
-    shifts = range(2 * MAX_SHIFT + 1)
+    padded = np.pad(sound, ((_MAX_SHIFT, _MAX_SHIFT), (0, 0)))
+    shifts = range(2 * _MAX_SHIFT + 1)
     # The public code's distance adds a millionth to each difference; it is kept so that values agree.
     means = np.array([np.linalg.norm(lips - padded[s : s + len(lips)] + 1e-6, axis=1).mean() for s in shifts])
-    return SyncScore(float(np.median(means) - means.min()), float(means.min()), MAX_SHIFT - int(means.argmin()))
+    return SyncScore(float(np.median(means) - means.min()), float(means.min()), _MAX_SHIFT - int(means.argmin()))
 
 
 def face_crops(pictures: np.ndarray, track: Track) -> np.ndarray:  # uint8 [N, 224, 224, 3]

@@ -7,7 +7,7 @@ from gaussiantalker.evaluation.held_out import Rendering
 from gaussiantalker.evaluation.metric import Metric
 from gaussiantalker.evaluation.record import NotMeasured, Score, given
 
-PARTS = ("lower", "upper")
+_PARTS = ("lower", "upper")
 _PROXY = "expression scores stand in for OpenFace's action units: not comparable with the papers' AUE"
 
 
@@ -32,7 +32,7 @@ METRICS = (
         for key, label, region, parts in (
             ("aue_lower", "AUE, lower face", "lower face", ("lower",)),
             ("aue_upper", "AUE, upper face", "upper face", ("upper",)),
-            ("aue", "AUE", "17 action units", PARTS),
+            ("aue", "AUE", "17 action units", _PARTS),
         )
     ),
     *(
@@ -45,6 +45,6 @@ METRICS = (
             f"{part} face",
             "52 expression scores of the tracker",
         )
-        for part in PARTS
+        for part in _PARTS
     ),
 )

@@ -7,13 +7,13 @@ stand in the talker's kernels.
 
 import numpy as np
 import torch
+from numpy import float32 as f4
 from torch import Tensor
 
 from gaussiantalker.kernels.products import WIDTH, add_brief_product, add_product, pair, turn_block
 from gaussiantalker.kernels.simd import LANES, load, maximum, select, splat, sqrt, store
 from gaussiantalker.kernels.threads import helper
 
-f4 = np.float32
 NORM_FLOOR = f4(1e-5)  # torch's default for layer norms
 SLICES = 16  # parts of the Gaussians whose weight gradients are summed apart, so that threads do not change the bits
 

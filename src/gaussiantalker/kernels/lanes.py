@@ -1,11 +1,10 @@
 """Walking over Gaussians sixteen at a time: attributes lie in rows, a vector takes one column of sixteen rows."""
 
 import numpy as np
+from numpy import float32 as f4
 
 from gaussiantalker.kernels import simd
 from gaussiantalker.kernels.threads import helper
-
-f4 = np.float32
 
 CHUNK = 256  # Gaussians per work item; fixed, so that sums over items do not depend on the number of threads
 

@@ -19,7 +19,7 @@ _KNEE = 0.8  # share of white up to which light stays as it is; what is brighter
 _GAMMA = 2.4  # BT.1886
 
 
-def nits(signal: np.ndarray, transfer: int) -> np.ndarray:
+def _nits(signal: np.ndarray, transfer: int) -> np.ndarray:
     """Light [..., 3] on the screen of R'G'B' signals [..., 3] in [0, 1] (BT.2100, tables 4 and 5).
 
     HLG's light of the scene becomes light of the screen in each colour, as in SDR: the picture looks as if an SDR
@@ -34,13 +34,13 @@ def nits(signal: np.ndarray, transfer: int) -> np.ndarray:
 
 def white_of(signals: np.ndarray, transfer: int) -> float:
     """Nits of white, judged by the lightest part of R'G'B' signals [..., 3] from all over a film."""
-    lightest = np.percentile(nits(signals, transfer) @ _LUMA, 99.5)
+    lightest = np.percentile(_nits(signals, transfer) @ _LUMA, 99.5)
     return float(np.clip(lightest, DARKEST_WHITE, LIGHTEST_WHITE))
 
 
 def to_709(signal: np.ndarray, transfer: int, white: float) -> np.ndarray:
     """R'G'B' [..., 3] of BT.709 in [0, 1] for BT.2020 signals [..., 3], the light of `white` nits just below 1."""
-    light = np.maximum(nits(signal, transfer) / white @ _TO_709.T, 0)
+    light = np.maximum(_nits(signal, transfer) / white @ _TO_709.T, 0)
     over = np.maximum(light - _KNEE, 0) / (1 - _KNEE)
     return (np.minimum(light, _KNEE) + (1 - _KNEE) * (1 - np.exp(-over))) ** (1 / _GAMMA)
 

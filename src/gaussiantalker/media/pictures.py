@@ -103,7 +103,7 @@ class Upright:
         self._asked = (frame.width, frame.height)
         size = square(frame.width, frame.height, self._ratio, self._most_lines)
         if self._stored is None:
-            self._stored, self._matrix = size, display_matrix(frame)
+            self._stored, self._matrix = size, _display_matrix(frame)
             if self._ratio != 1:
                 tell(self._told, f"its pixels are not square; pictures were stretched to {size[0]} x {size[1]}")
         elif size != self._stored:
@@ -152,7 +152,7 @@ def square(width: int, height: int, ratio: Fraction, most_lines: int | None) -> 
     return max(round(wide * shrink), 1), max(round(high * shrink), 1)
 
 
-def display_matrix(frame: av.VideoFrame) -> np.ndarray:  # [2, 2], of -1, 0 and 1
+def _display_matrix(frame: av.VideoFrame) -> np.ndarray:  # [2, 2], of -1, 0 and 1
     """How a picture is to be turned and mirrored, x to the right and y down, to the nearest quarter.
 
     PyAV ties a frame that was asked to itself, so that it stays until garbage is collected: ask one, not all.

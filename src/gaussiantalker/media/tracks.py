@@ -17,9 +17,9 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.hardware import WORKERS
 from gaussiantalker.media.files import existing_file
 
-Kind = Literal["audio", "video"]
+_Kind = Literal["audio", "video"]
 Track = AudioStream | VideoStream
-JUMP = 10.0
+_JUMP = 10.0
 """Seconds from which time stamps that follow no track's are a jump of the clock: that gap is closed, not bridged."""
 
 _ASKED = {"audio": ("audio or video", "sound", "wav, mp3 or mp4"), "video": ("video", "a video", "mp4 or webm")}
@@ -32,7 +32,7 @@ _TOLD_JUMPS = 4
 
 
 @contextmanager
-def opened(path: str | Path, kind: Kind) -> Iterator[InputContainer]:
+def opened(path: str | Path, kind: _Kind) -> Iterator[InputContainer]:
     """The file, to be read. Raises GaussianTalkerError when it is missing or nothing that can be read."""
     wanted, what, use = _ASKED[kind]
     path = existing_file(path, wanted)
@@ -47,7 +47,7 @@ def opened(path: str | Path, kind: Kind) -> Iterator[InputContainer]:
 def chosen(container: InputContainer, kind: Literal["audio"]) -> AudioStream | None: ...
 @overload
 def chosen(container: InputContainer, kind: Literal["video"]) -> VideoStream | None: ...
-def chosen(container: InputContainer, kind: Kind) -> Track | None:
+def chosen(container: InputContainer, kind: _Kind) -> Track | None:
     """The track that players play: the one marked as default, else the first; cover art is none."""
     of_kind = container.streams.audio if kind == "audio" else container.streams.video
     tracks = [track for track in of_kind if track.codec_context and not track.disposition & _NO_FILM]
@@ -159,12 +159,12 @@ class _Clock:
         ticks = packet.pts if packet.dts is None else packet.dts
         if ticks is None:
             return
-        if packet.pts is not None and abs(_seconds(packet, packet.pts - ticks)) > JUMP:
+        if packet.pts is not None and abs(_seconds(packet, packet.pts - ticks)) > _JUMP:
             packet.pts = ticks
         track, ordered, stamp = packet.stream_index, packet.dts is not None, _seconds(packet, ticks)
         self._first = self._first if self._last else stamp
         back = (
-            _BACK if ordered and track in self._due else JUMP
+            _BACK if ordered and track in self._due else _JUMP
         )  # pictures may come in another order than they are shown
         epoch = self._epoch.get(track, len(self._offsets) - 1)
         if not self._fits(track, stamp + self._offsets[epoch], back):
@@ -181,7 +181,7 @@ class _Clock:
 
     def _fits(self, track: int, time: float, back: float) -> bool:
         ahead = time - self._due.get(track, self._first)
-        near = ahead <= JUMP or any(abs(time - other) <= JUMP for other in self._last.values())
+        near = ahead <= _JUMP or any(abs(time - other) <= _JUMP for other in self._last.values())
         return near and ahead >= -back
 
     def _jump(self, track: int, stamp: float) -> int:

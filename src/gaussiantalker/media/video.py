@@ -151,7 +151,7 @@ def encodable(image: np.ndarray, pixels: str = "yuv420p") -> av.VideoFrame:
 
 
 @dataclass(frozen=True)
-class Format:
+class _Format:
     """How films of one ending are written."""
 
     picture: str
@@ -167,15 +167,15 @@ class Format:
 
 
 FORMATS = {
-    ".mp4": Format("libx264", "yuv420p", "aac", {"preset": "medium"}, container={"movflags": "+faststart"}),
-    ".webm": Format(
+    ".mp4": _Format("libx264", "yuv420p", "aac", {"preset": "medium"}, container={"movflags": "+faststart"}),
+    ".webm": _Format(
         "libvpx-vp9",
         "yuv420p",
         "libopus",
         {"b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1", "auto-alt-ref": "0"},
         clear="yuva420p",
     ),
-    ".mov": Format("prores_ks", "yuv444p10le", "pcm_s16le", {"profile": "4444"}, clear="yuva444p10le"),
+    ".mov": _Format("prores_ks", "yuv444p10le", "pcm_s16le", {"profile": "4444"}, clear="yuva444p10le"),
 }
 """By ending: H.264 and AAC, VP9 and Opus, ProRes 4444 and PCM. The latter two hold transparent pictures."""
 

@@ -8,7 +8,7 @@ from gaussiantalker import pretrained
 from gaussiantalker.perception.onnx import Chain
 from gaussiantalker.progress import SILENT, Progress
 
-SIDE = 112
+_SIDE = 112
 # Where recognition networks expect both eyes, the nose and the mouth's corners in their 112-pixel crop, and the
 # landmarks that mark those: both irises, the tip of the nose, both corners.
 _TEMPLATE = np.array(
@@ -35,7 +35,7 @@ def aligned(picture: np.ndarray, points: np.ndarray) -> np.ndarray:  # uint8 [11
     """The picture turned, scaled and moved so that five points [5, 2] px lie nearest to where networks expect them."""
     matrix = similarity(_TEMPLATE, points)
     data = tuple(matrix.ravel())
-    turned = Image.fromarray(picture).transform((SIDE, SIDE), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR)
+    turned = Image.fromarray(picture).transform((_SIDE, _SIDE), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR)
     return np.array(turned)
 
 

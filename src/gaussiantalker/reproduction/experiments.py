@@ -30,8 +30,8 @@ from gaussiantalker.training import Schedule, train
 from gaussiantalker.training.schedule import find_schedule
 from gaussiantalker.training.train import kept
 
-PRESETS = {"fast": "fast", "demo": "demo", "paper": "standard"}
-FID_FRAMES = {"fast": 32, "demo": 32, "paper": EVERY_FRAME}  # its network is slow
+_PRESETS = {"fast": "fast", "demo": "demo", "paper": "standard"}
+_FID_FRAMES = {"fast": 32, "demo": 32, "paper": EVERY_FRAME}  # its network is slow
 SCORES, TIMES = "scores.json", "training-time.json"
 TRAINING_TIME = "training_cpu_minutes"  # a number of the training, which no rendering tells
 
@@ -59,22 +59,22 @@ def reproduce(
             of the table's name that are something else.
     """
     table, out = find_table(name), Path(out)
-    if preset not in PRESETS:
-        raise GaussianTalkerError(f"There is no preset {preset!r}: choose one of {', '.join(PRESETS)}.")
+    if preset not in _PRESETS:
+        raise GaussianTalkerError(f"There is no preset {preset!r}: choose one of {', '.join(_PRESETS)}.")
     if seeds < 1:
         raise GaussianTalkerError(f"{seeds} is no number of trainings a row: give --seeds 1 or more.")
     if table.driven and audio is None:
         raise GaussianTalkerError(f"Table {name} is about other speech: name a recording with --audio.")
     hardware.device(device)
-    source, plan = Capture.load(capture), find_schedule(PRESETS[preset])
+    source, plan = Capture.load(capture), find_schedule(_PRESETS[preset])
     _check_table(out, table)
     given = Inputs(
         audio=None if audio is None else read_audio(audio, whole=True)[:LONGEST_AUDIO],
         syncnet=None if syncnet is None else SyncNet.load(existing_file(syncnet, "SyncNet weights")),
-        fid_frames=FID_FRAMES[preset],
+        fid_frames=_FID_FRAMES[preset],
     )
     reference = Reference(source, given, lambda: Landmarker(progress=progress), progress)
-    experiments = Experiments(out, plan, reference, "" if audio is None else Path(audio).name, device)
+    experiments = _Experiments(out, plan, reference, "" if audio is None else Path(audio).name, device)
     result = {
         "table": name,
         "title": table.title,
@@ -82,7 +82,7 @@ def reproduce(
         "seeds": seeds,
         "capture": source.path.resolve().name,
         "hardware": hardware.describe(),
-        "caveats": [*table.notes, *caveats(source, plan)],
+        "caveats": [*table.notes, *_caveats(source, plan)],
         "rows": {row.title: {"paper": row.paper, "here": {}} for row in table.rows},
     }
     prepare(progress)
@@ -111,7 +111,7 @@ def _write(out: Path, table: Table, result: dict[str, Any]) -> None:
 
 
 @dataclass
-class Experiments:
+class _Experiments:
     """The avatars of all tables, trained once each, with their numbers beside them.
 
     Heads stand before the recorded torso, as in the papers' measurements.
@@ -203,9 +203,9 @@ def _read_scores(folder: Path) -> dict[str, Any]:
     return {}
 
 
-def caveats(capture: Capture, plan: Schedule) -> list[str]:
+def _caveats(capture: Capture, plan: Schedule) -> list[str]:
     """In what this run differs from the paper's."""
-    paper = find_schedule(PRESETS["paper"])
+    paper = find_schedule(_PRESETS["paper"])
     told = [
         f"another video: {capture.frames / FPS:.0f} s at {capture.size} pixels, "
         f"{capture.frames - capture.train_frames} frames held out, where the papers use 3 to 5 minutes of several "

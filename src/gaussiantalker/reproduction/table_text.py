@@ -6,7 +6,7 @@ from typing import Any
 from gaussiantalker.evaluation.record import shown
 from gaussiantalker.reproduction.papers import OTHER_PAPER, OWN_COLUMNS, OWN_DRIVEN_COLUMNS, Row, Table
 
-DASH = "–"
+_DASH = "–"
 SAME, OPPOSITE, NOISE = "✓", "✗", "~"
 
 
@@ -33,13 +33,13 @@ def _cell(row: Row, column: str, values: list[float | None]) -> str:
     if column in OWN_COLUMNS | OWN_DRIVEN_COLUMNS:
         return _here(values)
     paper = row.paper.get(column)
-    return f"{DASH if paper is None else f'{paper:g}'} / {_here(values)}"
+    return f"{_DASH if paper is None else f'{paper:g}'} / {_here(values)}"
 
 
 def _here(values: list[float | None]) -> str:
     known = [value for value in values if value is not None]
     if not known:
-        return DASH
+        return _DASH
     spread = f" ± {shown(stdev(known), 2)}" if len(known) > 1 else ""
     return shown(fmean(known)) + spread
 
@@ -62,8 +62,8 @@ def _differences(table: Table, result: dict[str, Any]) -> list[str]:
             f"Differences, paper / here: {SAME} the paper's direction, {OPPOSITE} the opposite, {NOISE} less than two "
             "standard errors by the spread between trainings of the same row."
         )
-        rows["standard deviation between trainings"] = [shown(spread, 2) if spread else DASH for spread in spreads]
-    known = [k for k in range(len(table.keys)) if any(cells[k] != DASH for cells in rows.values())]
+        rows["standard deviation between trainings"] = [shown(spread, 2) if spread else _DASH for spread in spreads]
+    known = [k for k in range(len(table.keys)) if any(cells[k] != _DASH for cells in rows.values())]
     head = [list(table.keys)[k] for k in known]
     lines = [f"| {title} | {' | '.join(cells[k] for k in known)} |" for title, cells in rows.items()]
     return ["", told, "", f"| | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|", *lines]
@@ -72,13 +72,13 @@ def _differences(table: Table, result: dict[str, Any]) -> list[str]:
 def _difference(table: Table, result: dict[str, Any], column: str, row: Row, against: str) -> str:
     pair = [_known(result, title, column) for title in (row.title, against)]
     if not all(pair):
-        return DASH
+        return _DASH
     here = fmean(pair[0]) - fmean(pair[1])
     error = noise(table, result, column) * (1 / len(pair[0]) + 1 / len(pair[1])) ** 0.5
     chance = NOISE if abs(here) < 2 * error else ""
     papers = [result["rows"][title]["paper"].get(column) for title in (row.title, against)]
     if None in papers or row.elsewhere:
-        own = signed(here) if column not in table.columns else f"{DASH} / {signed(here)}"
+        own = signed(here) if column not in table.columns else f"{_DASH} / {signed(here)}"
         return f"{own} {chance}".rstrip()
     paper = papers[0] - papers[1]
     mark = chance or ((SAME if here * paper > 0 else OPPOSITE) if error and paper else "")

@@ -8,7 +8,7 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import read_array
 from gaussiantalker.speech.windows import WINDOW_ROWS
 
-CHANNELS = 29  # letters of DeepSpeech 0.1: a to z, space, apostrophe, blank
+_CHANNELS = 29  # letters of DeepSpeech 0.1: a to z, space, apostrophe, blank
 
 
 def read_windows(path: str | Path) -> np.ndarray:  # float32 [F, 16, 29]
@@ -21,7 +21,7 @@ def read_windows(path: str | Path) -> np.ndarray:  # float32 [F, 16, 29]
         windows = read_array(path)
     except GaussianTalkerError as error:
         raise GaussianTalkerError(f"{path} cannot be read as an array of DeepSpeech windows (.npy).") from error
-    wanted = (WINDOW_ROWS, CHANNELS)
+    wanted = (WINDOW_ROWS, _CHANNELS)
     if windows.ndim != 3 or windows.shape[1:] != wanted:
         raise GaussianTalkerError(
             f"{path} holds {windows.shape}, not DeepSpeech windows [frames, 16, 29]; pass aud_ds.npy."

@@ -12,7 +12,7 @@ _MAGIC = 0x67676D6C
 _TYPES = {0: np.float32, 1: np.float16}
 
 
-class Header(NamedTuple):
+class _Header(NamedTuple):
     """The sizes that a file begins with, in its order."""
 
     vocabulary: int
@@ -28,7 +28,7 @@ class Header(NamedTuple):
     type: int
 
 
-def read_tensors(path: Path, prefix: str = "") -> tuple[Header, dict[str, np.ndarray]]:
+def read_tensors(path: Path, prefix: str = "") -> tuple[_Header, dict[str, np.ndarray]]:
     """The sizes, and as float32 the tensors whose name starts with `prefix`.
 
     Layout, little-endian i32: magic, the header; the mel filters' two sizes and float32 values; the count of words,
@@ -42,10 +42,10 @@ def read_tensors(path: Path, prefix: str = "") -> tuple[Header, dict[str, np.nda
         raise GaussianTalkerError(f"{path} is not a whole ggml model; fetch it again.") from error
 
 
-def _read(file: BinaryIO, prefix: str) -> tuple[Header, dict[str, np.ndarray]]:
+def _read(file: BinaryIO, prefix: str) -> tuple[_Header, dict[str, np.ndarray]]:
     if _integers(file, 1)[0] != _MAGIC:
         raise ValueError("another format")
-    header = Header(*_integers(file, len(Header._fields)))
+    header = _Header(*_integers(file, len(_Header._fields)))
     bands, bins = _integers(file, 2)
     file.seek(4 * bands * bins, 1)
     for _ in range(_integers(file, 1)[0]):

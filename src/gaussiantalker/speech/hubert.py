@@ -17,15 +17,15 @@ _WINDOW_BEYOND_STEP = 80  # samples
 _FAINT = 1e-6  # variance, -60 dB: softer blocks are not blown up to the level of speech
 
 
-class Published(NamedTuple):
+class _Published(NamedTuple):
     repository: str
     revision: str
 
 
-MODELS = MappingProxyType(
+_MODELS = MappingProxyType(
     {
-        "hubert": Published("facebook/hubert-large-ls960-ft", "ece5fabbf034c1073acae96d5401b25be96709d8"),
-        "wav2vec2": Published("facebook/wav2vec2-base-960h", "22aad52d435eb6dbaf354bdad9b0da84ce7d6156"),
+        "hubert": _Published("facebook/hubert-large-ls960-ft", "ece5fabbf034c1073acae96d5401b25be96709d8"),
+        "wav2vec2": _Published("facebook/wav2vec2-base-960h", "22aad52d435eb6dbaf354bdad9b0da84ce7d6156"),
     }
 )
 """The models that talking-head work uses; weights are Apache-2.0."""
@@ -48,7 +48,7 @@ class SelfSupervised(BlockEncoder):
             from transformers import AutoModel
         except ImportError as error:
             raise GaussianTalkerError(f"{name} needs transformers: pip install 'gaussiantalker[hubert]'.") from error
-        model = MODELS[name]
+        model = _MODELS[name]
         try:
             net = AutoModel.from_pretrained(model.repository, revision=model.revision)
         except OSError as error:

@@ -8,7 +8,7 @@ from gaussiantalker.speech.mel import BANDS, HOP, WINDOW, MelStream
 _QUIET = -7.0  # below this lies only the noise of quantisation
 
 
-class LogMelStage:
+class _LogMelStage:
     lookahead = HOP + WINDOW // 2  # of the second frame's window
 
     def __init__(self) -> None:
@@ -29,5 +29,5 @@ class LogMel(Encoder):
     name = "logmel"
     channels = BANDS
 
-    def stage(self) -> LogMelStage:
-        return LogMelStage()
+    def stage(self) -> _LogMelStage:
+        return _LogMelStage()

@@ -19,7 +19,7 @@ BANDS_HZ = ((100, 2_500), (2_500, 7_500))
 
 
 @dataclass(frozen=True)
-class Rules:
+class _Rules:
     """What the gate goes by, in decibels and frames."""
 
     open: float = 9.0  # above the floor that opens the gate,
@@ -36,7 +36,7 @@ class Rules:
     shortest: int = 3  # and that a silence lasts at least
 
 
-RULES = Rules()
+RULES = _Rules()
 _MEL_FRAMES = SAMPLES_PER_FRAME // HOP
 _PIECE = 20 * SAMPLE_RATE  # hours of sound are heard in pieces of 20 s, so that spectra do not fill the memory
 

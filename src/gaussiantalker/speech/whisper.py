@@ -10,7 +10,7 @@ from gaussiantalker.speech.blocks import BlockEncoder, Blocks, BlockStage
 from gaussiantalker.speech.mel import BANDS, FLOOR, WINDOW, MelStream
 from gaussiantalker.speech.whisper_net import WhisperNet
 
-DEFAULT_BLOCKS = Blocks(left=24, hop=4, right=6)
+_DEFAULT_BLOCKS = Blocks(left=24, hop=4, right=6)
 _RANGE = 8.0  # Whisper keeps the eight decades below the loudest band
 
 
@@ -26,7 +26,7 @@ class Whisper(BlockEncoder):
         *,
         name: str = "whisper",
         layers: tuple[int, ...] = (2,),
-        blocks: Blocks = DEFAULT_BLOCKS,
+        blocks: Blocks = _DEFAULT_BLOCKS,
     ) -> None:
         """`layers` counts from 0, the state before the first layer."""
         self.net, self.name = net, name

@@ -13,7 +13,7 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.speech import ctranslate2, ggml
 
 
-class Attention(nn.Module):
+class _Attention(nn.Module):
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
@@ -28,7 +28,7 @@ class Attention(nn.Module):
         return self.linear_1(mixed.transpose(1, 2).flatten(2))
 
 
-class FeedForward(nn.Module):
+class _FeedForward(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.linear_0 = nn.Linear(channels, 4 * channels)
@@ -39,11 +39,11 @@ class FeedForward(nn.Module):
         return self.linear_1(F.gelu(self.linear_0(self.layer_norm(x))))
 
 
-class Layer(nn.Module):
+class _Layer(nn.Module):
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
-        self.self_attention = Attention(channels, heads)
-        self.ffn = FeedForward(channels)
+        self.self_attention = _Attention(channels, heads)
+        self.ffn = _FeedForward(channels)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.self_attention(x)
@@ -61,7 +61,7 @@ class WhisperNet(nn.Module):
         self.conv2 = nn.Conv1d(channels, channels, 3, stride=2, padding=1)
         self.register_buffer("positions", torch.zeros(positions, channels))
         self.heads = heads
-        self.layers = nn.ModuleList(Layer(channels, heads) for _ in range(layers))
+        self.layers = nn.ModuleList(_Layer(channels, heads) for _ in range(layers))
         self.layer_norm = nn.LayerNorm(channels)
 
     @classmethod

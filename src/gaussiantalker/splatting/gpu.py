@@ -21,7 +21,7 @@ from gaussiantalker.splatting.triton_tiles import sort_into_tiles, tile_counts
 def rasterize(scene: Scene) -> tuple[Tensor, Tensor, dict]:  # [B, H, W, 3], [B, H, W, 1]
     """See `rasterization.rasterize`."""
     means, quats, scales, opacities, colors, viewmats, Ks, width, height = scene[:9]
-    check_device(means.device)
+    _check_device(means.device)
     frames, count, backgrounds = len(viewmats), means.shape[1], scene.backgrounds
     if backgrounds is None:
         backgrounds = means.new_zeros(1, 1, 1, 3).expand(frames, 1, 1, 3)
@@ -42,7 +42,7 @@ def rasterize(scene: Scene) -> tuple[Tensor, Tensor, dict]:  # [B, H, W, 3], [B,
     return image, alpha, {"means2d": means2d, "radii": radii, "depths": depths}
 
 
-def check_device(device: torch.device) -> None:
+def _check_device(device: torch.device) -> None:
     """Raises GaussianTalkerError where the kernels cannot run."""
     if device.type != "cuda" and isinstance(compositing.composite, triton.JITFunction):
         raise GaussianTalkerError(

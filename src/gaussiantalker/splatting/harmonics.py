@@ -4,13 +4,13 @@ Sixteen Gaussians at a time: the basis lies in a scratch array, vector k for bas
 """
 
 import numpy as np
+from numpy import float32 as f4
 
 from gaussiantalker.kernels import simd
 from gaussiantalker.kernels.lanes import CHUNK, of_frame, padded, put_back, zero_padded
 from gaussiantalker.kernels.threads import compiled, for_each, helper
 from gaussiantalker.splatting.rules import HARMONICS
 
-f4 = np.float32
 _FIRST = np.int64(0)
 
 _HALF, _ONE, _TWO, _THREE, _FOUR, _SIX, _EIGHT = (f4(x) for x in (0.5, 1, 2, 3, 4, 6, 8))

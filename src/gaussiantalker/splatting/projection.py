@@ -4,13 +4,13 @@ A camera is a row of floats, see `camera_rows`. Attributes [1, N, C] are shared 
 """
 
 import numpy as np
+from numpy import float32 as f4
 
 from gaussiantalker.kernels import simd
 from gaussiantalker.kernels.lanes import CHUNK, of_frame, padded, put_back, zero_padded
 from gaussiantalker.kernels.threads import compiled, for_each, helper
 from gaussiantalker.splatting.rules import MARGIN
 
-f4 = np.float32
 _FIRST = np.int64(0)
 
 ROTATION, TRANSLATION, FX, FY, CX, CY, LOW_X, HIGH_X, LOW_Y, HIGH_Y, NEAR, FAR, EPS = 0, 9, *range(12, 23)

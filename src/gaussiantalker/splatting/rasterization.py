@@ -9,7 +9,7 @@ from torch import Tensor
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.splatting.scene import Room, Scene
 
-Backend = Literal["numba", "triton", "gsplat", "reference"]
+_Backend = Literal["numba", "triton", "gsplat", "reference"]
 
 
 def rasterize(
@@ -28,7 +28,7 @@ def rasterize(
     far_plane: float = 1e10,
     eps2d: float = 0.3,
     backgrounds: Tensor | None = None,
-    backend: Backend | None = None,
+    backend: _Backend | None = None,
     room: Room | None = None,
 ) -> tuple[Tensor, Tensor, dict]:  # [B, H, W, 3], [B, H, W, 1]
     """Renders Gaussians for B frames of one size; names, shapes and rules are gsplat 1.5's.
@@ -110,13 +110,13 @@ def _check(scene: Scene) -> None:
         raise GaussianTalkerError(f"near_plane is {scene.near_plane}; it must be positive, in front of the camera.")
 
 
-def _backend_for(means: Tensor) -> Backend:
+def _backend_for(means: Tensor) -> _Backend:
     if means.device.type == "cuda":
         return "triton"
     return "numba" if means.device.type == "cpu" and means.dtype == torch.float32 else "reference"
 
 
-def _renderer(name: Backend) -> Callable[[Scene], tuple[Tensor, Tensor, dict]]:
+def _renderer(name: _Backend) -> Callable[[Scene], tuple[Tensor, Tensor, dict]]:
     """Each backend is imported when it is first used: they take a while and may be missing."""
     if name == "numba":
         from gaussiantalker.splatting.cpu import rasterize as renderer

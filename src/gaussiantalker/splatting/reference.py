@@ -27,7 +27,7 @@ def rasterize(scene: Scene) -> tuple[Tensor, Tensor, dict]:  # [B, H, W, 3], [B,
     conics = torch.stack([yy, -xy, xx], -1) / determinants[..., None]  # [B, N, 3]
     if scene.sh_degree is not None:
         colors = shade(means, viewmats, colors, scene.sh_degree)
-    reach = reaches(covariances, opacities)
+    reach = _reaches(covariances, opacities)
     seen = seen & (opacities >= MIN_ALPHA) & _on_screen(means2d, reach.ceil(), width, height)
     pictures = [
         _composite(means2d[b], conics[b], depths[b], opacities[b], colors[b], reach[b], seen[b], width, height)
@@ -117,7 +117,7 @@ def shade(means: Tensor, viewmats: Tensor, sh: Tensor, degree: int) -> Tensor:
     return ((basis[..., None] * sh[..., : basis.shape[-1], :]).sum(-2) + 0.5).clamp_min(0)
 
 
-def reaches(covariances: Tensor, opacities: Tensor) -> Tensor:  # [B, N, 2]
+def _reaches(covariances: Tensor, opacities: Tensor) -> Tensor:  # [B, N, 2]
     """Half the width and height in pixels of the box outside of which alpha is below 1/255."""
     deviations = (2 * (opacities.detach() / MIN_ALPHA).clamp_min(1).log()).sqrt()
     return deviations[..., None] * covariances.detach()[..., ::2].sqrt()

@@ -24,7 +24,7 @@ f4, i4, i8 = np.float32, np.int32, np.int64
 
 BLOCK = 4
 X, Y, P, Q, R, LOG_OPACITY, RED, GREEN, BLUE, REACH_X, REACH_Y, BEST_X, BEST_Y = range(13)
-COLUMNS = 16
+_COLUMNS = 16
 
 _LOG2_E = f4(math.log2(math.e))
 _LOG_MIN_ALPHA, _SCALE = f4(LOG_MIN_ALPHA), f4(SCALE)
@@ -68,7 +68,7 @@ def fill_table(pool, means2d, covariances, determinants, depths, opacities, colo
     alpha falls below 1/255.
     """
     n = len(depths)
-    table, radii = np.empty((n, COLUMNS), f4), np.empty((n, 2), i4)
+    table, radii = np.empty((n, _COLUMNS), f4), np.empty((n, 2), i4)
     arguments = (means2d, covariances, determinants, depths, opacities, colors, planes, size, table, radii)
     for_each(pool, (n + _CHUNK - 1) // _CHUNK, _fill_rows, arguments)
     return table, radii

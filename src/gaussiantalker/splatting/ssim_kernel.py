@@ -4,12 +4,11 @@ Planes are [C, H, W'] with W' a multiple of sixteen, zero beyond the true width.
 """
 
 import numpy as np
+from numpy import float32 as f4
 
 from gaussiantalker.kernels import simd
 from gaussiantalker.kernels.threads import compiled, for_each, helper
 from gaussiantalker.splatting.ssim import C1, C2, TAPS, window_weights
-
-f4 = np.float32
 
 LANES = simd.LANES
 _WEIGHTS = tuple(f4(w) for w in window_weights())

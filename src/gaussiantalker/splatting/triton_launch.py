@@ -13,10 +13,10 @@ import triton
 jit: Callable[..., Any] = triton.jit
 """Triton's. Here checkers of types stop: plain numbers are passed where parameters are `tl.constexpr`."""
 
-LANES = 64 if torch.version.hip else 32
+_LANES = 64 if torch.version.hip else 32
 
 
 def on_threads(count: int) -> dict[str, Any]:
     """Options of a launch whose programs have this many threads. Products and sums may fuse, which Triton 3.9 and
     later want to be told."""
-    return {"num_warps": count // LANES, "enable_fp_fusion": True}
+    return {"num_warps": count // _LANES, "enable_fp_fusion": True}

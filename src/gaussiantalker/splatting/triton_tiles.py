@@ -22,13 +22,13 @@ from gaussiantalker.splatting.scene import Room
 from gaussiantalker.splatting.triton_launch import jit, on_threads
 
 BLOCK = 128
-ROWS = 9  # X, Y, P, Q, R, LOG_OPACITY, RED, GREEN, BLUE
+_ROWS = 9  # X, Y, P, Q, R, LOG_OPACITY, RED, GREEN, BLUE
 
 _SCALE, _LOG2_E, _TILE = tl.constexpr(SCALE), tl.constexpr(1.4426950408889634), tl.constexpr(TILE)
 _NOWHERE = tl.constexpr(2**63 - 1)
 
 
-class TileLists(NamedTuple):
+class _TileLists(NamedTuple):
     """Which splats are seen in which tiles of F pictures, nearest first."""
 
     table: Tensor  # [ROWS, F * N]
@@ -51,13 +51,13 @@ def sort_into_tiles(
     width: int,
     height: int,
     room: Room | None,
-) -> TileLists:
+) -> _TileLists:
     """Sorts every splat into every tile that it may touch. Without a `room` the host asks how many pairs there are, and
     waits."""
     frames, n = splats[2].shape
     device, total = splats[0].device, frames * n
     across, down = tile_counts(width, height)
-    table, rects = torch.empty(ROWS, total, device=device), torch.empty(3, total, dtype=torch.int32, device=device)
+    table, rects = torch.empty(_ROWS, total, device=device), torch.empty(3, total, dtype=torch.int32, device=device)
     counts = torch.empty(total, dtype=torch.int32, device=device)
     radii = torch.empty(frames, n, 2, dtype=torch.int32, device=device)
     grid = (triton.cdiv(total, BLOCK),)
@@ -79,7 +79,7 @@ def sort_into_tiles(
     ends = counts.cumsum(0)
     if room:
         room.wanted = ends[-1]
-    capacity = padded(room.capacity if room else int(ends[-1]))
+    capacity = _padded(room.capacity if room else int(ends[-1]))
     keys, owners = (
         torch.empty(capacity, dtype=torch.int64, device=device),
         torch.empty(capacity, dtype=torch.int32, device=device),
@@ -103,10 +103,10 @@ def sort_into_tiles(
     keys, slots = torch.sort(keys, stable=True)
     tiles = torch.arange(frames * across * down + 1, device=device) << 32
     begins = torch.searchsorted(keys, tiles, out_int32=True)
-    return TileLists(table, table.index_select(1, owners[slots]), slots, begins, counts, ends, radii)
+    return _TileLists(table, table.index_select(1, owners[slots]), slots, begins, counts, ends, radii)
 
 
-def padded(capacity: int) -> int:
+def _padded(capacity: int) -> int:
     """At least as much in whole blocks, which kernels need not guard."""
     return max(1, -(-capacity // BLOCK)) * BLOCK
 

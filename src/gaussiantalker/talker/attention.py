@@ -38,7 +38,7 @@ class CrossAttention(FusionLayer):
 
     def weights(self, z: Tensor, tokens: Tensor) -> Tensor:
         keys, offsets, _ = self.folded(tokens)
-        return scores(z, keys, offsets, self.heads).mean(dim=1)
+        return _scores(z, keys, offsets, self.heads).mean(dim=1)
 
     def mix(self, z: Tensor, tokens: Tensor) -> Tensor:
         return attend(z, *self.folded(tokens), self.out.bias, self.heads)
@@ -58,10 +58,10 @@ def attend(z: Tensor, keys: Tensor, offsets: Tensor, values: Tensor, bias: Tenso
 
 def attend_reference(z: Tensor, keys: Tensor, offsets: Tensor, values: Tensor, bias: Tensor, heads: int) -> Tensor:
     """The same in plain torch."""
-    return scores(z, keys, offsets, heads).flatten(1, 2).transpose(1, 2) @ values + bias
+    return _scores(z, keys, offsets, heads).flatten(1, 2).transpose(1, 2) @ values + bias
 
 
-def scores(z: Tensor, keys: Tensor, offsets: Tensor, heads: int) -> Tensor:
+def _scores(z: Tensor, keys: Tensor, offsets: Tensor, heads: int) -> Tensor:
     """Attention weights [B, heads, tokens, N].
 
     The tokens' axis comes before the Gaussians' so that the softmax runs over a strided axis, which vectorises.

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import torch
+from numpy import float32 as f4
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -24,12 +25,11 @@ from gaussiantalker.kernels.products import WIDTH
 from gaussiantalker.kernels.simd import LANES, exp2, load, maximum, splat, store
 from gaussiantalker.kernels.threads import compiled, for_each, helper, pool
 
-f4 = np.float32
 LOG2_E, LEAST = f4(1 / math.log(2)), f4(-125)  # exp2 is not defined below
 
 
 @helper
-def softmax(scores, heads):
+def _softmax(scores, heads):
     """Over each head's tokens [heads * tokens, 64], in place."""
     tokens = len(scores) // heads
     for begin in range(0, len(scores) * WIDTH, tokens * WIDTH):
@@ -46,7 +46,7 @@ def softmax(scores, heads):
 
 
 @helper
-def back_through_softmax(arriving, shares, heads):
+def _back_through_softmax(arriving, shares, heads):
     tokens = len(shares) // heads
     for begin in range(0, len(shares) * WIDTH, tokens * WIDTH):
         for lane in range(begin, begin + WIDTH, LANES):
@@ -58,14 +58,14 @@ def back_through_softmax(arriving, shares, heads):
 
 
 @helper
-def forward_chunk(chunk, z, keys, offsets, values, bias, heads, out):
+def _forward_chunk(chunk, z, keys, offsets, values, bias, heads, out):
     columns, result = np.empty((z.shape[2], WIDTH), f4), np.empty((z.shape[2], WIDTH), f4)
     shares = np.empty((keys.shape[1], WIDTH), f4)
     for frame in range(len(keys)):
         if frame < len(z):
             columns_of(z[frame], chunk, columns)
         layer(len(shares), keys[frame], 0, offsets[frame], columns, shares, 0)
-        softmax(shares, heads)
+        _softmax(shares, heads)
         for k in range(len(result)):
             for lane in range(0, WIDTH, LANES):
                 store(result, k * WIDTH + lane, splat(bias[k]))
@@ -74,7 +74,7 @@ def forward_chunk(chunk, z, keys, offsets, values, bias, heads, out):
 
 
 @helper
-def backward_slice(part, inputs, heads, grad, z_grad, sums):
+def _backward_slice(part, inputs, heads, grad, z_grad, sums):
     z, keys, offsets, values = inputs
     to_keys, to_offsets, to_values, to_bias = sums
     width, tokens = z.shape[2], keys.shape[1]
@@ -90,13 +90,13 @@ def backward_slice(part, inputs, heads, grad, z_grad, sums):
                 rows_of(columns, rows)
                 fill(to_columns, f4(0))
             layer(tokens, keys[frame], 0, offsets[frame], columns, shares, 0)
-            softmax(shares, heads)
+            _softmax(shares, heads)
             columns_of(grad[frame], chunk, arriving)
             rows_of(arriving, arriving_rows)
             add_sums(arriving, to_bias, part * width)
             add_outer(tokens, shares, 0, arriving_rows, to_values, row)
             layer(tokens, values[frame], 0, nothing, arriving, to_shares, 0)
-            back_through_softmax(to_shares, shares, heads)
+            _back_through_softmax(to_shares, shares, heads)
             add_sums(to_shares, to_offsets, row)
             add_outer(tokens, to_shares, 0, rows, to_keys, row)
             back(tokens, keys[frame], 0, to_shares, 0, to_columns)
@@ -105,13 +105,13 @@ def backward_slice(part, inputs, heads, grad, z_grad, sums):
 
 
 @compiled
-def forward_all(threads, z, keys, offsets, values, bias, heads, out):
-    for_each(threads, -(-z.shape[1] // WIDTH), forward_chunk, (z, keys, offsets, values, bias, heads, out))
+def _forward_all(threads, z, keys, offsets, values, bias, heads, out):
+    for_each(threads, -(-z.shape[1] // WIDTH), _forward_chunk, (z, keys, offsets, values, bias, heads, out))
 
 
 @compiled
-def backward_all(threads, inputs, heads, grad, z_grad, sums):
-    for_each(threads, SLICES, backward_slice, (inputs, heads, grad, z_grad, sums))
+def _backward_all(threads, inputs, heads, grad, z_grad, sums):
+    for_each(threads, SLICES, _backward_slice, (inputs, heads, grad, z_grad, sums))
 
 
 class _Attend(torch.autograd.Function):
@@ -120,7 +120,7 @@ class _Attend(torch.autograd.Function):
         *inputs, bias = (array(tensor) for tensor in tensors)
         z, keys = inputs[:2]
         out = np.empty((len(keys), *z.shape[1:]), f4)
-        forward_all(pool(), *inputs, bias, heads, out)
+        _forward_all(pool(), *inputs, bias, heads, out)
         ctx.heads, ctx.inputs = heads, tuple(inputs)
         return torch.from_numpy(out)
 
@@ -131,7 +131,7 @@ class _Attend(torch.autograd.Function):
         rows = keys.shape[0] * keys.shape[1]
         sums = [Sums(shape) for shape in ((rows, keys.shape[2]), (rows,), (rows, values.shape[2]), (z.shape[2],))]
         z_grad = np.empty_like(z)
-        backward_all(pool(), ctx.inputs, ctx.heads, array(grad), z_grad, tuple(each.parts for each in sums))
+        _backward_all(pool(), ctx.inputs, ctx.heads, array(grad), z_grad, tuple(each.parts for each in sums))
         to_keys, to_offsets, to_values, to_bias = (each.total() for each in sums)
         folded = to_keys.view(keys.shape), to_offsets.view(offsets.shape), to_values.view(values.shape)
         return None, torch.from_numpy(z_grad), *folded, to_bias

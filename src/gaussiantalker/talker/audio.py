@@ -6,8 +6,8 @@ The temporal smoothing of AD-NeRF (Guo et al., ICCV 2021), as GaussianTalker use
 import torch
 from torch import Tensor, nn
 
-WINDOW = 16  # feature rows (at 50 Hz) in a frame's window
-CONTEXT = 8  # neighbouring frames' windows that are averaged
+_WINDOW = 16  # feature rows (at 50 Hz) in a frame's window
+_CONTEXT = 8  # neighbouring frames' windows that are averaged
 
 
 def keep_variance(network: nn.Module) -> None:
@@ -49,7 +49,7 @@ class SpeechNet(nn.Module):
                 for layer in (nn.Conv1d(before, after, 3, padding=1), nn.LeakyReLU(0.02))
             ),
             nn.Flatten(),
-            nn.Linear(CONTEXT, CONTEXT),
+            nn.Linear(_CONTEXT, _CONTEXT),
             nn.Softmax(dim=-1),
         )
         keep_variance(self.window_net)
@@ -57,6 +57,6 @@ class SpeechNet(nn.Module):
     def forward(self, contexts: Tensor) -> Tensor:
         """[B, 8, 16, channels] to [B, width]."""
         frames = contexts.shape[0]
-        windows = self.window_net(contexts.flatten(0, 1).transpose(1, 2)).unflatten(0, (frames, CONTEXT))
+        windows = self.window_net(contexts.flatten(0, 1).transpose(1, 2)).unflatten(0, (frames, _CONTEXT))
         weights = self.attention_net(windows.transpose(1, 2))
         return torch.einsum("bk,bkc->bc", weights, windows)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy import float32 as f4
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -18,10 +19,9 @@ from gaussiantalker.splatting.harmonics import write_basis
 from gaussiantalker.talker.blendshapes import LEVELS, NUMBERS, Blendshapes, quantised
 from gaussiantalker.talker.talker import Splats
 
-f4 = np.float32
 LANES = simd.LANES
 GROUP, DEPTH = 4, 4  # frames and bases are filled up to multiples of these
-BLOCKS = 8  # of sixteen Gaussians in a work item
+_BLOCKS = 8  # of sixteen Gaussians in a work item
 
 MEANS, SCALES, QUATS, OPACITY, COLOUR, COLUMNS = 0, 3, 6, 10, 11, 14
 _TRANSPARENT = -30.0  # opacity logit of the Gaussians that fill up the last sixteen
@@ -29,7 +29,7 @@ _STEEP = f4(80)  # logits and log scales beyond are as good as infinite
 _LOG2_E, _DARKEST, _UNSHADE = f4(1.4426950408889634), f4(-0.5), f4(1 / SH_DC)
 
 
-class Packed(NamedTuple):
+class _Packed(NamedTuple):
     """Blendshapes by blocks of sixteen Gaussians, each a lane."""
 
     bases: np.ndarray  # int8 [moving blocks, D, at least K / 2, 16, 2]
@@ -39,7 +39,7 @@ class Packed(NamedTuple):
     sh: np.ndarray  # [blocks, 3 * harmonics, 16]
 
 
-def packed(shapes: Blendshapes) -> Packed:
+def packed(shapes: Blendshapes) -> _Packed:
     """What `blend` works on."""
     starts = dict(zip(NUMBERS, (MEANS, SCALES, QUATS, OPACITY, COLOUR), strict=True))
     slots = np.concatenate([np.arange(starts[name], starts[name] + NUMBERS[name]) for name in shapes.moved])
@@ -48,7 +48,7 @@ def packed(shapes: Blendshapes) -> Packed:
     rest[-1, OPACITY, LANES - -len(shapes.means) % LANES :] = _TRANSPARENT
     whole = F.pad(shapes.bases.permute(1, 2, 0), (0, -len(shapes.bases) % DEPTH))
     bases = _lanes(whole.flatten(1)).reshape(-1, len(slots), whole.shape[2] // 2, 2, LANES)
-    return Packed(
+    return _Packed(
         np.ascontiguousarray(bases.swapaxes(3, 4)),
         _lanes(shapes.reach / LEVELS),
         slots,
@@ -151,27 +151,27 @@ def _activate(block, frame, eye, degree, rest, sh, moved, basis, outputs):
 def _blend_blocks(item, degree, frames, coefficients, units, eyes, bases, steps, slots, rest, sh, outputs):
     moved, basis = np.empty(len(coefficients) * COLUMNS * LANES, f4), np.empty(16 * LANES, f4)
     moved[:] = f4(0)
-    for block in range(BLOCKS * item, min(BLOCKS * (item + 1), len(rest))):
+    for block in range(_BLOCKS * item, min(_BLOCKS * (item + 1), len(rest))):
         if block < len(bases):
             if frames == 1:
                 _add_to_one(block, 0, coefficients, units, bases, steps, slots, moved)
             else:
                 for frame in range(0, frames, GROUP):
                     _add_to_four(block, frame, coefficients, units, bases, steps, slots, moved)
-        elif block == len(bases) or block == BLOCKS * item:
+        elif block == len(bases) or block == _BLOCKS * item:
             moved[:] = f4(0)
         for frame in range(frames):
             _activate(block, frame, eyes[frame], degree, rest, sh, moved, basis, outputs)
 
 
 @compiled
-def blend_all(threads, degree, frames, coefficients, units, eyes, bases, steps, slots, rest, sh, outputs):
-    items = (len(rest) + BLOCKS - 1) // BLOCKS
+def _blend_all(threads, degree, frames, coefficients, units, eyes, bases, steps, slots, rest, sh, outputs):
+    items = (len(rest) + _BLOCKS - 1) // _BLOCKS
     arguments = (degree, frames, coefficients, units, eyes, bases, steps, slots, rest, sh, outputs)
     for_each(threads, items, _blend_blocks, arguments)
 
 
-def blend(coefficients: Tensor, viewmats: Tensor, shapes: Packed) -> Splats:
+def blend(coefficients: Tensor, viewmats: Tensor, shapes: _Packed) -> Splats:
     """See `Blendshapes.twin`: the same but for transparent Gaussians that fill up the last sixteen."""
     frames, count = len(coefficients), len(shapes.rest) * LANES
     whole, units = quantised(coefficients)
@@ -181,6 +181,6 @@ def blend(coefficients: Tensor, viewmats: Tensor, shapes: Packed) -> Splats:
     eyes = -(viewmats[:, :3, :3].transpose(1, 2) @ viewmats[:, :3, 3:])[..., 0].contiguous().numpy()
     outputs = tuple(np.empty((frames, count, size), f4) for size in (3, 4, 3, 1, 3))
     degree = round((shapes.sh.shape[1] / 3) ** 0.5) - 1
-    blend_all(pool(), degree, frames, pairs.view(f4), units, eyes, *shapes, outputs)
+    _blend_all(pool(), degree, frames, pairs.view(f4), units, eyes, *shapes, outputs)
     means, quats, scales, opacities, colours = map(torch.from_numpy, outputs)
     return Splats(means, quats, scales, opacities[..., 0], colours[:, :, None])

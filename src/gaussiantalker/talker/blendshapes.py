@@ -22,8 +22,8 @@ from gaussiantalker.talker.talker import Splats, Talker
 NUMBERS = {"means": 3, "scales": 3, "quats": 4, "opacity": 1, "colour": 3}
 """Columns of a basis, in this order; what a method does not move is left out."""
 LEVELS = 127  # of a byte on either side of zero
-HIDDEN = 128
-BEYOND = 0.1  # of the span that a coefficient had in baking, by which it may leave it
+_HIDDEN = 128
+_BEYOND = 0.1  # of the span that a coefficient had in baking, by which it may leave it
 
 
 class Coefficients(nn.Module):
@@ -36,11 +36,11 @@ class Coefficients(nn.Module):
         super().__init__()
         self.inputs = inputs
         self.network = nn.Sequential(
-            nn.Linear(inputs, HIDDEN),
+            nn.Linear(inputs, _HIDDEN),
             nn.SiLU(),
-            nn.Linear(HIDDEN, HIDDEN),
+            nn.Linear(_HIDDEN, _HIDDEN),
             nn.SiLU(),
-            nn.Linear(HIDDEN, count),
+            nn.Linear(_HIDDEN, count),
         )
         self.register_buffer("low", torch.full((count,), -torch.inf))
         self.register_buffer("high", torch.full((count,), torch.inf))
@@ -52,7 +52,7 @@ class Coefficients(nn.Module):
     def bound(self, seen: Tensor) -> None:
         """Holds coefficients to the span of these [F, K], and a little more."""
         low, high = seen.amin(dim=0), seen.amax(dim=0)
-        margin = BEYOND * (high - low)
+        margin = _BEYOND * (high - low)
         self.low.copy_(low - margin)
         self.high.copy_(high + margin)
 

@@ -21,8 +21,8 @@ from gaussiantalker.talker.parts import part
 if TYPE_CHECKING:
     from gaussiantalker.capture import Capture
 
-EYE_HARMONICS = 3
-POSE_NUMBERS = 12
+_EYE_HARMONICS = 3
+_POSE_NUMBERS = 12
 
 
 def eye_encoding(blink: Tensor) -> Tensor:
@@ -32,7 +32,7 @@ def eye_encoding(blink: Tensor) -> Tensor:
     half a period give open and shut nearly the same numbers. Here a shut eye is far from an open one, which is zero,
     and a half-shut one lies between them.
     """
-    angles = blink[:, None] * math.pi / 2 * torch.arange(1, EYE_HARMONICS + 1, device=blink.device)
+    angles = blink[:, None] * math.pi / 2 * torch.arange(1, _EYE_HARMONICS + 1, device=blink.device)
     return torch.cat([angles.sin(), angles.cos() - 1], dim=-1)
 
 
@@ -79,7 +79,7 @@ class Token(nn.Module):
         raise NotImplementedError
 
 
-class AudioToken(Token):
+class _AudioToken(Token):
     """Speech features, drawn out from those of silence or towards them by the drive's articulation; with EGSTalker's
     periodic position where the method has one."""
 
@@ -103,7 +103,7 @@ class AudioToken(Token):
         return silence + articulation * (heard - silence)
 
 
-class MouthToken(Token):
+class _MouthToken(Token):
     """The mouth code [B, C] that a `MouthListener` reads from speech, drawn out from the mouth at rest, which is 0, or
     towards it by the drive's articulation. Ours."""
 
@@ -118,12 +118,12 @@ class MouthToken(Token):
         return self.widen(articulation * drive.conditions[AUDIO])
 
 
-class EyeToken(Token):
+class _EyeToken(Token):
     """How far the eyes are shut."""
 
     def __init__(self, name: str, method: Method, width: int, heard: int):
         super().__init__(name)
-        self.widen = _network(method, 2 * EYE_HARMONICS, width)
+        self.widen = _network(method, 2 * _EYE_HARMONICS, width)
 
     def forward(self, drive: Drive) -> Tensor:
         return self.widen(eye_encoding(drive.conditions[EYE]))
@@ -140,9 +140,9 @@ class CameraToken(Token):
 
     def __init__(self, name: str, method: Method, width: int, heard: int):
         super().__init__(name)
-        self.widen = _network(method, POSE_NUMBERS, width)
-        self.register_buffer("mean", torch.zeros(POSE_NUMBERS))
-        self.register_buffer("scale", torch.ones(POSE_NUMBERS))
+        self.widen = _network(method, _POSE_NUMBERS, width)
+        self.register_buffer("mean", torch.zeros(_POSE_NUMBERS))
+        self.register_buffer("scale", torch.ones(_POSE_NUMBERS))
 
     def fit(self, drive: Drive) -> None:
         pose = drive.viewmats[:, :3].flatten(1)
@@ -166,9 +166,9 @@ class NullToken(Token):
 
 
 TOKENS: dict[str, Callable[[str, Method, int, int], Token]] = {
-    "audio": AudioToken,
-    "mouth": MouthToken,
-    "eye": EyeToken,
+    "audio": _AudioToken,
+    "mouth": _MouthToken,
+    "eye": _EyeToken,
     "camera": CameraToken,
     "null": NullToken,
 }
@@ -191,7 +191,7 @@ class Conditions(nn.ModuleDict):
     def speech(self) -> SpeechNet | None:
         """The network that listens, where one does."""
         token = self["audio"] if "audio" in self else None
-        return token.speech if isinstance(token, AudioToken) else None
+        return token.speech if isinstance(token, _AudioToken) else None
 
     @property
     def tokens(self) -> list[Token]:

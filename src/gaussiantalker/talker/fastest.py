@@ -22,22 +22,22 @@ from gaussiantalker.kernels.threads import kernel_folder
 from gaussiantalker.talker import perceptron_kernel, regressors
 from gaussiantalker.talker.precision import fast_products
 
-Way = Literal["bfloat16", "kernels", "torch"]
-Work = Literal["speaking", "training"]
-BRIEF: Way = "bfloat16"
-KERNELS: Way = "kernels"
-TORCH: Way = "torch"
+_Way = Literal["bfloat16", "kernels", "torch"]
+_Work = Literal["speaking", "training"]
+BRIEF: _Way = "bfloat16"
+KERNELS: _Way = "kernels"
+TORCH: _Way = "torch"
 SAID = {BRIEF: "our kernels in bfloat16", KERNELS: "our kernels", TORCH: "torch's products"}
 GAUSSIANS, WIDTH, HIDDEN, OUTPUTS = 4096, 64, 128, (3, 3, 4, 1, 27)
-LAPS = 7
+_LAPS = 7
 
 
 class Found(NamedTuple):
     """Billions of operations a second of each way, by what is done."""
 
-    speeds: dict[Work, dict[Way, float]]
+    speeds: dict[_Work, dict[_Way, float]]
 
-    def best(self, work: Work) -> Way:
+    def best(self, work: _Work) -> _Way:
         speeds = self.speeds[work]
         return max(speeds, key=speeds.__getitem__)
 
@@ -58,7 +58,7 @@ def found() -> Found:
     return Found(known[machine])
 
 
-def fastest() -> Way:
+def fastest() -> _Way:
     """The way for what is computed now. Exactly what is asked for outside `fast_products`: our kernels."""
     if torch.get_float32_matmul_precision() != "medium":
         return KERNELS
@@ -78,9 +78,9 @@ def _network() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[torch.Ten
     )
 
 
-def _speaking() -> dict[Way, float]:
+def _speaking() -> dict[_Way, float]:
     network = _network()
-    ways: dict[Way, Callable[[], object]] = {
+    ways: dict[_Way, Callable[[], object]] = {
         KERNELS: lambda: perceptron_kernel.perceptrons(*network, brief=False),
         TORCH: lambda: regressors.perceptrons_reference(*network),
     }
@@ -92,14 +92,14 @@ def _speaking() -> dict[Way, float]:
 
 @torch.inference_mode(False)  # whoever asks may be in it
 @torch.enable_grad()
-def _training() -> dict[Way, float]:
+def _training() -> dict[_Way, float]:
     x, first, *rest = _network()
     network = (x.requires_grad_(), first.requires_grad_(), *rest)
 
     def learn(run: Callable) -> None:
         torch.stack([part.sum() for part in run(*network)]).sum().backward()
 
-    ways: dict[Way, Callable[[], object]] = {
+    ways: dict[_Way, Callable[[], object]] = {
         KERNELS: lambda: learn(perceptron_kernel.perceptrons),
         TORCH: lambda: learn(regressors.perceptrons_reference),
     }
@@ -107,13 +107,13 @@ def _training() -> dict[Way, float]:
         return _speeds(ways, 3)
 
 
-def _speeds(ways: dict[Way, Callable[[], object]], passes: int) -> dict[Way, float]:
+def _speeds(ways: dict[_Way, Callable[[], object]], passes: int) -> dict[_Way, float]:
     """The least processor time of each on one thread counts, measured in turns: what else the machine does only ever
     adds to it."""
     operations = 2 * GAUSSIANS * HIDDEN * (WIDTH * len(OUTPUTS) + sum(OUTPUTS)) * passes
-    times: dict[Way, float] = {way: float("inf") for way in ways}
+    times: dict[_Way, float] = {way: float("inf") for way in ways}
     with hardware.one_torch_thread():
-        for lap in range(1 + LAPS):
+        for lap in range(1 + _LAPS):
             for way, run in ways.items():
                 started = time.process_time()
                 run()

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from gaussiantalker.capture import Capture
     from gaussiantalker.capture.folder import Tracking
 
-EYE_POINTS = tuple(point for upper, lower, *corners in EYES for point in (*corners, upper[1], lower[1]))
-SEAM = 0.012  # of the picture's side: how far around the head its own torso is behind it in training
+_EYE_POINTS = tuple(point for upper, lower, *corners in EYES for point in (*corners, upper[1], lower[1]))
+_SEAM = 0.012  # of the picture's side: how far around the head its own torso is behind it in training
 
 
 class Shots(NamedTuple):
@@ -60,8 +60,8 @@ class Footage:
         self.K = torch.from_numpy(capture.camera.K).float()
         self.heard = listener.hear_film(capture.audio)
         self.seen = seen or {}
-        self.lips = lip_boxes(tracking.landmarks[:, OUTER_LIPS], capture.size)
-        self.eyes = eye_boxes(tracking.landmarks[:, EYE_POINTS], capture.size)
+        self.lips = _lip_boxes(tracking.landmarks[:, OUTER_LIPS], capture.size)
+        self.eyes = _eye_boxes(tracking.landmarks[:, _EYE_POINTS], capture.size)
 
     def usable(self, start: int, stop: int) -> np.ndarray:
         """Frame numbers in [start, stop) with a face whose mouth is seen."""
@@ -101,7 +101,7 @@ class Footage:
         plates = self._unit(self.capture.plates[frames])
         if self.torso is None or self.codes is None:
             return plates
-        reach = max(2, round(SEAM * plates.shape[1]))
+        reach = max(2, round(_SEAM * plates.shape[1]))
         where = self.torso.background.device
         near = grown(torch.from_numpy(self.capture.labels[frames] == HEAD).to(where), reach)
         return torch.where(near[..., None], self.torso(self.codes[frames].to(where)), plates.to(where))
@@ -132,7 +132,7 @@ def usable(tracking: "Tracking", start: int, stop: int) -> np.ndarray:
     return start + np.flatnonzero((tracking.found & ~tracking.hidden)[start:stop])
 
 
-def lip_boxes(points: np.ndarray, size: int) -> np.ndarray:
+def _lip_boxes(points: np.ndarray, size: int) -> np.ndarray:
     """Square boxes int [N, 4] around lip points [N, P, 2] in pixels: at least four pixels wide, within the picture."""
     low, high = points.min(axis=1), points.max(axis=1)
     half = np.maximum((high - low).max(axis=1) / 2, 2)[:, None]
@@ -140,7 +140,7 @@ def lip_boxes(points: np.ndarray, size: int) -> np.ndarray:
     return np.concatenate([np.floor(middle - half), np.ceil(middle + half)], axis=1).clip(0, size).astype(np.int64)
 
 
-def eye_boxes(points: np.ndarray, size: int) -> np.ndarray:
+def _eye_boxes(points: np.ndarray, size: int) -> np.ndarray:
     """Boxes int [N, 4] around both eyes from points [N, P, 2] in pixels, a tenth of their width wider on all sides."""
     low, high = points.min(axis=1), points.max(axis=1)
     margin = 0.1 * (high - low)[:, :1] + 1

@@ -6,6 +6,7 @@ anew in the gradient what torch would write to memory and read back.
 
 import numpy as np
 import torch
+from numpy import float32 as f4
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
@@ -33,11 +34,9 @@ from gaussiantalker.kernels.products import WIDTH
 from gaussiantalker.kernels.simd import LANES, load, store
 from gaussiantalker.kernels.threads import compiled, for_each, helper, pool
 
-f4 = np.float32
-
 
 @helper
-def add(columns, others):
+def _add(columns, others):
     for at in range(0, columns.size, LANES):
         store(columns, at, load(columns, at) + load(others, at))
 
@@ -53,7 +52,7 @@ def _forward_chunk(layer):
         layer(len(first), first, 0, first_bias, columns, hidden, 0)
         rectify(hidden)
         layer(len(last), last, 0, last_bias, hidden, result, 0)
-        add(result, columns)
+        _add(result, columns)
         standardise(result, rates)
         stretch(result, last_scale, last_shift, result)
         put_columns(result, chunk, out)
@@ -65,7 +64,7 @@ _exact_chunk, _brief_chunk = _forward_chunk(layer), _forward_chunk(brief_layer)
 
 
 @helper
-def backward_slice(part, weights, grad, x_grad, sums):
+def _backward_slice(part, weights, grad, x_grad, sums):
     x, scale, shift, first, first_bias, last, last_bias, last_scale = weights
     to_scale, to_shift, to_first, to_first_bias, to_last, to_last_bias, to_last_scale, to_last_shift = sums
     inputs, width = x.shape[1], len(first)
@@ -81,7 +80,7 @@ def backward_slice(part, weights, grad, x_grad, sums):
         layer(width, first, 0, first_bias, columns, hidden, 0)
         rectify(hidden)
         layer(inputs, last, 0, last_bias, hidden, result, 0)
-        add(result, columns)
+        _add(result, columns)
         standardise(result, last_rates)
         columns_of(grad, chunk, arriving)
         back_through_norm(arriving, result, last_rates, last_scale, to_last_scale, to_last_shift, part * inputs)
@@ -100,18 +99,18 @@ def backward_slice(part, weights, grad, x_grad, sums):
 
 
 @compiled
-def forward_all(threads, x, weights, out):
+def _forward_all(threads, x, weights, out):
     for_each(threads, -(-len(x) // WIDTH), _exact_chunk, (x, *weights, out))
 
 
 @compiled
-def brief_all(threads, x, weights, out):
+def _brief_all(threads, x, weights, out):
     for_each(threads, -(-len(x) // WIDTH), _brief_chunk, (x, *weights, out))
 
 
 @compiled
-def backward_all(threads, weights, grad, x_grad, sums):
-    for_each(threads, SLICES, backward_slice, (weights, grad, x_grad, sums))
+def _backward_all(threads, weights, grad, x_grad, sums):
+    for_each(threads, SLICES, _backward_slice, (weights, grad, x_grad, sums))
 
 
 class _Finish(torch.autograd.Function):
@@ -120,7 +119,7 @@ class _Finish(torch.autograd.Function):
         rows = array(x)
         arrays = tuple(brief_array(w) if brief and w.ndim == 2 else array(w) for w in weights)
         out = np.empty_like(rows)
-        (brief_all if brief else forward_all)(pool(), rows, arrays, out)
+        (_brief_all if brief else _forward_all)(pool(), rows, arrays, out)
         ctx.arrays = rows, arrays
         return torch.from_numpy(out)
 
@@ -130,7 +129,7 @@ class _Finish(torch.autograd.Function):
         rows, arrays = ctx.arrays
         x_grad, sums = np.empty_like(rows), [Sums(weights.shape) for weights in arrays]
         parts = tuple(each.parts for each in sums)
-        backward_all(pool(), (rows, *arrays[:-1]), array(grad), x_grad, parts)
+        _backward_all(pool(), (rows, *arrays[:-1]), array(grad), x_grad, parts)
         return None, torch.from_numpy(x_grad), *(each.total() for each in sums)
 
 

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from gaussiantalker.kernels.threads import compiled, for_each, helper, pool
+from gaussiantalker.talker.hash_triplane import PRIME
 
 f4, i8 = np.float32, np.int64
-CHUNK = 256  # points per task of the forward pass
-PRIME = 2_654_435_761
+_CHUNK = 256  # points per task of the forward pass
 FIRST, SECOND = (0, 0, 1), (1, 2, 2)  # the coordinates the xy, xz and yz planes look at
 
 
 @helper
-def node(value, size):
+def _node(value, size):
     """Cell and fraction of a coordinate in [0, 1]."""
     u = value * f4(size - 1)
     cell = min(i8(u), size - 2)
@@ -25,23 +25,23 @@ def node(value, size):
 
 
 @helper
-def entry(i, j, size, entries):
+def _entry(i, j, size, entries):
     if size * size <= entries:
         return j * size + i
     return (i ^ (j * PRIME)) & (entries - 1)
 
 
 @helper
-def sample_chunk(chunk, points, tables, sizes, out):
+def _sample_chunk(chunk, points, tables, sizes, out):
     levels, entries, channels = tables.shape[1], tables.shape[2], tables.shape[3]
-    for n in range(chunk * CHUNK, min(len(points), (chunk + 1) * CHUNK)):
+    for n in range(chunk * _CHUNK, min(len(points), (chunk + 1) * _CHUNK)):
         for k in range(3):
             for level in range(levels):
                 size = sizes[level]
-                i, a = node(points[n, FIRST[k]], size)
-                j, b = node(points[n, SECOND[k]], size)
-                p, q = entry(i, j, size, entries), entry(i + 1, j, size, entries)
-                r, s = entry(i, j + 1, size, entries), entry(i + 1, j + 1, size, entries)
+                i, a = _node(points[n, FIRST[k]], size)
+                j, b = _node(points[n, SECOND[k]], size)
+                p, q = _entry(i, j, size, entries), _entry(i + 1, j, size, entries)
+                r, s = _entry(i, j + 1, size, entries), _entry(i + 1, j + 1, size, entries)
                 for c in range(channels):
                     upper = tables[k, level, p, c] * (f4(1) - a) + tables[k, level, q, c] * a
                     lower = tables[k, level, r, c] * (f4(1) - a) + tables[k, level, s, c] * a
@@ -49,16 +49,16 @@ def sample_chunk(chunk, points, tables, sizes, out):
 
 
 @helper
-def grid_gradient(task, points, tables, sizes, grad, tables_grad, slopes):
+def _grid_gradient(task, points, tables, sizes, grad, tables_grad, slopes):
     """Adds up the gradient of one grid's entries, and keeps what it says about the points' two coordinates."""
     levels, entries, channels = tables.shape[1], tables.shape[2], tables.shape[3]
     k, level = task // levels, task % levels
     size = sizes[level]
     for n in range(len(points)):
-        i, a = node(points[n, FIRST[k]], size)
-        j, b = node(points[n, SECOND[k]], size)
-        p, q = entry(i, j, size, entries), entry(i + 1, j, size, entries)
-        r, s = entry(i, j + 1, size, entries), entry(i + 1, j + 1, size, entries)
+        i, a = _node(points[n, FIRST[k]], size)
+        j, b = _node(points[n, SECOND[k]], size)
+        p, q = _entry(i, j, size, entries), _entry(i + 1, j, size, entries)
+        r, s = _entry(i, j + 1, size, entries), _entry(i + 1, j + 1, size, entries)
         along_first, along_second = f4(0), f4(0)
         for c in range(channels):
             g = grad[n, task * channels + c]
@@ -76,13 +76,13 @@ def grid_gradient(task, points, tables, sizes, grad, tables_grad, slopes):
 
 
 @compiled
-def sample_all(threads, points, tables, sizes, out):
-    for_each(threads, -(-len(points) // CHUNK), sample_chunk, (points, tables, sizes, out))
+def _sample_all(threads, points, tables, sizes, out):
+    for_each(threads, -(-len(points) // _CHUNK), _sample_chunk, (points, tables, sizes, out))
 
 
 @compiled
-def grid_gradients(threads, points, tables, sizes, grad, tables_grad, slopes):
-    for_each(threads, len(slopes), grid_gradient, (points, tables, sizes, grad, tables_grad, slopes))
+def _grid_gradients(threads, points, tables, sizes, grad, tables_grad, slopes):
+    for_each(threads, len(slopes), _grid_gradient, (points, tables, sizes, grad, tables_grad, slopes))
 
 
 class _SampleTables(torch.autograd.Function):
@@ -91,14 +91,14 @@ class _SampleTables(torch.autograd.Function):
         points, entries = unit.detach().contiguous().numpy(), tables.detach().contiguous().numpy()
         out = np.empty((len(points), 3 * len(sizes) * entries.shape[3]), f4)
         ctx.arrays = points, entries, np.array(sizes)
-        sample_all(pool(), *ctx.arrays, out)
+        _sample_all(pool(), *ctx.arrays, out)
         return torch.from_numpy(out)
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         points, entries, sizes = ctx.arrays
         tables_grad, slopes = np.zeros_like(entries), np.empty((3 * len(sizes), len(points), 2), f4)
-        grid_gradients(pool(), points, entries, sizes, grad.contiguous().numpy(), tables_grad, slopes)
+        _grid_gradients(pool(), points, entries, sizes, grad.contiguous().numpy(), tables_grad, slopes)
         by_plane = slopes.reshape(3, len(sizes), len(points), 2).sum(axis=1)
         points_grad = np.zeros_like(points)
         for plane in range(3):

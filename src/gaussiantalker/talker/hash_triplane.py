@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from gaussiantalker.talker.triplane import AXES, Encoding
 
 PRIME = 2_654_435_761  # Instant-NGP's, eq. 4; the first coordinate's factor is 1
-START = 0.1  # tables start within this of zero: less, and the layer norm behind them would blow up rounding
+_START = 0.1  # tables start within this of zero: less, and the layer norm behind them would blow up rounding
 
 
 class HashTriplane(Encoding):
@@ -22,7 +22,7 @@ class HashTriplane(Encoding):
         super().__init__(3 * levels * channels, low, high)
         growth = (finest / coarsest) ** (1 / max(levels - 1, 1))
         self.sizes = tuple(round(coarsest * growth**level) for level in range(levels))
-        self.tables = nn.Parameter(torch.empty(3, levels, 1 << table_bits, channels).uniform_(-START, START))
+        self.tables = nn.Parameter(torch.empty(3, levels, 1 << table_bits, channels).uniform_(-_START, _START))
 
     def forward(self, points: Tensor) -> Tensor:
         """Points [N, 3] to features [N, 3 * levels * channels]."""

@@ -9,19 +9,19 @@ from gaussiantalker.capture.blendshapes import NAMES
 from gaussiantalker.capture.folder import Tracking
 from gaussiantalker.errors import GaussianTalkerError
 
-LIP_OPENING = "lip_opening"
-MOUTH = [number for number, name in enumerate(NAMES) if name.startswith(("jaw", "mouth"))]
-SCORES = (LIP_OPENING, *(NAMES[number] for number in MOUTH))
+_LIP_OPENING = "lip_opening"
+_MOUTH = [number for number, name in enumerate(NAMES) if name.startswith(("jaw", "mouth"))]
+SCORES = (_LIP_OPENING, *(NAMES[number] for number in _MOUTH))
 STILL = 0.01  # scores that vary less than this say nothing
-SHUT = 0.1  # share of the frames, the most closed ones, that may show the mouth at rest
-FEWEST_SILENT = 5  # of these, from which on only silent ones count
+_SHUT = 0.1  # share of the frames, the most closed ones, that may show the mouth at rest
+_FEWEST_SILENT = 5  # of these, from which on only silent ones count
 _RIDGE = 0.1  # of a deviation squared: what is not given is guessed from what is, no bolder than this allows
 
 
 def tracked_scores(tracking: Tracking) -> np.ndarray:
     """What the tracker saw of the mouth, float [N, len(SCORES)]: gap of the inner lips over the distance of the eyes'
     outer corners, and the face landmarker's scores of jaw and mouth, 0 to 1."""
-    return np.column_stack([tracking.lip_opening, tracking.blendshapes[:, MOUTH]]).astype(float)
+    return np.column_stack([tracking.lip_opening, tracking.blendshapes[:, _MOUTH]]).astype(float)
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class MouthCode:
         moving = deviation > STILL
         if not moving[0]:
             raise GaussianTalkerError("The lips hardly move in this capture: film somebody who speaks.")
-        shut = scores[:, 0] <= np.quantile(scores[:, 0], SHUT)
+        shut = scores[:, 0] <= np.quantile(scores[:, 0], _SHUT)
         silent = shut & ~voiced
-        rest = scores[silent if silent.sum() >= FEWEST_SILENT else shut].mean(axis=0)
+        rest = scores[silent if silent.sum() >= _FEWEST_SILENT else shut].mean(axis=0)
         codes = ((scores - rest) / np.where(moving, deviation, 1))[:, moving]
         names = tuple(name for name, moves in zip(SCORES, moving, strict=True) if moves)
         return cls(names, rest[moving], deviation[moving], codes.T @ codes / len(codes))

@@ -58,8 +58,8 @@ class MouthListener(Listener):
     def facts(self) -> dict[str, Any]:
         return {**super().facts(), "mouth": list(self.code.names), "lips_late": self.lips_late}
 
-    def stream(self) -> "CodeStream":
-        return CodeStream(self)
+    def stream(self) -> "_CodeStream":
+        return _CodeStream(self)
 
     def arrays(self) -> dict[str, np.ndarray]:
         reader = self.reader
@@ -84,11 +84,11 @@ class MouthTrack(MouthListener):
 
     codes: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))  # [N, C]
 
-    def stream(self) -> "TrackStream":
-        return TrackStream(self.codes)
+    def stream(self) -> "_TrackStream":
+        return _TrackStream(self.codes)
 
 
-class TrackStream:
+class _TrackStream:
     """The given codes [N, C], one for each frame of a sound that arrives in pieces."""
 
     def __init__(self, codes: np.ndarray):
@@ -110,7 +110,7 @@ class TrackStream:
         return np.pad(codes, ((0, rest), (0, 0)))
 
 
-class CodeStream:
+class _CodeStream:
     """Codes [k, C] of one run of sound, as they come."""
 
     def __init__(self, listener: MouthListener):

@@ -8,7 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from gaussiantalker.speech.encoder import ROWS_PER_FRAME
 
 PAST_ROWS = 4  # of 20 ms before a frame's first
-GRID = 41  # points of a calibration curve
+_GRID = 41  # points of a calibration curve
 
 
 def read_windows(rows: np.ndarray, future_rows: int) -> np.ndarray:
@@ -42,7 +42,7 @@ class Curves:
     @classmethod
     def matching(cls, heard: np.ndarray, shown: np.ndarray) -> "Curves":
         """From the distribution of `heard` [N, C] to that of `shown` [N, C]."""
-        share = np.linspace(0, 1, GRID)
+        share = np.linspace(0, 1, _GRID)
         return cls(np.quantile(heard, share, axis=0), np.quantile(shown, share, axis=0))
 
     def __call__(self, values: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from itertools import accumulate
 
 import numpy as np
 import torch
+from numpy import float32 as f4
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -31,8 +32,6 @@ from gaussiantalker.kernels.columns import (
 )
 from gaussiantalker.kernels.products import WIDTH
 from gaussiantalker.kernels.threads import compiled, for_each, helper, pool
-
-f4 = np.float32
 
 
 def _forward_chunk(layer):
@@ -60,7 +59,7 @@ _exact_chunk, _brief_chunk = _forward_chunk(layer), _forward_chunk(brief_layer)
 
 
 @helper
-def backward_slice(part, x, first, first_bias, last, ends, grad, x_grad, first_grad, last_grad, first_sums, last_sums):
+def _backward_slice(part, x, first, first_bias, last, ends, grad, x_grad, first_grad, last_grad, first_sums, last_sums):
     inputs, width, outputs = x.shape[1], len(first) // len(ends), len(last)
     columns, hidden = np.empty((inputs, WIDTH), f4), np.empty((width, WIDTH), f4)
     to_columns, to_hidden, arriving = np.empty_like(columns), np.empty_like(hidden), np.empty((outputs, WIDTH), f4)
@@ -91,18 +90,18 @@ def backward_slice(part, x, first, first_bias, last, ends, grad, x_grad, first_g
 
 
 @compiled
-def forward_all(threads, x, first, first_bias, last, last_bias, ends, out):
+def _forward_all(threads, x, first, first_bias, last, last_bias, ends, out):
     for_each(threads, -(-len(x) // WIDTH), _exact_chunk, (x, first, first_bias, last, last_bias, ends, out))
 
 
 @compiled
-def brief_all(threads, x, first, first_bias, last, last_bias, ends, out):
+def _brief_all(threads, x, first, first_bias, last, last_bias, ends, out):
     for_each(threads, -(-len(x) // WIDTH), _brief_chunk, (x, first, first_bias, last, last_bias, ends, out))
 
 
 @compiled
-def backward_all(threads, *arguments):
-    for_each(threads, SLICES, backward_slice, arguments)
+def _backward_all(threads, *arguments):
+    for_each(threads, SLICES, _backward_slice, arguments)
 
 
 class _Perceptrons(torch.autograd.Function):
@@ -111,7 +110,7 @@ class _Perceptrons(torch.autograd.Function):
         weights = brief_array if brief else array
         inputs = array(x), weights(first), array(first_bias), weights(last), array(last_bias)
         out = np.empty((len(x), len(last)), f4)
-        (brief_all if brief else forward_all)(pool(), *inputs, ends, out)
+        (_brief_all if brief else _forward_all)(pool(), *inputs, ends, out)
         ctx.arrays = *inputs[:4], ends
         return torch.from_numpy(out)
 
@@ -122,7 +121,7 @@ class _Perceptrons(torch.autograd.Function):
         x_grad = np.empty_like(x)
         sums = [Sums(weights.shape) for weights in (first, last)] + [Sums((len(bias),)) for bias in (first, last)]
         parts = [each.parts for each in sums]
-        backward_all(pool(), x, first, first_bias, last, ends, array(grad), x_grad, *parts)
+        _backward_all(pool(), x, first, first_bias, last, ends, array(grad), x_grad, *parts)
         to_first, to_last, to_first_bias, to_last_bias = (each.total() for each in sums)
         return torch.from_numpy(x_grad), to_first, to_first_bias, to_last, to_last_bias, None, None
 

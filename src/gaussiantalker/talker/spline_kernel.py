@@ -2,17 +2,17 @@
 
 import numpy as np
 import torch
+from numpy import float32 as f4
 from torch import Tensor
 
 from gaussiantalker.kernels.threads import compiled, for_each, helper, pool
 
-f4 = np.float32
 GRID, BASES = 5, 8
-CHUNK = 4096  # values per task
+_CHUNK = 4096  # values per task
 
 
 @helper
-def cell_of(value):
+def _cell_of(value):
     """Cell 0 .. 4 of a value, where it stands in the cell, and whether it lies inside [-1, 1]."""
     u = (min(max(value, f4(-1)), f4(1)) + f4(1)) * f4(GRID / 2)
     cell = min(int(u), GRID - 1)
@@ -20,9 +20,9 @@ def cell_of(value):
 
 
 @helper
-def bases_of_chunk(chunk, x, out):
-    for n in range(chunk * CHUNK, min(len(x), (chunk + 1) * CHUNK)):
-        cell, t, _ = cell_of(x[n])
+def _bases_of_chunk(chunk, x, out):
+    for n in range(chunk * _CHUNK, min(len(x), (chunk + 1) * _CHUNK)):
+        cell, t, _ = _cell_of(x[n])
         for k in range(BASES):
             out[n, k] = f4(0)
         s = f4(1) - t
@@ -33,9 +33,9 @@ def bases_of_chunk(chunk, x, out):
 
 
 @helper
-def slopes_of_chunk(chunk, x, grad, x_grad):
-    for n in range(chunk * CHUNK, min(len(x), (chunk + 1) * CHUNK)):
-        cell, t, inside = cell_of(x[n])
+def _slopes_of_chunk(chunk, x, grad, x_grad):
+    for n in range(chunk * _CHUNK, min(len(x), (chunk + 1) * _CHUNK)):
+        cell, t, inside = _cell_of(x[n])
         s = f4(1) - t
         slope = f4(0.5) * (t * t * grad[n, cell + 3] - s * s * grad[n, cell])
         slope += t * (f4(1.5) * t - f4(2)) * grad[n, cell + 1] - s * (f4(1.5) * s - f4(2)) * grad[n, cell + 2]
@@ -43,13 +43,13 @@ def slopes_of_chunk(chunk, x, grad, x_grad):
 
 
 @compiled
-def all_bases(threads, x, out):
-    for_each(threads, -(-len(x) // CHUNK), bases_of_chunk, (x, out))
+def _all_bases(threads, x, out):
+    for_each(threads, -(-len(x) // _CHUNK), _bases_of_chunk, (x, out))
 
 
 @compiled
-def all_slopes(threads, x, grad, x_grad):
-    for_each(threads, -(-len(x) // CHUNK), slopes_of_chunk, (x, grad, x_grad))
+def _all_slopes(threads, x, grad, x_grad):
+    for_each(threads, -(-len(x) // _CHUNK), _slopes_of_chunk, (x, grad, x_grad))
 
 
 class _Bases(torch.autograd.Function):
@@ -57,14 +57,14 @@ class _Bases(torch.autograd.Function):
     def forward(ctx, x: Tensor) -> Tensor:
         values = x.detach().contiguous().numpy().reshape(-1)
         out = np.empty((len(values), BASES), f4)
-        all_bases(pool(), values, out)
+        _all_bases(pool(), values, out)
         ctx.values, ctx.shape = values, x.shape
         return torch.from_numpy(out).view(*x.shape, BASES)
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> Tensor:
         x_grad = np.empty_like(ctx.values)
-        all_slopes(pool(), ctx.values, grad.contiguous().numpy().reshape(-1, BASES), x_grad)
+        _all_slopes(pool(), ctx.values, grad.contiguous().numpy().reshape(-1, BASES), x_grad)
         return torch.from_numpy(x_grad).view(ctx.shape)
 
 

@@ -15,8 +15,8 @@ from gaussiantalker.talker.method import Method
 from gaussiantalker.talker.parts import ENCODINGS, FUSIONS, REGRESSORS, part
 from gaussiantalker.talker.regressors import attribute_sizes
 
-SHAPE = ("means", "scales", "quats")
-HOLD_REACH = 0.04  # head units: a quarter of the way from the teeth to the lips
+_SHAPE = ("means", "scales", "quats")
+_HOLD_REACH = 0.04  # head units: a quarter of the way from the teeth to the lips
 RAW_NAMES = {"scales": "log_scales", "opacity": "opacity_logits"}  # attributes that are kept before activation
 
 
@@ -82,7 +82,7 @@ class Talker(nn.Module):
     def hold(self, points: Tensor) -> None:
         """Keeps Gaussians that lie on these points [P, 3] where they are, whatever is heard: once, after `bake`."""
         nearest = torch.cdist(self.raw["means"], points.to(self.device)).amin(dim=1)
-        self.free = (nearest > HOLD_REACH).float()
+        self.free = (nearest > _HOLD_REACH).float()
 
     def deform(self, drive: Drive) -> Splats:
         """The head in B frames (stage 2, eq. 9-14)."""
@@ -95,7 +95,7 @@ class Talker(nn.Module):
             z = layer(z, tokens)
         offsets = self.offsets(z)
         if len(self.free):
-            offsets |= {name: offsets[name] * self.free[:, None] for name in SHAPE if name in offsets}
+            offsets |= {name: offsets[name] * self.free[:, None] for name in _SHAPE if name in offsets}
         return offsets
 
     def attention(self, drive: Drive) -> Tensor | None:

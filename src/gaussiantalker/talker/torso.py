@@ -18,7 +18,7 @@ from gaussiantalker.timing import FPS
 
 POSE_NUMBERS = 9  # two columns of the rotation, which fix the third, and the translation
 SOFT_LIMIT = 2.5  # standard deviations of the recorded poses, from where on the torso follows the head no further
-SWAY_SECONDS = 1.0
+_SWAY_SECONDS = 1.0
 
 
 class Torso(nn.Module):
@@ -176,4 +176,4 @@ def slow_part(viewmats: np.ndarray, mode: str = "nearest") -> np.ndarray:
 
     The averages are nearly rotations, and are only looked at as numbers. `mode` as in `scipy.ndimage`.
     """
-    return gaussian_filter1d(viewmats, SWAY_SECONDS * FPS, axis=0, mode=mode)
+    return gaussian_filter1d(viewmats, _SWAY_SECONDS * FPS, axis=0, mode=mode)

@@ -14,7 +14,7 @@ from gaussiantalker.talker.talker import Splats, render
 from gaussiantalker.talker.torso import POSE_NUMBERS, SOFT_LIMIT, pose_numbers
 
 TEXELS, CHANNELS, MODES, WIDTH = 16, 16, 8, 32
-OFFSETS = {"means": 2, "quats": 4, "log_scales": 3, "sh": 3}  # numbers each Gaussian's offset consists of
+_OFFSETS = {"means": 2, "quats": 4, "log_scales": 3, "sh": 3}  # numbers each Gaussian's offset consists of
 _MARGIN = 1 / 32  # of the picture's side, kept above the topmost Gaussian for what it may grow
 
 
@@ -38,7 +38,7 @@ class TorsoField(nn.Module):
         super().__init__()
         self.raw = nn.ParameterDict({name: nn.Parameter(value) for name, value in gaussians.to_dict().items()})
         self.plane = nn.Parameter(0.1 * torch.randn(1, CHANNELS, TEXELS, TEXELS))
-        self.modes = nn.Linear(CHANNELS, MODES * sum(OFFSETS.values()), bias=False)
+        self.modes = nn.Linear(CHANNELS, MODES * sum(_OFFSETS.values()), bias=False)
         nn.init.normal_(self.modes.weight, std=0.03)
         first = nn.Linear(2 * POSE_NUMBERS, WIDTH)
         self.weights = nn.Sequential(first, nn.SiLU(), nn.Linear(WIDTH, MODES))
@@ -98,7 +98,7 @@ class TorsoField(nn.Module):
     def deform(self, mix: Tensor) -> Splats:
         """The Gaussians under weights of the modes [B, MODES]."""
         means, raw = self.raw["means"], self.raw
-        offsets = torch.einsum("ndk,bk->bnd", self._modes(), mix).split(list(OFFSETS.values()), dim=-1)
+        offsets = torch.einsum("ndk,bk->bnd", self._modes(), mix).split(list(_OFFSETS.values()), dim=-1)
         moved, turned, stretched, shaded = offsets
         return Splats(
             means + F.pad(moved, (0, 1)),

@@ -12,12 +12,12 @@ from gaussiantalker.kernels.simd import LANES, lane_sums, load, splat, store
 from gaussiantalker.kernels.threads import compiled, for_each, pool
 
 f4, i8 = np.float32, np.int64
-CHUNK = 128  # points per task of the forward pass
+_CHUNK = 128  # points per task of the forward pass
 FIRST, SECOND = (0, 0, 1), (1, 2, 2)  # the coordinates the xy, xz and yz planes look at
 
 
 @compiled
-def texel(value, size):
+def _texel(value, size):
     """Cell and fraction of a coordinate in [-1, 1]; outside, the border's."""
     u = min(max((value + f4(1)) * f4(0.5) * f4(size - 1), f4(0)), f4(size - 1))
     cell = min(i8(u), size - 2)
@@ -25,15 +25,15 @@ def texel(value, size):
 
 
 @compiled
-def sample_chunk(chunk, points, planes, out, samples):
+def _sample_chunk(chunk, points, planes, out, samples):
     """Feature and the three plane samples, kept for the backward pass, of one chunk of points."""
     size, channels = planes.shape[1], planes.shape[3]
-    for n in range(chunk * CHUNK, min(len(points), (chunk + 1) * CHUNK)):
+    for n in range(chunk * _CHUNK, min(len(points), (chunk + 1) * _CHUNK)):
         for c in range(0, channels, LANES):
             feature = splat(f4(1))
             for k in range(3):
-                i, a = texel(points[n, FIRST[k]], size)
-                j, b = texel(points[n, SECOND[k]], size)
+                i, a = _texel(points[n, FIRST[k]], size)
+                j, b = _texel(points[n, SECOND[k]], size)
                 at = ((k * size + j) * size + i) * channels + c
                 below = at + size * channels
                 upper = load(planes, at) * (f4(1) - a) + load(planes, at + channels) * a
@@ -45,12 +45,12 @@ def sample_chunk(chunk, points, planes, out, samples):
 
 
 @compiled
-def plane_gradient(task, points, size, channels, grad, samples, planes_grad):
+def _plane_gradient(task, points, size, channels, grad, samples, planes_grad):
     """Adds up the gradient of sixteen channels of one plane."""
     k, c = task % 3, task // 3 * LANES
     for n in range(len(points)):
-        i, a = texel(points[n, FIRST[k]], size)
-        j, b = texel(points[n, SECOND[k]], size)
+        i, a = _texel(points[n, FIRST[k]], size)
+        j, b = _texel(points[n, SECOND[k]], size)
         others = load(samples, (n * 3 + (k + 1) % 3) * channels + c) * load(
             samples, (n * 3 + (k + 2) % 3) * channels + c
         )
@@ -65,15 +65,15 @@ def plane_gradient(task, points, size, channels, grad, samples, planes_grad):
 
 
 @compiled
-def point_gradient(chunk, points, planes, grad, samples, points_grad):
+def _point_gradient(chunk, points, planes, grad, samples, points_grad):
     """The gradient of each point's position: the slope of the bilinear surface, zero beyond the border."""
     size, channels = planes.shape[1], planes.shape[3]
     slope = f4(0.5) * f4(size - 1)
     sums = np.zeros(LANES, f4)
-    for n in range(chunk * CHUNK, min(len(points), (chunk + 1) * CHUNK)):
+    for n in range(chunk * _CHUNK, min(len(points), (chunk + 1) * _CHUNK)):
         for k in range(3):
-            i, a = texel(points[n, FIRST[k]], size)
-            j, b = texel(points[n, SECOND[k]], size)
+            i, a = _texel(points[n, FIRST[k]], size)
+            j, b = _texel(points[n, SECOND[k]], size)
             along_first, along_second = splat(f4(0)), splat(f4(0))
             for c in range(0, channels, LANES):
                 at = ((k * size + j) * size + i) * channels + c
@@ -96,18 +96,18 @@ def point_gradient(chunk, points, planes, grad, samples, points_grad):
 
 
 @compiled
-def sample_all(threads, points, planes, out, samples):
-    for_each(threads, -(-len(points) // CHUNK), sample_chunk, (points, planes, out, samples))
+def _sample_all(threads, points, planes, out, samples):
+    for_each(threads, -(-len(points) // _CHUNK), _sample_chunk, (points, planes, out, samples))
 
 
 @compiled
-def plane_gradients(threads, points, size, channels, grad, samples, planes_grad):
-    for_each(threads, 3 * channels // LANES, plane_gradient, (points, size, channels, grad, samples, planes_grad))
+def _plane_gradients(threads, points, size, channels, grad, samples, planes_grad):
+    for_each(threads, 3 * channels // LANES, _plane_gradient, (points, size, channels, grad, samples, planes_grad))
 
 
 @compiled
-def point_gradients(threads, points, planes, grad, samples, points_grad):
-    for_each(threads, -(-len(points) // CHUNK), point_gradient, (points, planes, grad, samples, points_grad))
+def _point_gradients(threads, points, planes, grad, samples, points_grad):
+    for_each(threads, -(-len(points) // _CHUNK), _point_gradient, (points, planes, grad, samples, points_grad))
 
 
 class _SamplePlanes(torch.autograd.Function):
@@ -116,7 +116,7 @@ class _SamplePlanes(torch.autograd.Function):
         points, texels = unit.detach().contiguous().numpy(), planes.detach().contiguous().numpy()
         out = np.empty((len(points), texels.shape[3]), f4)
         samples = np.empty((len(points), 3, texels.shape[3]), f4)
-        sample_all(pool(), points, texels, out, samples)
+        _sample_all(pool(), points, texels, out, samples)
         ctx.arrays = points, texels, samples
         return torch.from_numpy(out)
 
@@ -127,11 +127,11 @@ class _SamplePlanes(torch.autograd.Function):
         points_grad = planes_grad = None
         if ctx.needs_input_grad[0]:
             points_grad = torch.zeros(points.shape)
-            point_gradients(pool(), points, texels, arriving, samples, points_grad.numpy())
+            _point_gradients(pool(), points, texels, arriving, samples, points_grad.numpy())
         if ctx.needs_input_grad[1]:
             planes_grad = torch.zeros(texels.shape)
             size, channels = texels.shape[1], texels.shape[3]
-            plane_gradients(pool(), points, size, channels, arriving, samples, planes_grad.numpy())
+            _plane_gradients(pool(), points, size, channels, arriving, samples, planes_grad.numpy())
         return points_grad, planes_grad
 
 

@@ -65,8 +65,8 @@ class WindowListener(Listener):
         after[: kept - 1] = heard[1:kept]
         return after
 
-    def stream(self) -> "ContextStream":
-        return ContextStream(self)
+    def stream(self) -> "_ContextStream":
+        return _ContextStream(self)
 
     def hear(self, audio: np.ndarray) -> np.ndarray:
         """Contexts [F, 8, 16, channels] of 16 kHz sound [S], a read-only view (see `speech.contexts_of`)."""
@@ -92,7 +92,7 @@ class WindowListener(Listener):
         return cls(encoder, projection, arrays["silence"], facts["lookahead_ms"])
 
 
-class ContextStream:
+class _ContextStream:
     """Contexts of one run of sound: those of `WindowListener.hear`, as they come."""
 
     def __init__(self, listener: WindowListener):
