@@ -40,6 +40,8 @@ FLOORS = {
 STRANGERS = {4}
 KNOWN = {"reproduction": {"evaluation"}, "serving": {"export"}}
 LONGEST_FILE, LONGEST_FUNCTION = 500, 60
+TOLD = ("GaussianTalkerError", "Failure", "Problem")
+NAMES = ("gaussiantalker", "gsplat", "near_plane", "sh_degree", "torch")  # of programs and arguments, which are small
 
 files = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
 
@@ -127,6 +129,23 @@ def test_nothing_that_the_house_forbids(file: Path) -> None:
     assert not unfinished, unfinished
     code = re.search(r"^\s*#\s*(def |class |import |from \w+ import|return )", text, re.MULTILINE)
     assert not code, f"commented-out code: {code[0] if code else ''}"
+
+
+@files
+def test_errors_are_sentences(file: Path) -> None:
+    """They begin with a capital letter, or with what is wrong, and end with a full stop, if need be another error's."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in TOLD):
+            continue
+        for said in (part for part in node.args if isinstance(part, ast.Constant | ast.JoinedStr)):
+            parts = said.values if isinstance(said, ast.JoinedStr) else [said]
+            first, last = parts[0], parts[-1]
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                assert not first.value[0].islower() or first.value.split()[0] in NAMES, f"{node.lineno}: {first.value}"
+            if isinstance(last, ast.Constant) and isinstance(last.value, str):
+                assert last.value.endswith("."), f"line {node.lineno}: {last.value}"
+            elif isinstance(last, ast.FormattedValue):
+                assert ast.unparse(last.value) == "error", f"line {node.lineno} ends without a full stop"
 
 
 def test_no_drawer_for_odds_and_ends() -> None:

@@ -80,8 +80,8 @@ def device(name: str = "auto") -> "torch.device":
 
     if name not in ("auto", "cpu", "cuda"):
         raise GaussianTalkerError(
-            f"There is no device {name!r}: choose auto, cpu, or cuda, which is what torch calls AMD's GPUs, too; those"
-            " of Apple and Intel are not supported, for want of kernels tried on them."
+            f"There is no device {name!r}: choose auto, cpu, or cuda, which also stands for AMD's GPUs; "
+            "GPUs of Apple and Intel are not supported yet."
         )
     usable = torch.cuda.is_available()
     if name == "cuda" and not usable:

@@ -52,10 +52,10 @@ def films(clip: SyntheticClip, film: Path, tmp_path_factory: pytest.TempPathFact
         ("text.mp4", ["is not a video that can be read", "use mp4 or webm"]),
         ("headless.mp4", ["is not a video that can be read", "use mp4 or webm"]),
         ("truncated.mp4", ["breaks off at 0:0", "of 0:02.40", "copy or export it again"]),
-        ("wall.mp4", ["no face was found", "use a video in which one face is upright"]),
-        ("tiny.mp4", ["no face was found"]),
+        ("wall.mp4", ["No face was found", "use a video in which one face is upright"]),
+        ("tiny.mp4", ["No face was found"]),
         ("one.mp4", ["lasts 0.0 s", "at least 2 s are needed"]),
-        ("gone.mp4", ["a face is seen in only", "from 0:00.00 to 0:0", "cut it to the part with the speaker"]),
+        ("gone.mp4", ["A face is seen in only", "from 0:00.00 to 0:0", "cut it to the part with the speaker"]),
     ],
 )
 def test_one_sentence_and_exit_code_2(

@@ -228,4 +228,4 @@ def test_a_batch_is_done_once_at_a_time_and_its_folder_is_its_own(place: Path, c
         assert main(["batch", "jobs.jsonl"]) == 2
     (place / "batches/jobs/state.jsonl").write_text("[1, 2]\n")
     assert main(["batch", "jobs.jsonl"]) == 2
-    assert "is no state of a batch" in capsys.readouterr().err
+    assert "is not the state of a batch" in capsys.readouterr().err

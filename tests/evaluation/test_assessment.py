@@ -150,7 +150,7 @@ def test_a_video_without_faces_gives_no_mouth_numbers(
     [
         ({"wrong": np.zeros(3)}, "is not an .npz file with lip_mm"),
         ({"lip_mm": np.zeros(50)}, "shape (50,) for a capture of 220 frames"),
-        ({"lip_mm": np.full(220, np.nan)}, "lip openings that are no numbers"),
+        ({"lip_mm": np.full(220, np.nan)}, "lip openings that are not finite"),
         (None, "does not exist"),
     ],
 )
@@ -173,7 +173,7 @@ def test_a_capture_that_is_gone_is_asked_for(
     with pytest.raises(GaussianTalkerError, match="name its capture with --capture"):
         evaluate(avatar_folder)
     avatar.info["capture"] = "../gone"
-    with pytest.raises(GaussianTalkerError, match="is not there: name its place with --capture"):
+    with pytest.raises(GaussianTalkerError, match="was not found: name its folder with --capture"):
         evaluate(avatar_folder)
 
 

@@ -60,7 +60,7 @@ def test_only_a_page_of_its_own_is_replaced(tmp_path: Path) -> None:
     page = compare(avatars, tmp_path / "compare.html")
     assert compare(avatars, page) == page
     page.write_text("<title>My own page</title>")
-    with pytest.raises(GaussianTalkerError, match="is no page that compare wrote"):
+    with pytest.raises(GaussianTalkerError, match="is not a page that compare wrote"):
         compare(avatars, page)
     assert "My own" in page.read_text()
     assert "side by side" in compare(avatars, page, force=True).read_text()

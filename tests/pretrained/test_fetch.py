@@ -143,7 +143,7 @@ def test_own_folder_comes_first(model: Model, shelf: Path, tmp_path: Path, monke
     with pytest.raises(GaussianTalkerError, match="not the expected version"):
         pretrained.path("tiny")
     monkeypatch.setenv(fetch.MODELS_VARIABLE, str(tmp_path / "nowhere"))
-    with pytest.raises(GaussianTalkerError, match="no folder"):
+    with pytest.raises(GaussianTalkerError, match="not a folder"):
         pretrained.path("tiny")
 
 
@@ -151,7 +151,7 @@ def test_without_any_source_the_remedy_is_named(model: Model, shelf: Path) -> No
     (shelf / model.archive).unlink()
     with pytest.raises(GaussianTalkerError, match=f"put tiny.bin or .* {fetch.MODELS_VARIABLE}"):
         pretrained.path("tiny")
-    with pytest.raises(GaussianTalkerError, match="known are tiny"):
+    with pytest.raises(GaussianTalkerError, match="choose one of tiny"):
         pretrained.path("tny")
 
 

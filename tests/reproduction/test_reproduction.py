@@ -172,7 +172,7 @@ def test_rows_without_a_method_here_show_the_paper_alone(trained: list[str], tmp
     [
         ("7", {}, "There is no table 7"),
         ("1", {"preset": "slow"}, "There is no preset 'slow': choose one of fast, demo, paper"),
-        ("1", {"seeds": 0}, "0 is no number of trainings"),
+        ("1", {"seeds": 0}, "There cannot be 0 trainings"),
         ("2", {}, "name a recording with --audio"),
     ],
 )
@@ -187,6 +187,6 @@ def test_mistakes_are_told_before_anything_is_trained(
 def test_tables_that_somebody_else_wrote_stay(trained: list[str], tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "table-5.md").write_text("mine")
-    with pytest.raises(GaussianTalkerError, match="table-5.md is no table that reproduce wrote"):
+    with pytest.raises(GaussianTalkerError, match="table-5.md is not a table that reproduce wrote"):
         reproduce("5", tmp_path / "me", tmp_path / "out")
     assert trained == [] and (tmp_path / "out" / "table-5.md").read_text() == "mine"

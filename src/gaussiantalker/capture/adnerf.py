@@ -72,7 +72,7 @@ def read_poses(folder: Path) -> _Poses:
         return _read_track_params(folder / "track_params.pt")
     files = sorted(folder.glob("transforms_*.json"))
     if not files:
-        raise GaussianTalkerError(f"{folder} has neither track_params.pt nor transforms_*.json; run its tracker first")
+        raise GaussianTalkerError(f"{folder} has neither track_params.pt nor transforms_*.json; run its tracker first.")
     entries, focal = {}, None
     for file in files:
         content = read_json(file)
@@ -85,7 +85,7 @@ def read_poses(folder: Path) -> _Poses:
                 raise ValueError("transform_matrix is no rigid motion")
             poses = _Poses(focal, index, *from_transform(matrices))
         except (KeyError, TypeError, ValueError, OverflowError, np.linalg.LinAlgError) as error:
-            raise GaussianTalkerError(f"{file} is not a list of AD-NeRF poses ({error!r}); track it again") from None
+            raise GaussianTalkerError(f"{file} is not a list of AD-NeRF poses ({error!r}); track it again.") from None
     return _checked(poses, folder)
 
 
@@ -99,9 +99,9 @@ def _checked(poses: _Poses, source: Path) -> _Poses:
     """The poses, when all of their numbers can be true."""
     finite = np.isfinite(poses.rotations).all() and np.isfinite(poses.translations).all()
     if not finite or not 1 < poses.focal < 1e6:
-        raise GaussianTalkerError(f"the poses in {source} are not finite or have no focal length; track it again")
+        raise GaussianTalkerError(f"The poses in {source} are not finite or have no focal length; track it again.")
     if (poses.translations[:, 2] <= 0).any():
-        raise GaussianTalkerError(f"the poses in {source} put the head behind the camera; track it again")
+        raise GaussianTalkerError(f"The poses in {source} put the head behind the camera; track it again.")
     return poses
 
 
@@ -119,7 +119,9 @@ def _read_track_params(path: Path) -> _Poses:
         poses = _Poses(float(focal.sum()), np.arange(len(euler)), *from_tracker(euler, trans))
     except Exception as error:  # of torch and its unpickler, which have a dozen kinds for damaged bytes
         told = str(error).partition("\n")[0][:120]
-        raise GaussianTalkerError(f"{path} does not hold a tracker's poses as plain tensors ({told})") from None
+        raise GaussianTalkerError(
+            f"{path} does not hold a tracker's poses as plain tensors ({told}); run the tracker again."
+        ) from None
     return _checked(poses, path)
 
 

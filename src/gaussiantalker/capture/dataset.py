@@ -36,10 +36,12 @@ def pictures(folder: Path) -> list[Path]:
     found = [p for p in (folder / "ori_imgs").iterdir() if p.suffix in (".jpg", ".png") and p.stem.isdigit()]
     files = {int(path.stem): path for path in found}
     if not files:
-        raise GaussianTalkerError(f"{folder / 'ori_imgs'} holds no numbered pictures; run the dataset's own extraction")
+        raise GaussianTalkerError(
+            f"{folder / 'ori_imgs'} holds no numbered pictures; run the dataset's own extraction."
+        )
     missing = sorted(set(range(min(files), max(files))) - set(files))
     if missing:
-        raise GaussianTalkerError(f"{folder / 'ori_imgs'} lacks picture {missing[0]}; extract the frames again")
+        raise GaussianTalkerError(f"{folder / 'ori_imgs'} lacks picture {missing[0]}; extract the frames again.")
     return [files[k] for k in sorted(files)]
 
 
@@ -53,12 +55,14 @@ def ingest_dataset(source: Path, folder: Path, size: int, progress: Progress) ->
         for file in files[first:]:
             picture = read_image(file)
             if picture.shape != (side, side, 3):
-                raise GaussianTalkerError(f"{file} is not a square like the first picture; crop all of them alike")
+                raise GaussianTalkerError(f"{file} is not a square like the first picture; crop all of them alike.")
             yield picture
 
     found = find_faces(folder, squares, side, size, progress)
     if np.mean(found) < 0.5:
-        raise GaussianTalkerError(f"a face is seen in only {np.mean(found):.0%} of {source}; is it a portrait dataset?")
+        raise GaussianTalkerError(
+            f"A face is seen in only {np.mean(found):.0%} of {source}; give a dataset that shows one person's face."
+        )
     sound = next((source / name for name in _SOUNDS if (source / name).exists()), None)
     if sound is not None:
         audio.copy_wav(sound, folder / FILM_SOUND, len(files) * SAMPLES_PER_FRAME)
@@ -92,7 +96,7 @@ def track_dataset(source: Path, folder: Path, size: int, facts: dict, progress: 
     posed = poses.frames[rows] == numbers
     found = read_arrays(folder / "faces.npz", "found")["found"] & posed
     if not found.any():
-        raise GaussianTalkerError(f"the poses in {source} belong to other frames than its pictures; track it again")
+        raise GaussianTalkerError(f"The poses in {source} belong to other frames than its pictures; track it again.")
     focal = poses.focal * size / facts["source_size"][0]
     given = Motion(focal, np.zeros((0, 3)), poses.rotations[rows], poses.translations[rows], np.zeros(len(rows)))
     mesh = load_face_mesh(pretrained.path("face-landmarker"))

@@ -76,7 +76,7 @@ class Capture:
         for name, rest in _PICTURES.items():
             check_pictures(path / name, read_array(path / name, mapped=True), (count, size, size, *rest))
         if ArrayReader(path / "labels.npy").sampled(_LOOKS).max() > _MOST_LABEL:
-            raise GaussianTalkerError(f"{path / 'labels.npy'} must lie between 0 and {_MOST_LABEL}; {REMEDY}")
+            raise GaussianTalkerError(f"{path / 'labels.npy'} must lie between 0 and {_MOST_LABEL}; {REMEDY}.")
         return cls(path, record, camera, Tracking(**{field.name: arrays[field.name] for field in fields(Tracking)}))
 
     @property
@@ -148,38 +148,38 @@ class Capture:
     def audio(self) -> np.ndarray:  # [640 N] float32, 16 kHz
         """Raises GaussianTalkerError when the video had no sound."""
         if not self.has_audio:
-            raise GaussianTalkerError(f"{self.path} was captured from a video without sound; capture one with sound")
+            raise GaussianTalkerError(f"{self.path} was captured from a video without sound; capture one with sound.")
         sound = audio.read_audio(self.path / "audio.wav")
         if len(sound) != self.frames * SAMPLES_PER_FRAME:
-            raise GaussianTalkerError(f"{self.path / 'audio.wav'} is not as long as the pictures; {REMEDY}")
+            raise GaussianTalkerError(f"{self.path / 'audio.wav'} is not as long as the pictures; {REMEDY}.")
         return sound
 
 
 def _checked_record(path: Path) -> dict[str, Any]:
     if not path.exists():
-        raise GaussianTalkerError(f"{path} does not exist; give the folder that `gaussiantalker capture` wrote")
+        raise GaussianTalkerError(f"{path} does not exist; give the folder that `gaussiantalker capture` wrote.")
     if not path.is_dir():
-        raise GaussianTalkerError(f"{path} is a file; give the folder that `gaussiantalker capture` wrote")
+        raise GaussianTalkerError(f"{path} is a file; give the folder that `gaussiantalker capture` wrote.")
     if (path / "avatar.json").exists() and not (path / RECORD).exists():
-        raise GaussianTalkerError(f"{path} is an avatar; give the capture folder it was trained from")
+        raise GaussianTalkerError(f"{path} is an avatar; give the capture folder it was trained from.")
     if not (path / RECORD).exists():
-        raise GaussianTalkerError(f"{path} is not a capture (it has no {RECORD}); run `gaussiantalker capture` first")
+        raise GaussianTalkerError(f"{path} is not a capture (it has no {RECORD}); run `gaussiantalker capture` first.")
     record = read_json(path / RECORD)
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         version = record.get("format") if isinstance(record, dict) else None
         raise GaussianTalkerError(
-            f"{path} is a capture of format {version}, not {FORMAT}; run `gaussiantalker capture` anew"
+            f"{path} is a capture of format {version}, not {FORMAT}; run `gaussiantalker capture` anew."
         )
     stages = record.get("stages")
     for stage in STAGES:
         done = stages.get(stage) if isinstance(stages, dict) else None
         if done is None or not is_done(done):
             raise GaussianTalkerError(
-                f"{path} is not finished ({stage} is missing); run the same capture command again"
+                f"{path} is not finished ({stage} is missing); run the same capture command again."
             )
         for name, size in done["files"].items():
             if file_size(path / name) != size:
-                raise GaussianTalkerError(f"{path / name} is missing or damaged; run the same capture command again")
+                raise GaussianTalkerError(f"{path / name} is missing or damaged; run the same capture command again.")
     return record
 
 
@@ -192,5 +192,5 @@ def _frames(path: Path, record: dict[str, Any]) -> int:
     sound = len(pairs) == len(cuts) and all(len(pair) == 2 for pair in pairs) and edges == sorted(edges)
     counted = isinstance(count, int) and count > 0
     if not counted or not sound or not all(isinstance(k, int) and 0 <= k <= count for k in edges):
-        raise GaussianTalkerError(f"{path / RECORD} does not tell frames and cuts; {REMEDY}")
+        raise GaussianTalkerError(f"{path / RECORD} does not say how many frames and which cuts there are; {REMEDY}.")
     return count

@@ -93,7 +93,8 @@ def refuse_small(boxes: Sequence[FaceBox], source: Path) -> None:
     height = float(np.median([box.height for box in boxes]))
     if height < _MIN_FACE_PIXELS:
         raise GaussianTalkerError(
-            f"the face in {source} is only {height:.0f} pixels high; at least {_MIN_FACE_PIXELS} are needed, better 200"
+            f"The face in {source} is only {height:.0f} pixels high; "
+            f"film it at least {_MIN_FACE_PIXELS} high, better 200."
         )
 
 

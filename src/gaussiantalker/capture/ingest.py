@@ -40,7 +40,7 @@ def ingest(sources: Sequence[Path], folder: Path, size: int, parser: _MakeParser
     for source, info in zip(sources, infos, strict=True):
         if 0 < info.duration < _MIN_SECONDS:
             raise GaussianTalkerError(
-                f"{source} lasts {info.duration:.1f} s; at least {_MIN_SECONDS} s are needed, better 180"
+                f"{source} lasts {info.duration:.1f} s; at least {_MIN_SECONDS} s are needed, better 180."
             )
     expected = [max(int(info.duration * FPS), 1) for info in infos]
     _refuse_full_disk(folder, sum(expected) * (size**2 * _BYTES_PER_PIXEL + _GREY))
@@ -165,8 +165,8 @@ def _refuse_full_disk(folder: Path, needed: float) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise GaussianTalkerError(
-            f"the capture needs about {needed / 1e9:.1f} GB in {folder}, where {free / 1e9:.1f} GB are free; "
-            "make room, choose another folder, or a smaller --size"
+            f"The capture needs about {needed / 1e9:.1f} GB in {folder}, where {free / 1e9:.1f} GB are free; "
+            "make room, choose another folder, or a smaller --size."
         )
 
 
@@ -176,11 +176,11 @@ def _refuse_broken(source: Path, info: video.VideoInfo, frames: int) -> None:
     if info.frames and seconds < info.duration * (1 - _BROKEN_SHARE) - _BROKEN_OFF:
         raise GaussianTalkerError(
             f"{source} breaks off at {clock(seconds)} of {clock(info.duration)}; copy or export it again, "
-            f"or cut it there to use the part before"
+            f"or cut it there to use the part before."
         )
     if seconds < _MIN_SECONDS:
         raise GaussianTalkerError(
-            f"{source} has {seconds:.1f} s of pictures; at least {_MIN_SECONDS} s are needed, better 180"
+            f"{source} has {seconds:.1f} s of pictures; at least {_MIN_SECONDS} s are needed, better 180."
         )
 
 
@@ -190,6 +190,6 @@ def _refuse_faceless(sources: Sequence[Path], found: np.ndarray) -> None:
         return
     first, last = np.flatnonzero(found)[[0, -1]] / FPS if found.any() else (0.0, 0.0)
     raise GaussianTalkerError(
-        f"a face is seen in only {found.mean():.0%} of {source}, from {clock(first)} to {clock(last)}; "
-        f"cut it to the part with the speaker, at least {_MIN_SECONDS} s long"
+        f"A face is seen in only {found.mean():.0%} of {source}, from {clock(first)} to {clock(last)}; "
+        f"cut it to the part with the speaker, at least {_MIN_SECONDS} s long."
     )

@@ -64,9 +64,9 @@ def load_head(path: Path = PACKED) -> MorphableHead:
     for name in _ARRAYS:
         kinds = _KINDS.get(name, "fiu")
         if name not in found or found[name].dtype.kind not in kinds or not found[name].size:
-            raise GaussianTalkerError(f"{path} is no morphable head, it lacks {name}; see docs/capture.md")
+            raise GaussianTalkerError(f"{path} is not a morphable head: it lacks {name}; see docs/capture.md.")
         if kinds != "U" and not np.isfinite(found[name]).all():
-            raise GaussianTalkerError(f"{path} is no morphable head: {name} holds values that are not finite")
+            raise GaussianTalkerError(f"{path} is not a morphable head: {name} holds values that are not finite.")
     arrays: dict[str, Any] = {name: found[name] for name in _ARRAYS}
     step = _step(path, found.get("step", np.array(1.0)))
     for name in _LENGTHS:
@@ -84,14 +84,14 @@ def load_head(path: Path = PACKED) -> MorphableHead:
 def _step(path: Path, found: np.ndarray) -> float:
     """What whole numbers of lengths are multiplied with."""
     if found.ndim or found.dtype.kind not in "fiu" or not 0 < float(found) < np.inf:
-        raise GaussianTalkerError(f"{path} is no morphable head: step must be one number above 0")
+        raise GaussianTalkerError(f"{path} is not a morphable head: step must be a single number above 0.")
     return float(found)
 
 
 def _check(path: Path, arrays: dict) -> None:
     for name in _ARRAYS:
         if np.ndim(arrays[name]) < 1:
-            raise GaussianTalkerError(f"{path} is no morphable head: {name} is a single number")
+            raise GaussianTalkerError(f"{path} is not a morphable head: {name} is a single number.")
     count, points = len(arrays["vertices"]), len(arrays["landmarks"])
     shapes = {
         "vertices": (count, 3),
@@ -106,15 +106,17 @@ def _check(path: Path, arrays: dict) -> None:
     }
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
-            raise GaussianTalkerError(f"{path} is no morphable head: {name} is {arrays[name].shape}, not {shape}")
+            raise GaussianTalkerError(f"{path} is not a morphable head: {name} is {arrays[name].shape}, not {shape}.")
     if len(np.unique(arrays["expression_names"])) < len(arrays["expression"]):
-        raise GaussianTalkerError(f"{path} is no morphable head: two of its expression_names are the same")
+        raise GaussianTalkerError(f"{path} is not a morphable head: two of its expression_names are the same.")
     limits = {"triangles": count, "landmark_vertices": count, "regions": len(REGIONS), "landmarks": _LANDMARKS}
     for name, most in limits.items():
         if arrays[name].size and not 0 <= arrays[name].min() <= arrays[name].max() < most:
-            raise GaussianTalkerError(f"{path} is no morphable head: {name} must lie between 0 and {most - 1}")
+            raise GaussianTalkerError(f"{path} is not a morphable head: {name} must lie between 0 and {most - 1}.")
     if not np.isin(OUTER_EYE_CORNERS, arrays["landmarks"]).all():
-        raise GaussianTalkerError(f"{path} is no morphable head: landmarks 33 and 263, the eye corners, are missing")
+        raise GaussianTalkerError(
+            f"{path} is not a morphable head: landmarks 33 and 263, the eye corners, are missing."
+        )
 
 
 def _placed(path: Path, head: MorphableHead) -> MorphableHead:
@@ -123,7 +125,7 @@ def _placed(path: Path, head: MorphableHead) -> MorphableHead:
     left, right = (points[k] for k in OUTER_EYE_CORNERS)
     apart = float(np.linalg.norm(right - left))
     if not 0 < apart < np.inf:
-        raise GaussianTalkerError(f"{path} is no morphable head: its eye corners are {apart:g} apart")
+        raise GaussianTalkerError(f"{path} is not a morphable head: its eye corners are {apart:g} apart.")
     scale = 1 / apart
     return replace(
         head,

@@ -24,17 +24,17 @@ def read_columns(path: str | Path, names: Sequence[str]) -> np.ndarray:  # [rows
             missing = [name for name in names if name not in header]
             if missing:
                 raise GaussianTalkerError(
-                    f"{path} has no column {missing[0]}; give the csv of OpenFace's FeatureExtraction"
+                    f"{path} has no column {missing[0]}; give the csv of OpenFace's FeatureExtraction."
                 )
             places = [header.index(name) for name in names]
             values = [[float(row[place]) for place in places] for row in rows if row]
     except (ValueError, IndexError, csv.Error) as error:
-        raise GaussianTalkerError(f"{path} is not a table of numbers ({error}); run OpenFace again") from None
+        raise GaussianTalkerError(f"{path} is not a table of numbers ({error}); run OpenFace again.") from None
     if not values:
-        raise GaussianTalkerError(f"{path} has no rows; run OpenFace's FeatureExtraction again")
+        raise GaussianTalkerError(f"{path} has no rows; run OpenFace's FeatureExtraction again.")
     table = np.array(values)
     bad = np.argwhere(~np.isfinite(table))
     if len(bad):
         row, column = bad[0]
-        raise GaussianTalkerError(f"{path} has no number for {names[column]} in row {row + 1}; run OpenFace again")
+        raise GaussianTalkerError(f"{path} has no number for {names[column]} in row {row + 1}; run OpenFace again.")
     return table

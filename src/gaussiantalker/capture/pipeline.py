@@ -162,14 +162,14 @@ def capture(
     """
     out = Path(out)
     if not MIN_SIZE <= size <= MAX_SIZE or size % 2:
-        raise GaussianTalkerError(f"the size {size} cannot be used; give an even number from {MIN_SIZE} to {MAX_SIZE}")
+        raise GaussianTalkerError(f"The size {size} cannot be used; give an even number from {MIN_SIZE} to {MAX_SIZE}.")
     if out.is_file():
-        raise GaussianTalkerError(f"{out} is a file; name a folder to write the capture to")
+        raise GaussianTalkerError(f"{out} is a file; name a folder to write the capture to.")
     force = _forced(force)
     if parser not in PARSERS:
-        raise GaussianTalkerError(f"there is no parser {parser!r}; choose from {', '.join(PARSERS)}")
+        raise GaussianTalkerError(f"There is no parser {parser!r}; choose from {', '.join(PARSERS)}.")
     if sync not in _SYNCS:
-        raise GaussianTalkerError(f"there is no sync {sync!r}; choose from {', '.join(_SYNCS)}")
+        raise GaussianTalkerError(f"There is no sync {sync!r}; choose from {', '.join(_SYNCS)}.")
     from gaussiantalker.capture.morphable import PACKED, PACKED_LICENCE, load_head
 
     model = PACKED if head is None else Path(head)
@@ -198,7 +198,7 @@ def _forced(force: Sequence[str] | bool) -> tuple[str, ...]:
         return _NAMES if force else ()
     for name in force:
         if name not in _NAMES:
-            raise GaussianTalkerError(f"there is no stage {name!r} to force; choose from {', '.join(_NAMES)}")
+            raise GaussianTalkerError(f"There is no stage {name!r} to force; choose from {', '.join(_NAMES)}.")
     return tuple(force)
 
 
@@ -207,7 +207,7 @@ def _refuse_other_files(out: Path) -> None:
     if (out / RECORD).exists() or not out.exists():
         return
     if any(path.name != LOCK and not is_partial(path) for path in out.iterdir()):
-        raise GaussianTalkerError(f"{out} holds other files; name an empty or a new folder")
+        raise GaussianTalkerError(f"{out} holds other files; name an empty or a new folder.")
 
 
 def _record(out: Path, source: Source, consent: str | None, replace: bool) -> dict[str, Any]:
@@ -219,7 +219,7 @@ def _record(out: Path, source: Source, consent: str | None, replace: bool) -> di
         if not replace:
             raise GaussianTalkerError(
                 f"{out} is the capture of another film ({record.get('source')}), to which its consent belongs; "
-                "name another folder, or replace it with --force"
+                "name another folder, or replace it with --force."
             )
         record.pop("consent", None)
     told = consent or record.get("consent", NO_CONSENT)
@@ -231,7 +231,7 @@ def _old_record(path: Path) -> dict[str, Any]:
     record = read_json(path)
     version = record.get("format") if isinstance(record, dict) else None
     if version not in range(1, FORMAT + 1):
-        raise GaussianTalkerError(f"{path.parent} is a capture of another format ({version}); name another folder")
+        raise GaussianTalkerError(f"{path.parent} is a capture of another format ({version}); name another folder.")
     stages = record.get("stages")
     record["stages"] = {k: v for k, v in stages.items() if is_done(v)} if isinstance(stages, dict) else {}
     return record

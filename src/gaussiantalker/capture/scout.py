@@ -63,8 +63,8 @@ def choose(reels: Sequence[Reel], mask: _PersonMask, progress: Progress) -> Choi
     if not shots:
         looked, names = sum(len(reel.looks) for reel in reels), ", ".join(str(reel.path) for reel in reels)
         raise GaussianTalkerError(
-            f"no face was found in {names} ({looked} pictures looked at); "
-            "use a video in which one face is upright, well lit and at least a tenth of the picture high"
+            f"No face was found in {names} ({looked} pictures looked at); "
+            "use a video in which one face is upright, well lit and at least a tenth of the picture high."
         )
     chosen, others = _one_person(reels, shots, progress)
     left_out += [(shot, "another person") for shot in shots if id(shot) not in {id(s) for s, _ in chosen}]

@@ -64,21 +64,21 @@ def check_arrays(path: Path, arrays: dict[str, np.ndarray], frames: int) -> None
         if array is None and name in _HEAD_RULES:
             continue
         if array is None:
-            raise GaussianTalkerError(f"{path} lacks {name}; {REMEDY}")
+            raise GaussianTalkerError(f"{path} lacks {name}; {REMEDY}.")
         wanted = tuple(lengths.setdefault(n, m) if isinstance(n, str) else n for n, m in _named(rule, array))
         if array.shape != wanted or not array.size:
-            raise GaussianTalkerError(f"{path}: {name} has the shape {array.shape}, not {wanted}; {REMEDY}")
+            raise GaussianTalkerError(f"{path}: {name} has the shape {array.shape}, not {wanted}; {REMEDY}.")
         if array.dtype.kind not in rule.kinds:
-            raise GaussianTalkerError(f"{path}: {name} holds {array.dtype}, which it must not; {REMEDY}")
+            raise GaussianTalkerError(f"{path}: {name} holds {array.dtype}, not what belongs there; {REMEDY}.")
         if rule.kinds == "f" and not np.isfinite(array).all():
-            raise GaussianTalkerError(f"{path}: {name} holds values that are not finite; {REMEDY}")
+            raise GaussianTalkerError(f"{path}: {name} holds values that are not finite; {REMEDY}.")
         if rule.kinds != "b" and not rule.low <= array.min() <= array.max() <= rule.high:
-            raise GaussianTalkerError(f"{path}: {name} must lie between {rule.low:g} and {rule.high:g}; {REMEDY}")
+            raise GaussianTalkerError(f"{path}: {name} must lie between {rule.low:g} and {rule.high:g}; {REMEDY}.")
     products = arrays["rotations"] @ np.swapaxes(arrays["rotations"], 1, 2)
     if np.abs(products - np.eye(3)).max() > _NOT_A_ROTATION or (np.linalg.det(arrays["rotations"]) < 0).any():
-        raise GaussianTalkerError(f"{path}: rotations holds matrices that are no rotations; {REMEDY}")
+        raise GaussianTalkerError(f"{path}: rotations holds matrices that are not rotations; {REMEDY}.")
     if (arrays["translations"][:, 2] <= 0).any():
-        raise GaussianTalkerError(f"{path}: translations has a head behind the camera; {REMEDY}")
+        raise GaussianTalkerError(f"{path}: translations has a head behind the camera; {REMEDY}.")
 
 
 def _named(rule: _Rule, array: np.ndarray) -> list[tuple[int | str, int]]:
@@ -94,11 +94,11 @@ def checked_camera(path: Path, facts: Any) -> Camera:
         if not all(isinstance(value, int | float) and 0 < value < 1e6 for value in numbers):
             raise ValueError("numbers out of range")
     except (KeyError, TypeError, ValueError) as error:
-        raise GaussianTalkerError(f"{path} holds no camera ({error}); {REMEDY}") from None
+        raise GaussianTalkerError(f"{path} holds no camera ({error}); {REMEDY}.") from None
     return camera
 
 
 def check_pictures(path: Path, array: np.ndarray, shape: tuple[int, ...]) -> None:
     """Raises GaussianTalkerError when an array of pictures has another shape, or is not of bytes."""
     if array.shape != shape or array.dtype != np.uint8:
-        raise GaussianTalkerError(f"{path} holds {array.dtype} {array.shape}, not uint8 {shape}; {REMEDY}")
+        raise GaussianTalkerError(f"{path} holds {array.dtype} {array.shape}, not uint8 {shape}; {REMEDY}.")

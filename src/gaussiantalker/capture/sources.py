@@ -57,14 +57,14 @@ def open_source(paths: str | Path | Sequence[str | Path]) -> Source:
     """Raises GaussianTalkerError when there is neither a video nor a dataset at one of `paths`."""
     several = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     if not several:
-        raise GaussianTalkerError("there is nothing to capture; give a video")
+        raise GaussianTalkerError("There is nothing to capture; give a video.")
     folder = next((path for path in several if path.is_dir()), None)
     if folder is not None:
         if len(several) > 1:
-            raise GaussianTalkerError(f"{folder} is a folder; a dataset is captured by itself, not beside films")
+            raise GaussianTalkerError(f"{folder} is a folder; a dataset is captured by itself, not beside films.")
         if not (folder / "ori_imgs").is_dir():
             raise GaussianTalkerError(
-                f"{folder} is a folder without ori_imgs; give a video, or a dataset with pictures"
+                f"{folder} is a folder without ori_imgs; give a video, or a dataset with pictures."
             )
         return _Dataset(folder)
     for path in several:

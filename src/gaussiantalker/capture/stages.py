@@ -111,10 +111,10 @@ def _failure(folder: Path, stage: str, error: OSError) -> Exception:
     """What to tell when the system refuses: a full disk is no mistake of the input, and what is written is kept."""
     if is_full(error):
         return Failure(
-            f"the disk of {folder} became full in the stage {stage!r}; make room and run the same command again: "
-            "what is finished is kept"
+            f"The disk of {folder} became full in the stage {stage!r}; make room and run the same command again: "
+            "what is finished is kept."
         )
-    return Failure(f"the stage {stage!r} in {folder} could not go on: {error.strerror or error} ({error.filename})")
+    return Failure(f"The stage {stage!r} in {folder} could not go on: {error.strerror or error} ({error.filename}).")
 
 
 def digest_file(path: Path) -> str:

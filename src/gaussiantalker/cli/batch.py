@@ -42,7 +42,7 @@ class Batch:
         from gaussiantalker.media.lock import locked
 
         if self.threads < 1:
-            raise GaussianTalkerError(f"{self.threads} threads can do nothing: give --threads 1 or more.")
+            raise GaussianTalkerError(f"There cannot be {self.threads} threads: give --threads 1 or more.")
         jobs = read_jobs(self.jobs)
         with locked(self.folder, "batch"):
             state = State(self.folder / "state.jsonl", jobs)

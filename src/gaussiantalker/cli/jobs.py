@@ -50,7 +50,9 @@ def read_jobs(file: Path) -> list[_Job]:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
-        raise GaussianTalkerError(f"The jobs cannot be read from {file} ({error}).") from None
+        raise GaussianTalkerError(
+            f"The jobs cannot be read from {file} ({error}): give a file with a JSON object a line."
+        ) from None
     jobs: dict[Path, _Job] = {}
     for number, line in enumerate(lines, 1):
         if line.strip():
@@ -59,7 +61,7 @@ def read_jobs(file: Path) -> list[_Job]:
                 if other := jobs.get(job.writes):
                     raise GaussianTalkerError(f"Line {other.line} writes {job.writes} already: give one another out.")
             except GaussianTalkerError as error:
-                raise GaussianTalkerError(f"{file}, line {number}: {error}") from None
+                raise GaussianTalkerError(f"{file}, line {number}: {error}.") from None
             sources = {place for path in job.reads for place in (path, *path.parents)}
             jobs[job.writes] = replace(job, after=tuple(sorted(jobs[path].line for path in sources & jobs.keys())))
     if not jobs:
@@ -73,7 +75,7 @@ def _job(number: int, line: str) -> _Job:
     try:
         asked = json.loads(line)
     except ValueError as error:
-        raise GaussianTalkerError(f"This is no JSON ({error}).") from None
+        raise GaussianTalkerError(f"This is not JSON ({error}): write one object a line.") from None
     if not isinstance(asked, dict) or asked.get("verb") not in _KINDS:
         raise GaussianTalkerError(f"A job is an object whose verb is one of {', '.join(_KINDS)}.")
     arguments = list(_arguments(asked))
@@ -161,7 +163,7 @@ def _before(file: Path) -> dict[str, dict[str, Any]]:
             for row in rows
         }
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        raise GaussianTalkerError(f"{file} is no state of a batch: name another folder with --out.") from None
+        raise GaussianTalkerError(f"{file} is not the state of a batch: name another folder with --out.") from None
 
 
 def do(jobs: list[_Job], state: State, runner: Runner, folder: Path, progress: Progress) -> None:

@@ -36,7 +36,7 @@ def _is_pipe(path: Path) -> bool:
 def _keep(pipe: Path, file: Path) -> None:
     try:
         if str(pipe) == "-" and sys.stdin.isatty():
-            raise GaussianTalkerError("- stands for what is piped in, and nothing is: give a file, or PROGRAM | ... -.")
+            raise GaussianTalkerError("- reads what is piped in, but nothing is: give a file, or PROGRAM | ... -.")
         with open(sys.stdin.fileno() if str(pipe) == "-" else pipe, "rb", closefd=str(pipe) != "-") as source:
             with open(file, "wb") as target:
                 shutil.copyfileobj(source, target)

@@ -130,7 +130,7 @@ class Ray:
         try:
             ray.init(address, log_to_driver=False, logging_level="ERROR")
         except (ConnectionError, RuntimeError, ValueError) as error:
-            raise GaussianTalkerError(f"No Ray cluster answers at {address} ({error}).") from None
+            raise GaussianTalkerError(f"No Ray cluster answers at {address} ({error}): check the address.") from None
         self._ray, self._threads, self._running = ray, threads, set()
         self._perform = ray.remote(num_cpus=threads, max_calls=1, max_retries=_RETRIES)(perform)
 

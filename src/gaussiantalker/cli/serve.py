@@ -52,7 +52,9 @@ class Serve:
         try:
             return self.token_file.read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as error:
-            raise GaussianTalkerError(f"The token cannot be read from {self.token_file} ({error}).") from None
+            raise GaussianTalkerError(
+                f"The token cannot be read from {self.token_file} ({error}): check the file."
+            ) from None
 
     @property
     def when_stopped(self) -> str:

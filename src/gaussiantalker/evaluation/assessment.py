@@ -179,16 +179,16 @@ def read_truth(path: str | Path, capture: Capture) -> Truth:
         arrays = read_arrays(path)
         opening, phone = np.asarray(arrays["lip_mm"], dtype=float), arrays.get("phone")
     except (GaussianTalkerError, KeyError, ValueError):
-        raise GaussianTalkerError(f"{path} is not an .npz file with lip_mm; give the truth of the video") from None
+        raise GaussianTalkerError(f"{path} is not an .npz file with lip_mm; give the truth of the video.") from None
     if opening.ndim != 1 or abs(len(opening) - capture.frames) > 1:
         raise GaussianTalkerError(
             f"{path} has lip openings of shape {opening.shape} for a capture of {capture.frames} frames; "
-            "give the truth of the captured video"
+            "give the truth of the captured video."
         )
     if not np.isfinite(opening).all():
-        raise GaussianTalkerError(f"{path} has lip openings that are no numbers; give the truth of the captured video")
+        raise GaussianTalkerError(f"{path} has lip openings that are not finite; give the truth of the captured video.")
     if phone is not None and (phone.shape != opening.shape or unknown_phones(phone.tolist())):
-        raise GaussianTalkerError(f"{path} must name a phone of ARPAbet for each opening; give the truth of the video")
+        raise GaussianTalkerError(f"{path} must name a phone of ARPAbet for each opening; give the truth of the video.")
     # A captured video can be a frame longer or shorter than its frames were rendered.
     fitted = np.minimum(np.arange(capture.frames), len(opening) - 1)
     return Truth(opening[fitted], None if phone is None else phone[fitted])
@@ -200,7 +200,7 @@ def _capture_of(avatar: Avatar, folder: Path, given: str | Path | None, force: b
         raise GaussianTalkerError("The avatar does not say what it was trained on: name its capture with --capture.")
     if given is None and not Path(path).is_dir():
         raise GaussianTalkerError(
-            f"{path}, which the avatar was trained on, is not there: name its place with --capture."
+            f"{path}, which the avatar was trained on, was not found: name its folder with --capture."
         )
     capture = Capture.load(path)
     if capture.size != avatar.camera.width:

@@ -76,10 +76,10 @@ def read_phones(path: str | Path) -> list[Phone]:
             raise ValueError
     except (KeyError, TypeError, ValueError, csv.Error):
         raise GaussianTalkerError(
-            f"{path} is not a table of phones; give columns start, end (in seconds, in this order) and phone"
+            f"{path} is not a table of phones; give columns start, end (in seconds, in this order) and phone."
         ) from None
     if odd := unknown_phones(name for _, _, name in rows):
-        raise GaussianTalkerError(f"{path} names a phone {odd[0]!r}; give names of ARPAbet, such as aa and m, or pau")
+        raise GaussianTalkerError(f"{path} names a phone {odd[0]!r}; give names of ARPAbet, such as aa and m, or pau.")
     return [_phone(name, start, end) for start, end, name in rows]
 
 

@@ -49,7 +49,7 @@ def _check_page(path: Path, force: bool) -> None:
         raise GaussianTalkerError(f"{path} is a folder: give the page a name with --out.")
     if path.exists() and not force and _TITLE.encode() not in path.read_bytes():
         raise GaussianTalkerError(
-            f"{path} is no page that compare wrote: choose another --out, or let it be replaced with --force."
+            f"{path} is not a page that compare wrote: choose another --out, or let it be replaced with --force."
         )
 
 

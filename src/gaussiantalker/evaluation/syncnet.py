@@ -80,10 +80,10 @@ class SyncNet(nn.Module):
         try:
             net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         except FileNotFoundError:
-            raise GaussianTalkerError(f"{path} does not exist; give the file syncnet_v2.model") from None
+            raise GaussianTalkerError(f"{path} does not exist; give the file syncnet_v2.model.") from None
         except (RuntimeError, pickle.UnpicklingError, EOFError, TypeError, AttributeError):
             raise GaussianTalkerError(
-                f"{path} does not hold SyncNet's weights; give the file syncnet_v2.model"
+                f"{path} does not hold SyncNet's weights; give the file syncnet_v2.model."
             ) from None
         return net
 
@@ -102,7 +102,9 @@ class SyncNet(nn.Module):
         Raises GaussianTalkerError for fewer than 100 frames or a face that is hardly ever found.
         """
         if len(pictures) < _FEWEST_FRAMES or track.found.mean() < 0.5:
-            raise GaussianTalkerError(f"SyncNet needs at least {_FEWEST_FRAMES} frames with one face in most of them")
+            raise GaussianTalkerError(
+                f"SyncNet needs at least {_FEWEST_FRAMES} frames with one face in most of them: give a longer video."
+            )
         crops = face_crops(pictures, track)
         rows = torch.from_numpy(mfcc(np.round(audio * 32767))).float()
         count = min(len(crops), len(audio) // 640) - _CLIP

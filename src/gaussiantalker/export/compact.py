@@ -47,8 +47,8 @@ def check(avatar: Avatar) -> None:
     plain = method.token_net == "mlp" and not method.period
     if not isinstance(avatar.listener, MouthListener) or not plain or set(method.conditions) - set(CONDITIONS):
         raise GaussianTalkerError(
-            f"A page cannot hear for an avatar of {method.title}: train one with --method mouth-code, or let serve "
-            "send its pictures."
+            f"A page cannot compute the speech features of {method.title}: train one with --method mouth-code, "
+            "or let serve send its pictures."
         )
     if not isinstance(avatar.torso, Torso):
         raise GaussianTalkerError(

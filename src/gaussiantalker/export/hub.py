@@ -21,10 +21,10 @@ def push(folder: str | Path, name: str, *, public: bool = False, progress: Progr
     folder = Path(folder)
     facts = check_folder(folder)
     if not is_name(name):
-        raise GaussianTalkerError(f"{name} is no name on a hub: give owner/name.")
+        raise GaussianTalkerError(f"{name} is not a name on a hub: give OWNER/NAME.")
     if public and facts.get("consent", NO_CONSENT) == NO_CONSENT:
         raise GaussianTalkerError(
-            "Nobody is known to have agreed to this avatar: ask the person, repeat capture with --consent and train "
+            "No consent is recorded for this avatar: ask the person, repeat capture with --consent and train "
             "again, or push it without --public."
         )
     card = _card(folder, facts, name)

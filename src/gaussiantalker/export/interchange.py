@@ -37,7 +37,7 @@ def head(avatar: Avatar, audio: str | Path | None = None, at: float = 0.0) -> Ga
     sound = Sound.of(audio).heard
     frames, frame = frame_count(len(sound)), frame_at(at)
     if not 0 <= frame < frames:
-        raise GaussianTalkerError(f"{audio} has no second {at:g}: give one from 0 to {frames / FPS:g}.")
+        raise GaussianTalkerError(f"{audio} has no frame at {at:g} s: give a time from 0 to {frames / FPS:g}.")
     heard = avatar.listener.hear(sound)[frame : frame + 1]
     take = Director(avatar.motion, avatar.articulation, None).take(heard, frame, None)
     with torch.inference_mode():

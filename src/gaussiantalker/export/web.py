@@ -36,7 +36,7 @@ def check_folder(path: Path, force: bool = False) -> None:
         raise GaussianTalkerError(f"{path} is a file: name a folder for the page.")
     if not force and path.is_dir() and any(path.iterdir()) and not is_ours(path / PACKAGE):
         raise GaussianTalkerError(
-            f"{path} holds files that are no export: write elsewhere with --out, or among them with --force."
+            f"{path} holds files that export did not write: write elsewhere with --out, or among them with --force."
         )
 
 

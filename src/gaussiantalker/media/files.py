@@ -26,7 +26,7 @@ def make_folder(path: str | Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise GaussianTalkerError(f"{path} cannot be a folder ({error.strerror}): name another one") from error
+        raise GaussianTalkerError(f"{path} cannot be a folder ({error.strerror}): name another one.") from error
     return path
 
 
@@ -50,9 +50,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         _sync(path.parent)
     except Exception as error:
         if is_full(error):
-            raise Failure(f"the disk of {path.parent} is full: make room and run the same command again") from error
+            raise Failure(f"The disk of {path.parent} is full: make room and run the same command again.") from error
         if isinstance(error, OSError) and error.errno in _REFUSED:
-            raise Failure(f"{path} cannot be written ({error.strerror}): choose another folder") from error
+            raise Failure(f"{path} cannot be written ({error.strerror}): choose another folder.") from error
         raise
     finally:
         _remove(temporary)
@@ -127,9 +127,9 @@ def read_json(path: str | Path) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise GaussianTalkerError(f"{path} does not exist") from None
+        raise GaussianTalkerError(f"{path} does not exist: check its name.") from None
     except (ValueError, OSError) as error:
-        raise GaussianTalkerError(f"{path} cannot be read as JSON ({error})") from None
+        raise GaussianTalkerError(f"{path} cannot be read as JSON ({error}): repair it or write it anew.") from None
 
 
 def read_arrays(path: str | Path, *names: str) -> dict[str, np.ndarray]:
@@ -141,7 +141,7 @@ def read_arrays(path: str | Path, *names: str) -> dict[str, np.ndarray]:
     with _damage_told(path, ".npz"), open(path, "rb") as raw, np.load(raw) as file:
         for name in names:
             if name not in file:
-                raise GaussianTalkerError(f"{path} lacks the array {name!r}: make the file again")
+                raise GaussianTalkerError(f"{path} lacks the array {name!r}: make the file again.")
         return {name: file[name] for name in names or file.files}
 
 
@@ -162,7 +162,7 @@ def _damage_told(path: Path, ending: str) -> Iterator[None]:
     except Exception as error:
         raise GaussianTalkerError(
             f"{path} is not a numpy {ending} file that can be read ({type(error).__name__}): it is damaged or of "
-            "another kind"
+            "another kind; write it anew."
         ) from error
 
 
@@ -170,9 +170,9 @@ def existing_file(path: str | Path, kind: str) -> Path:
     """The path, when it is a file with something in it; else GaussianTalkerError naming what was wanted."""
     path = Path(path)
     if path.is_dir():
-        raise GaussianTalkerError(f"{path} is a folder; give the {kind} file inside it")
+        raise GaussianTalkerError(f"{path} is a folder; give the {kind} file inside it.")
     if not path.exists():
-        raise GaussianTalkerError(f"{path} does not exist; check the name of the {kind} file")
+        raise GaussianTalkerError(f"{path} does not exist; check the name of the {kind} file.")
     if path.stat().st_size == 0:
-        raise GaussianTalkerError(f"{path} is empty; give a {kind} file with content")
+        raise GaussianTalkerError(f"{path} is empty; give a {kind} file with content.")
     return path

@@ -17,7 +17,7 @@ def read_image(path: str | Path) -> np.ndarray:  # [H, W, 3]
         with Image.open(path) as image:
             return np.array(image.convert("RGB"))
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise GaussianTalkerError(f"{path} is not a picture that can be read; use PNG or JPEG") from None
+        raise GaussianTalkerError(f"{path} is not a picture that can be read; use PNG or JPEG.") from None
 
 
 def write_image(path: str | Path, image: np.ndarray, note: str = "") -> None:

@@ -57,14 +57,14 @@ def _acquire(path: Path) -> int:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise GaussianTalkerError(
-                f"{path.parent} cannot be written to ({error.strerror}); name another folder"
+                f"{path.parent} cannot be written to ({error.strerror}); name another folder."
             ) from error
         try:
             _take(descriptor)
         except (BlockingIOError, PermissionError):
             os.close(descriptor)
             raise GaussianTalkerError(
-                f"{path.parent} is in use: {_holder(path)}; wait until it ends, or name another folder"
+                f"{path.parent} is in use: {_holder(path)}; wait until it ends, or name another folder."
             ) from None
         except OSError:
             return descriptor  # a file system without locks: better to work than to refuse

@@ -33,7 +33,7 @@ def check_target(
     if not path.parent.is_dir():
         raise GaussianTalkerError(f"The folder {path.parent} does not exist: make it first, or write elsewhere.")
     if not os.access(path.parent, os.W_OK):
-        raise GaussianTalkerError(f"The folder {path.parent} must not be written to: write elsewhere.")
+        raise GaussianTalkerError(f"The folder {path.parent} cannot be written to: write elsewhere.")
     if path.exists() and not force:
         if any(Path(other).exists() and path.samefile(other) for other in inputs):
             raise GaussianTalkerError(f"{path} is what is read: write elsewhere with --out, or over it with --force.")

@@ -110,8 +110,8 @@ class Upright:
             (width, height), (new_width, new_height) = self._stored, size
             if abs(new_width * height / (new_height * width) - 1) > _SAME_SHAPE:
                 raise GaussianTalkerError(
-                    f"the pictures of {self._path} change from {width} x {height} to {new_width} x {new_height} at "
-                    f"{frame.time or 0:.1f} s; cut the film there"
+                    f"The pictures of {self._path} change from {width} x {height} to {new_width} x {new_height} at "
+                    f"{frame.time or 0:.1f} s; cut the film there."
                 )
             change = f"pictures change from {width} x {height} to {new_width} x {new_height}; brought to the first size"
             tell(self._told, change)

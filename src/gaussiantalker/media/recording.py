@@ -34,7 +34,7 @@ def pieces(path: str | Path, whole: bool, told: list[str]) -> Iterator[Piece]:
     with opened(path, "audio") as container:
         track = chosen(container, "audio")
         if track is None:
-            raise GaussianTalkerError(f"{path} has no sound; give a file with an audio track")
+            raise GaussianTalkerError(f"{path} has no sound; give a file with an audio track.")
         scale = _scale(path, track.codec_context.name, told)
         placed = _Placed(first_picture(path), whole)
         for piece in placed.pieces(frames(container, track, told, "packets of the sound")):
@@ -44,7 +44,7 @@ def pieces(path: str | Path, whole: bool, told: list[str]) -> Iterator[Piece]:
         for sentence in placed.told():
             tell(told, sentence)
     if not anything:
-        raise GaussianTalkerError(f"the sound track of {path} is empty; give a file with sound in it")
+        raise GaussianTalkerError(f"The sound track of {path} is empty; give a file with sound in it.")
 
 
 class _Placed:
@@ -134,6 +134,6 @@ def _scale(path: Path, codec: str, told: list[str]) -> float:
         return 1.0
     bits = next((bits for bits in _WIDTHS if peak <= 2 ** (bits - 1)), None)
     if bits is None:
-        raise GaussianTalkerError(f"the samples of {path} are as large as {peak:.1g}: write them as floats in [-1, 1]")
+        raise GaussianTalkerError(f"The samples of {path} are as large as {peak:.1g}: write them as floats in [-1, 1].")
     tell(told, f"its samples are floats as large as {bits}-bit integers and were divided by {2 ** (bits - 1):,}")
     return 2.0 ** (bits - 1)

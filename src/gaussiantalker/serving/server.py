@@ -67,7 +67,9 @@ def _bound(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except (OSError, OverflowError) as error:
-        raise GaussianTalkerError(f"Port {port} of {host} cannot be had ({error}); give another as --port.") from None
+        raise GaussianTalkerError(
+            f"Port {port} of {host} cannot be used ({error}): choose another with --port."
+        ) from None
 
 
 def named(backgrounds: Sequence[Path]) -> dict[str, Path]:

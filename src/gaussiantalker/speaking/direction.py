@@ -30,7 +30,7 @@ def directed(motion: Motion, pose: Pose, blink: Blink) -> Motion:
     rest = motion.viewmats[motion.rest]
     if isinstance(pose, np.ndarray):
         if pose.ndim != 2 or pose.shape[1] != 3 or not len(pose):
-            raise GaussianTalkerError(f"A pose of shape {list(pose.shape)} is none: give degrees [frames, 3].")
+            raise GaussianTalkerError(f"A pose cannot have the shape {list(pose.shape)}: give degrees [frames, 3].")
         return _along(posed(pose, np.zeros_like(pose), rest), lids)
     if pose == "recorded":
         return replace(motion, lids=None if blink == "recorded" else lids)
@@ -56,5 +56,5 @@ def _lids(motion: Motion, blink: Blink) -> Lids:
     except (TypeError, ValueError):
         value = np.nan
     if not 0 <= value <= 1:
-        raise GaussianTalkerError(f"The blink {blink!r} is none: give auto, recorded, or a number from 0 (open) to 1.")
+        raise GaussianTalkerError(f"There is no blink {blink!r}: give auto, recorded, or a number from 0 (open) to 1.")
     return lambda frames: np.full(len(frames), value)

@@ -34,7 +34,7 @@ def dubbed(listener: Listener, path: str | Path) -> MouthTrack:
     else:
         codes = listener.code.complete(_table(path))
     if not len(codes) or not np.isfinite(codes).all():
-        raise GaussianTalkerError(f"{path} holds values that are no numbers: every frame needs all its scores.")
+        raise GaussianTalkerError(f"{path} holds values that are not finite: every frame needs all its scores.")
     codes = codes.clip(-WIDEST, WIDEST)
     return MouthTrack(listener.encoder, listener.silent_row, listener.code, listener.reader, listener.lips_late, codes)
 
@@ -48,7 +48,7 @@ def _table(path: Path) -> dict[str, np.ndarray]:
         return {name.strip(): np.array([row[name] for row in rows], float) for name in rows[0]}
     except (OSError, ValueError, TypeError, IndexError, AttributeError, csv.Error):
         raise GaussianTalkerError(
-            f"{path} is no table of a mouth's scores: name the columns in the first line, or the arrays of an .npz."
+            f"{path} is not a table of a mouth's scores: name the columns in the first line, or the arrays of an .npz."
         ) from None
 
 

@@ -43,7 +43,7 @@ def read_poses(path: str | Path, rest: np.ndarray) -> np.ndarray:
 def posed(degrees: np.ndarray, place: np.ndarray, rest: np.ndarray, name: str = "The pose") -> np.ndarray:
     """Poses [F, 4, 4] of yaw, pitch and roll [F, 3] in degrees and moves [F, 3] away from the pose `rest` [4, 4]."""
     if not (np.isfinite(degrees).all() and np.isfinite(place).all()):
-        raise GaussianTalkerError(f"{name} holds values that are no numbers: every frame needs all its angles.")
+        raise GaussianTalkerError(f"{name} holds values that are not finite: every frame needs all its angles.")
     if np.abs(degrees).max() > WIDEST:
         raise GaussianTalkerError(
             f"{name} turns the head by {np.abs(degrees).max():.0f} degrees: give angles from -{WIDEST:.0f} to "

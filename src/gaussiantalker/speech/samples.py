@@ -29,7 +29,7 @@ class Resampler:
 
     def _start(self, sample_rate: int) -> None:
         if not 4_000 <= sample_rate <= 384_000:
-            raise GaussianTalkerError(f"{sample_rate} Hz is no rate for speech; give sound at 8,000 to 48,000 Hz.")
+            raise GaussianTalkerError(f"{sample_rate} Hz is not a rate for speech; give sound at 8,000 to 48,000 Hz.")
         self._rate = sample_rate
         if sample_rate != SAMPLE_RATE:
             self._soxr = soxr.ResampleStream(sample_rate, SAMPLE_RATE, 1, dtype="float32")

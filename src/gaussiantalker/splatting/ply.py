@@ -58,7 +58,9 @@ def read_ply(path: str | Path) -> Gaussians:
             raise GaussianTalkerError(f"{path} ends before its {count} Gaussians; copy or export it again.")
         gaussians = _from_rows(np.frombuffer(body[: count * kind.itemsize], kind))
     except (ValueError, IndexError, RuntimeError) as error:  # properties twice, none, or not one behind the other
-        raise GaussianTalkerError(f"{path} has a header that makes no sense ({error}); export it again.") from None
+        raise GaussianTalkerError(
+            f"{path} has a header that cannot be understood ({error}); export it again."
+        ) from None
     if not all(tensor.isfinite().all() for tensor in gaussians.to_dict().values()):
         raise GaussianTalkerError(f"{path} holds values that are not finite; export it again.")
     return gaussians

@@ -88,7 +88,7 @@ def _background(backgrounds: Tensor | None, frames: int, width: int, height: int
         return backgrounds.reshape(-1, 1, 1, 3).expand(frames, 1, 1, 3)
     if backgrounds.shape[-3:] != (height, width, 3):
         raise GaussianTalkerError(
-            f"backgrounds of shape {list(backgrounds.shape)} are neither colours [{frames}, 3] nor pictures"
+            f"Backgrounds of shape {list(backgrounds.shape)} are neither colours [{frames}, 3] nor pictures"
             f" [{frames}, {height}, {width}, 3]; resize them to the picture."
         )
     return backgrounds.expand(frames, height, width, 3)
@@ -102,7 +102,7 @@ def _check(scene: Scene) -> None:
             " lower the degree."
         )
     if colors.shape[-1] != 3:
-        raise GaussianTalkerError(f"colors have {colors.shape[-1]} channels; only three can be rasterized at once.")
+        raise GaussianTalkerError(f"Colors have {colors.shape[-1]} channels; only three can be rasterized at once.")
     if scene.width < 1 or scene.height < 1:
         size = f"{scene.width}x{scene.height}"
         raise GaussianTalkerError(f"A picture of {size} pixels cannot be rendered; give a positive size.")

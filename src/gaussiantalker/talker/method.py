@@ -78,7 +78,9 @@ class Method:
         pattern = cls(name="", title="")
         known = {part.name: getattr(pattern, part.name) for part in fields(cls)}
         if not isinstance(values, dict) or not {"name", "title"} <= set(values) <= set(known):
-            raise GaussianTalkerError("These are not the values of a method, or another version's.")
+            raise GaussianTalkerError(
+                "These are not the values of a method of this version: use the version that wrote them."
+            )
         given: dict[str, Any] = {}
         for name, value in values.items():
             given[name] = tuple(value) if isinstance(value, list) else value
