@@ -105,7 +105,7 @@ def test_a_mouth_that_does_not_articulate_is_silent(avatar: Avatar, sound: np.nd
     assert away[0] < 0.05 and away == sorted(away) and away[2] > 10 * away[0] + 0.01
     assert np.array_equal(pictures(sound, articulation=1), pictures(sound))
     for nonsense in (-0.1, 2.5, float("nan")):
-        with pytest.raises(GaussianTalkerError, match="articulation of .* is none: give a number from 0"):
+        with pytest.raises(GaussianTalkerError, match="articulation cannot be .*: give a number from 0"):
             avatar.speak(sound, articulation=nonsense)
 
 

@@ -159,7 +159,7 @@ class Avatar:
         articulation = self.articulation if articulation is None else articulation
         if not 0 <= articulation <= ARTICULATION_LIMIT:
             raise GaussianTalkerError(
-                f"An articulation of {articulation} is none: give a number from 0, a mouth at rest, over 1, as it was "
+                f"The articulation cannot be {articulation}: give a number from 0, a mouth at rest, over 1, as it was "
                 f"learnt, to {ARTICULATION_LIMIT:g}."
             )
         motion, given = directed(self.motion, pose, blink), {**self.conditions, **self._checked(conditions or {})}
@@ -170,7 +170,7 @@ class Avatar:
         if str(pose) != "still":
             raise GaussianTalkerError(
                 "This avatar's neck and shoulders are recorded ones and fit no other poses: use the pose recorded or "
-                "still, or train an avatar with a torso field."
+                "still, or train an avatar with a torso."
             )
         return replace(self, **directed_by, plates=self.plates[[self.motion.rest]])
 
@@ -183,7 +183,7 @@ class Avatar:
         if self.torso is None:
             raise GaussianTalkerError(
                 "This avatar's neck and shoulders are recorded together with their background and cannot be cut out: "
-                "train an avatar with a torso field."
+                "train an avatar with a torso."
             )
         return Background.of(background).filling(self.camera.width, self.camera.height)
 

@@ -63,8 +63,8 @@ class Method:
     """Tokens every Gaussian attends to (eq. 10), of `conditions.TOKENS`: "audio" is the papers' way from sound to a
     token, a network on windows of speech that is trained with the rest; "mouth" is ours, a mouth code that a regression
     reads from the sound."""
-    torso: Literal["field", "plates"] = "field"
-    """What is behind the head: a torso field as in GSTalker, or the recorded frames as in GaussianTalker."""
+    torso: Literal["appearance", "plates"] = "appearance"
+    """What is behind the head: an appearance model that moves with it, or the recorded frames as in GaussianTalker."""
     more: dict[str, Any] = field(default_factory=dict)
     """Numbers and names that parts of your own are built from, as JSON holds them."""
 
@@ -84,6 +84,8 @@ class Method:
         given: dict[str, Any] = {}
         for name, value in values.items():
             given[name] = tuple(value) if isinstance(value, list) else value
+        if given.get("torso") == "field":  # what it was before it was an appearance model
+            given["torso"] = "appearance"
         for name, value in given.items():
             if not _alike(value, known[name]):
                 raise GaussianTalkerError(f"A method's {name} cannot be {value!r}.")

@@ -59,7 +59,7 @@ def train(
     loss: Loss | None = None,
     strategy: str | Strategy = STRATEGY,
     on_step: Callable[[Trainer], None] | None = None,
-    torso: Literal["field", "plates"] | None = None,
+    torso: Literal["appearance", "plates"] | None = None,
     keep: Collection[int] = (),
     lookahead_ms: int | None = None,
     device: str = "auto",
@@ -104,7 +104,7 @@ def train(
             lips = LipRange(source, reading, Landmarker(progress=progress)) if reading else None
             given = {"loss": loss, "strategy": chosen, "on_step": on_step, "codes": reading and reading.tracked}
             trainer = _trainer(source, listener, parts, plan, seed, where, progress, **given)
-            _train(out, trainer, source, listener, lips, (torso or parts.torso) == "field", keep, recipe, progress)
+            _train(out, trainer, source, listener, lips, (torso or parts.torso) == "appearance", keep, recipe, progress)
     return out
 
 
