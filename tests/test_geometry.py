@@ -9,7 +9,6 @@ from scipy.spatial.transform import Rotation
 from gaussiantalker.geometry import (
     Camera,
     from_yaw_pitch_roll,
-    interpolate_poses,
     project,
     rigid,
     rotation_angle,
@@ -46,15 +45,6 @@ def test_projection_is_that_of_homogeneous_coordinates(seed: int, n: int) -> Non
     assert project(points, matrix, K) == pytest.approx(expected[..., :2] / expected[..., 2:])
 
 
-@given(seeds, st.floats(0.25, 4))
-def test_a_resized_camera_sees_the_same_picture(seed: int, scale: float) -> None:
-    camera = Camera(300.0, 120.0, 130.0, 200, 200)
-    side = round(200 * scale)
-    points = np.random.default_rng(seed).normal(size=(5, 3)) + [0, 0, 8]
-    small = project(points, np.eye(4), camera.resized(side, side).K)
-    assert small == pytest.approx(project(points, np.eye(4), camera.K) * side / 200)
-
-
 @given(degrees, degrees, degrees)
 def test_angles_read_back(yaw: float, pitch: float, roll: float) -> None:
     given_angles = np.array([yaw, pitch, roll])
@@ -72,21 +62,3 @@ def test_the_angle_between_rotations_is_a_metric(seed: int) -> None:
     assert rotation_angle(a, b) == pytest.approx(rotation_angle(b, a))
     assert rotation_angle(a, c) <= rotation_angle(a, b) + rotation_angle(b, c) + 1e-9
     assert rotation_angle(a, b) == pytest.approx(rotation_angle(c @ a, c @ b))
-
-
-@given(seeds, st.floats(-1, 4))
-def test_poses_between_frames_stay_rigid_and_are_held_at_the_ends(seed: int, at: float) -> None:
-    turns, moves = rotations(seed, 4), np.random.default_rng(seed).normal(size=(4, 3))
-    rotation, translation = interpolate_poses(np.arange(4.0), turns, moves, np.array([at]))
-    assert rotation[0] @ rotation[0].T == pytest.approx(np.eye(3), abs=1e-9)
-    assert np.linalg.det(rotation[0]) == pytest.approx(1)
-    if at <= 0 or at >= 3:
-        end = 0 if at <= 0 else 3
-        assert rotation[0] == pytest.approx(turns[end], abs=1e-9) and translation[0] == pytest.approx(moves[end])
-
-
-@given(seeds)
-def test_interpolation_goes_through_its_frames(seed: int) -> None:
-    turns, moves = rotations(seed, 5), np.random.default_rng(seed).normal(size=(5, 3))
-    rotation, translation = interpolate_poses(np.arange(5.0), turns, moves, np.arange(5.0))
-    assert rotation == pytest.approx(turns, abs=1e-9) and translation == pytest.approx(moves)

@@ -9,7 +9,7 @@ corners as its unit of length.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation, Slerp
+from scipy.spatial.transform import Rotation
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,6 @@ class Camera:
     @property
     def K(self) -> np.ndarray:  # [3, 3]
         return np.array([[self.focal, 0, self.cx], [0, self.focal, self.cy], [0, 0, 1]])
-
-    def resized(self, width: int, height: int) -> "Camera":
-        """The same camera for pictures of another size and the same shape."""
-        s = width / self.width
-        return Camera(self.focal * s, self.cx * s, self.cy * height / self.height, width, height)
 
 
 def rigid(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
@@ -50,16 +45,6 @@ def rotation_angle(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Angle in radians [...] between rotations [..., 3, 3]."""
     relative = np.swapaxes(a, -1, -2) @ b
     return Rotation.from_matrix(relative.reshape(-1, 3, 3)).magnitude().reshape(relative.shape[:-2])
-
-
-def interpolate_poses(
-    times: np.ndarray, rotations: np.ndarray, translations: np.ndarray, at: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Poses at other times: slerp for rotations [T, 3, 3], linear for translations [T, 3]; held beyond the ends."""
-    at = np.clip(at, times[0], times[-1])
-    turned = Slerp(times, Rotation.from_matrix(rotations))(at).as_matrix()
-    moved = np.stack([np.interp(at, times, column) for column in translations.T], axis=-1)
-    return turned, moved
 
 
 def yaw_pitch_roll(rotation: np.ndarray) -> np.ndarray:

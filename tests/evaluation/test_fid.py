@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import eigvals
 
-from gaussiantalker.evaluation.fid import frechet_distance
+from gaussiantalker.evaluation.likeness import frechet_distance
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -6,8 +6,7 @@ import pytest
 from gaussiantalker.evaluation import pictures
 from gaussiantalker.evaluation.held_out import Rendering
 from gaussiantalker.evaluation.metrics import measure
-from gaussiantalker.evaluation.pictures import landmark_box, likeness
-from gaussiantalker.evaluation.pixels import PSNR_LIMIT
+from gaussiantalker.evaluation.pictures import PSNR_LIMIT, landmark_box, likeness
 
 
 def test_the_landmark_box_is_the_box_of_the_landmarks() -> None:

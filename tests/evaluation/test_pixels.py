@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio
 
-from gaussiantalker.evaluation.pixels import PSNR_LIMIT, psnr, ssim
+from gaussiantalker.evaluation.pictures import PSNR_LIMIT, psnr, ssim
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from gaussiantalker.evaluation.stability import HEAD, NECK, flicker, flow, luma, seam
+from gaussiantalker.evaluation.pictures import HEAD, NECK, flicker, flow, luma, seam
 
 
 def texture(shift: float = 0.0) -> np.ndarray:

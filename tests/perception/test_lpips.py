@@ -12,7 +12,7 @@ from skimage.data import astronaut
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.perception import Lpips
-from gaussiantalker.perception.arrays import read_arrays
+from gaussiantalker.perception.lpips import read_arrays
 
 
 @pytest.fixture(scope="module")

@@ -91,7 +91,7 @@ def test_offers_of_more_streams_or_groups_that_are_not_there_are_refused() -> No
     open_ = "".join(line for line in offer.splitlines(keepends=True) if "fingerprint" not in line)
     assert bundled != offer
     for bad in (twice, data, bundled, open_, "v=0\r\n"):
-        with pytest.raises(Problem, match="no SDP offer"):
+        with pytest.raises(Problem, match="not an SDP offer"):
             tamed(bad, 0)
 
 

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import from_yaw_pitch_roll, yaw_pitch_roll
-from gaussiantalker.speaking.blinks import Blinks
-from gaussiantalker.speaking.direction import directed
+from gaussiantalker.speaking.direction import Blinks, directed
 from gaussiantalker.speaking.motion import NECK, Motion, Steering, between, steps_between
 from gaussiantalker.speaking.poses import read_poses
 
@@ -105,7 +104,7 @@ def test_a_table_of_angles_turns_the_head_on_its_neck(tmp_path: Path) -> None:
         ("a.csv", "yaw,pitch,roll\n1,2\n", "not a table"),
         ("a.csv", "", "not a table"),
         ("a.csv", "yaw,pitch,roll\n", "at least one"),
-        ("a.csv", "yaw,pitch,roll\n1,nan,2\n", "no numbers"),
+        ("a.csv", "yaw,pitch,roll\n1,nan,2\n", "not finite"),
         ("a.csv", "yaw,pitch,roll\n100,0,2\n", "by 100 degrees"),
         ("a.csv", "yaw,pitch,roll,z\n1,0,2,7.5\n", "7.5 eye distances"),
         ("a.npz", "not a zip", "not an .npz"),

@@ -40,9 +40,9 @@ def test_arrays_of_other_lengths_are_one_sentence(tmp_path: Path, other: list) -
     [
         ("none.csv", None, "does not exist"),
         ("words.csv", "jawOpen\nwide\n", "no table"),
-        ("ragged.csv", "jawOpen,lip_opening\n0.1\n", "no numbers"),
+        ("ragged.csv", "jawOpen,lip_opening\n0.1\n", "not finite"),
         ("empty.csv", "jawOpen\n", "no table"),
-        ("nan.csv", "jawOpen\nnan\n", "no numbers"),
+        ("nan.csv", "jawOpen\nnan\n", "not finite"),
         ("brows.csv", "browInnerUp\n0.1\n", "give some of lip_opening"),
         ("broken.npz", "x", "no table|damaged|not"),
     ],

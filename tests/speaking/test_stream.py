@@ -304,7 +304,7 @@ def test_a_closed_stream_ends() -> None:
         (np.zeros(3, np.int32), 16_000, "16-bit"),
         (np.full(3, np.nan, np.float32), 16_000, "not numbers"),
         (np.full(3, 8000, np.float32), 16_000, "as large as 8,000"),
-        (np.zeros(3, np.float32), 1, "no rate for speech"),
+        (np.zeros(3, np.float32), 1, "not a rate for speech"),
     ],
 )
 def test_what_is_no_sound_is_refused(pcm: np.ndarray, rate: int, sentence: str) -> None:

@@ -103,7 +103,7 @@ def test_a_stream_keeps_its_rate():
     stream.push(np.zeros(100), 48_000)
     with pytest.raises(GaussianTalkerError, match="changed from 48000 to 8000"):
         stream.push(np.zeros(100), 8_000)
-    with pytest.raises(GaussianTalkerError, match="no rate for speech"):
+    with pytest.raises(GaussianTalkerError, match="not a rate for speech"):
         speech.load("logmel").stream().push(np.zeros(100), 7)
 
 

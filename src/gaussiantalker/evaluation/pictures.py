@@ -4,13 +4,15 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+from scipy.ndimage import binary_dilation
+from skimage.metrics import structural_similarity
+from skimage.registration import optical_flow_ilk
+from skimage.transform import warp
 
 from gaussiantalker.capture.arrays import spread
 from gaussiantalker.capture.labels import HEAD, NECK, TORSO
-from gaussiantalker.evaluation import stability
 from gaussiantalker.evaluation.held_out import EVERY_FRAME, Rendering, network, shared
 from gaussiantalker.evaluation.metric import Metric
-from gaussiantalker.evaluation.pixels import psnr, ssim
 from gaussiantalker.evaluation.record import NotMeasured, Score
 from gaussiantalker.perception import Lpips
 
@@ -32,6 +34,10 @@ _VGG_FRAMES = 12  # the larger network takes long
 _BODY = (NECK, TORSO)
 _MARGIN = 1 / 16  # of the picture's side, around the head's box
 _Box = tuple[slice, slice]  # rows and columns
+# Identical pictures have no finite PSNR, which would make the mean over frames infinite; they count as this much.
+PSNR_LIMIT = 100.0
+_SSIM_BORDER = 5  # half of the 11-pixel window
+_SEAM_WIDTH = 3 / 256  # of the picture's side, to either side of the seam
 
 
 @shared
@@ -60,9 +66,9 @@ def _steadiness(rendering: Rendering) -> np.ndarray:
     rendering.progress.stage("flicker and seam", len(pairs))
     for done, k in enumerate(pairs):
         both = truth.images[k : k + 2], rendering.images[k : k + 2]
-        motion, head = stability.flow(both[0][0], both[0][1]), truth.labels[k + 1] == HEAD
-        flickers = [stability.flicker(pictures[0], pictures[1], motion, head) for pictures in both]
-        rows.append([*flickers, *(stability.seam(pictures[0], truth.labels[k]) for pictures in both)])
+        motion, head = flow(both[0][0], both[0][1]), truth.labels[k + 1] == HEAD
+        flickers = [flicker(pictures[0], pictures[1], motion, head) for pictures in both]
+        rows.append([*flickers, *(seam(pictures[0], truth.labels[k]) for pictures in both)])
         rendering.progress.update(done + 1)
     return np.array(rows)
 
@@ -144,6 +150,73 @@ _BOXES: dict[str, Callable[[np.ndarray], _Box | None]] = {
     "torso": body_box,
     "whole": lambda labels: (slice(None), slice(None)),
 }
+
+
+def psnr(a: np.ndarray, b: np.ndarray, mask: np.ndarray | None = None) -> float:
+    """-10 log10 of the mean squared error of uint8 pictures [H, W, 3] scaled to [0, 1], in dB.
+
+    With a mask bool [H, W], the mean is over the masked pixels alone. At most 100 dB; NaN for an empty mask.
+    """
+    error = np.square((a.astype(np.float32) - b.astype(np.float32)) / 255)
+    values = error if mask is None else error[mask]
+    if not values.size:
+        return float("nan")
+    return float(-10 * np.log10(max(values.mean(dtype=np.float64), 10 ** (-PSNR_LIMIT / 10))))
+
+
+def ssim(a: np.ndarray, b: np.ndarray, masks: dict[str, np.ndarray | None]) -> dict[str, float]:
+    """Structural similarity (Wang et al. 2004) of uint8 pictures [H, W, 3], averaged over each of several masks.
+
+    Window 11 x 11, Gaussian of sigma 1.5, C1 = .01^2, C2 = .03^2, mean over the three channels. A border of 5 pixels,
+    where the window is not whole, never counts. The mask None is the whole frame; NaN for an empty mask.
+    """
+    similarity = structural_similarity(
+        a.astype(np.float32) / 255,
+        b.astype(np.float32) / 255,
+        channel_axis=2,
+        data_range=1.0,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        full=True,
+    )[1]
+    inside = np.s_[_SSIM_BORDER:-_SSIM_BORDER, _SSIM_BORDER:-_SSIM_BORDER]
+    per_pixel = similarity.mean(axis=2)[inside]
+    values = {name: per_pixel if mask is None else per_pixel[mask[inside]] for name, mask in masks.items()}
+    return {name: float(value.mean(dtype=np.float64)) if value.size else float("nan") for name, value in values.items()}
+
+
+def flow(before: np.ndarray, after: np.ndarray) -> np.ndarray:  # [2, H, W], rows then columns
+    """Where each pixel of `after` was in `before`, from iterated Lucas-Kanade on their luma."""
+    return optical_flow_ilk(luma(after), luma(before), radius=7, num_warp=3, dtype=np.float32)
+
+
+def flicker(before: np.ndarray, after: np.ndarray, motion: np.ndarray, mask: np.ndarray) -> float:
+    """Mean absolute difference, in grey levels of 255, between a picture and its forerunner carried along by `motion`.
+
+    The motion is the true video's, so what remains is change that is not movement. NaN for an empty mask bool [H, W].
+    """
+    rows, columns = np.meshgrid(*(np.arange(n) for n in mask.shape), indexing="ij")
+    carried = warp(luma(before), np.array([rows + motion[0], columns + motion[1]]), mode="edge")
+    change = np.abs(carried - luma(after))[mask]
+    return float(change.mean() * 255) if change.size else float("nan")
+
+
+def seam(picture: np.ndarray, labels: np.ndarray) -> float:
+    """Mean luma gradient, in grey levels per pixel, in the band where head and neck (or torso) meet.
+
+    An avatar's own value over the true picture's tells whether the seam shows: 1 is as smooth as the truth.
+    """
+    width = max(1, round(_SEAM_WIDTH * labels.shape[0]))
+    head, below = labels == HEAD, (labels == NECK) | (labels == TORSO)
+    band = np.logical_and(*(binary_dilation(part, iterations=width) for part in (head, below)))
+    gradient = np.hypot(*np.gradient(luma(picture) * 255))[band]
+    return float(gradient.mean()) if gradient.size else float("nan")
+
+
+def luma(picture: np.ndarray) -> np.ndarray:  # float32 [H, W] in [0, 1]
+    """Rec. 709 luma of a uint8 picture [H, W, 3]."""
+    return (picture.astype(np.float32) @ np.array([0.2126, 0.7152, 0.0722], np.float32)) / 255
 
 
 METRICS = (

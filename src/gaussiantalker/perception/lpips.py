@@ -1,15 +1,19 @@
 """Perceptual distance by the features of networks trained to name things (LPIPS; Zhang et al. 2018, version 0.1)."""
 
+import pickle
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy._core.multiarray import _reconstruct
 from torch import Tensor
 from torch.nn import functional as F
 
 from gaussiantalker import pretrained
-from gaussiantalker.perception.arrays import read_arrays
+from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import SILENT, Progress
 
 # Convolutions by their number, "pool" between them; a convolution's (stride, padding) where it is not (1, same).
@@ -22,6 +26,11 @@ _POOL = {"alex": 3, "vgg": 2}
 _FIRST = {"alex": (4, 2), "vgg": (1, 1)}
 _MODULE = {"alex": "AlexNet_0", "vgg": "VGG16_0"}
 _EPSILON = 1e-10
+_ALLOWED = {
+    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+}
 
 
 class Lpips:
@@ -80,3 +89,19 @@ class Lpips:
 def _torch(kernel: np.ndarray) -> Tensor:
     """A kernel stored [height, width, in, out] in torch's order [out, in, height, width]."""
     return torch.from_numpy(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)))
+
+
+class _ArraysOnly(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ALLOWED:
+            raise pickle.UnpicklingError(f"it names {module}.{name}")
+        return _ALLOWED[module, name]
+
+
+def read_arrays(path: Path) -> dict[str, Any]:
+    """Nested dicts of numpy arrays. Raises GaussianTalkerError when the file holds anything else."""
+    try:
+        with open(path, "rb") as file:
+            return _ArraysOnly(file).load()
+    except (pickle.UnpicklingError, EOFError, ValueError) as error:
+        raise GaussianTalkerError(f"{path} is not a file of arrays ({error}); remove it to fetch it again.") from None

@@ -6,8 +6,7 @@ from typing import TypeVar
 from torch import Tensor, nn
 
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.talker.agents import AgentAttention
-from gaussiantalker.talker.attention import CrossAttention
+from gaussiantalker.talker.attention import AgentAttention, CrossAttention
 from gaussiantalker.talker.fusion import Concatenation, FusionLayer, Multiplication
 from gaussiantalker.talker.hash_triplane import HashTriplane
 from gaussiantalker.talker.kan import SplineRegressors
