@@ -61,7 +61,7 @@ def read_jobs(file: Path) -> list[_Job]:
                 if other := jobs.get(job.writes):
                     raise GaussianTalkerError(f"Line {other.line} writes {job.writes} already: give one another out.")
             except GaussianTalkerError as error:
-                raise GaussianTalkerError(f"{file}, line {number}: {error}.") from None
+                raise GaussianTalkerError(f"{file}, line {number}: {error}") from None
             sources = {place for path in job.reads for place in (path, *path.parents)}
             jobs[job.writes] = replace(job, after=tuple(sorted(jobs[path].line for path in sources & jobs.keys())))
     if not jobs:

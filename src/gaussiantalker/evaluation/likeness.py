@@ -14,7 +14,7 @@ from gaussiantalker.evaluation.record import NotMeasured, Score
 from gaussiantalker.perception.identity import Identity
 from gaussiantalker.progress import SILENT, Progress
 
-FEATURES = 2048  # with fewer frames the covariances are rank-deficient and the value is biased upwards
+_FEATURES = 2048  # with fewer frames the covariances are rank-deficient and the value is biased upwards
 _SIDE = 299
 
 
@@ -40,7 +40,7 @@ def _csim(rendering: Rendering) -> Score:
 def _fid(rendering: Rendering) -> Score:
     truth = _true_features(rendering.reference)
     n = len(truth)
-    note = f"biased upwards: {n} frames are fewer than {FEATURES}" if n < FEATURES else ""
+    note = f"biased upwards: {n} frames are fewer than {_FEATURES}" if n < _FEATURES else ""
     return Score(frechet_distance(truth, _features(rendering.reference, rendering.images)), n, note)
 
 

@@ -21,7 +21,7 @@ from gaussiantalker.timing import FPS
 CLOSED = frozenset({"b", "m", "p"})
 OPEN = frozenset({"aa", "ae", "ah", "ao", "aw", "ay", "eh"})
 SILENT = frozenset({"pau", "sil", "h#", "#", ""})
-KNOWN = SILENT.union(
+_KNOWN = SILENT.union(
     (name.lower() for name in PHONES),
     ("ax", "axr", "ix", "ux", "dx", "el", "em", "en", "eng", "nx", "hv", "q"),  # reduced vowels, flaps and the like
     ("brth", "spn", "nsn"),
@@ -85,7 +85,7 @@ def read_phones(path: str | Path) -> list[Phone]:
 
 def unknown_phones(names: Iterable[object]) -> list[str]:
     """Those of these names that nobody calls a phone, in order."""
-    return sorted({_plain(str(name)) for name in names} - KNOWN)
+    return sorted({_plain(str(name)) for name in names} - _KNOWN)
 
 
 def phones_of_frames(names: np.ndarray) -> list[Phone]:

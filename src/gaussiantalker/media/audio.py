@@ -43,7 +43,7 @@ def read_audio(
 
 def heard(sound: Iterable[Piece], sample_rate: int, told: list[str]) -> Iterator[np.ndarray]:
     """Mono at one rate, some at a time, through a streaming resampler: an hour never lies in memory at its own rate."""
-    stretch, mix, rate = None, Mix(told), 0
+    stretch, mix, rate = None, _Mix(told), 0
     for piece in sound:
         if stretch is None or piece.rate != rate:
             if stretch is not None:
@@ -106,7 +106,7 @@ def _write_pieces(path: str | Path, pieces: Iterable[np.ndarray], sample_rate: i
             file.writeframes(np.rint(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
 
 
-class Mix:
+class _Mix:
     """Mixes pieces of planar sound [C, S] to mono [S], and notices two channels that would cancel each other."""
 
     def __init__(self, told: list[str]) -> None:
