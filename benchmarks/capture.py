@@ -27,7 +27,7 @@ from scipy.spatial.transform import Rotation
 from gaussiantalker.capture import Capture, capture
 from gaussiantalker.capture.head_fit import fit_head
 from gaussiantalker.capture.morphable import load_head
-from gaussiantalker.capture.pose import Motion
+from gaussiantalker.capture.pose import FilmedHead
 
 
 @dataclass
@@ -124,7 +124,7 @@ def halves_apart(result: Capture) -> float:
     tracking, head, shapes = result.tracking, load_head(), []
     for part in np.array_split(np.arange(result.frames), 2):
         poses = tracking.rotations[part], tracking.translations[part]
-        motion = Motion(result.camera.focal, tracking.vertices, *poses, np.zeros(len(part)))
+        motion = FilmedHead(result.camera.focal, tracking.vertices, *poses, np.zeros(len(part)))
         seen = (values[part] for values in (tracking.landmarks, tracking.blendshapes, tracking.found))
         shapes.append(fit_head(head, motion, *seen, result.size).neutral)
     return float(np.sqrt(((shapes[0] - shapes[1]) ** 2).sum(-1).mean()))

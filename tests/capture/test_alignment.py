@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from gaussiantalker.capture.alignment import _bilinear, align_motion
 from gaussiantalker.capture.arrays import ArrayReader, ArrayWriter
 from gaussiantalker.capture.face_mesh import MESH_POINTS, FaceMesh
-from gaussiantalker.capture.pose import Motion
+from gaussiantalker.capture.pose import FilmedHead
 from gaussiantalker.geometry import from_yaw_pitch_roll, project, rigid, yaw_pitch_roll
 
 SIZE, FRAMES = 96, 40
@@ -67,7 +67,7 @@ def turn_error(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def test_halved_nods_are_restored(film: tuple) -> None:
     frames, mesh, rotations, translations = film
     angles = yaw_pitch_roll(rotations) * [1, 0.5, 1]
-    start = Motion(FOCAL, mesh.vertices, from_yaw_pitch_roll(angles), translations, np.zeros(FRAMES))
+    start = FilmedHead(FOCAL, mesh.vertices, from_yaw_pitch_roll(angles), translations, np.zeros(FRAMES))
     motion, facts = align_motion(frames, np.ones(FRAMES, bool), start, mesh)
     before, after = (turn_error(m.rotations, rotations).mean() for m in (start, motion))
     assert after < 0.4 * before and after < 0.8
@@ -82,7 +82,7 @@ def test_frames_that_show_something_else_keep_their_landmarks(film: tuple, tmp_p
         writer.append(pictures)
     found = np.ones(FRAMES, bool)
     found[30] = False
-    start = Motion(FOCAL, mesh.vertices, rotations, translations, np.zeros(FRAMES))
+    start = FilmedHead(FOCAL, mesh.vertices, rotations, translations, np.zeros(FRAMES))
     motion, _ = align_motion(ArrayReader(tmp_path / "frames.npy"), found, start, mesh)
     assert turn_error(motion.rotations, rotations).max() < 1.5
 

@@ -6,14 +6,14 @@ from gaussiantalker.capture.blendshapes import NAMES
 from gaussiantalker.capture.eyes import blinks_of, eyeballs, gaze_of
 from gaussiantalker.capture.face_mesh import EYES, IRISES
 from gaussiantalker.capture.morphable import EYE, load_head
-from gaussiantalker.capture.pose import Motion
+from gaussiantalker.capture.pose import FilmedHead
 from gaussiantalker.geometry import from_yaw_pitch_roll, project, rigid
 
 SIZE, FRAMES = 256, 120
 FOCAL = 2.1 * SIZE
 
 
-def look(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, Motion]:
+def look(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, FilmedHead]:
     """Gaze [N, 2] in degrees, and the landmarks, scores and motion of a head whose eyes follow it."""
     rng = np.random.default_rng(seed)
     head = load_head()
@@ -42,7 +42,7 @@ def look(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, Motion]:
         ("eyeLookUpLeft", -gaze[:, 1], 45),
     ):
         scores[:, NAMES.index(name)] = np.clip(angle, 0, None) / unit
-    return gaze, landmarks, scores, Motion(FOCAL, np.zeros((468, 3)), rotations, translations, np.zeros(FRAMES))
+    return gaze, landmarks, scores, FilmedHead(FOCAL, np.zeros((468, 3)), rotations, translations, np.zeros(FRAMES))
 
 
 def test_gaze_has_the_right_sign_and_size() -> None:

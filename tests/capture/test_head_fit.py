@@ -6,7 +6,7 @@ import pytest
 from gaussiantalker.capture.blendshapes import NAMES
 from gaussiantalker.capture.head_fit import FittedHead, fit_head, spread_offsets
 from gaussiantalker.capture.morphable import MorphableHead, load_head
-from gaussiantalker.capture.pose import Motion
+from gaussiantalker.capture.pose import FilmedHead
 from gaussiantalker.geometry import from_yaw_pitch_roll, project, rigid
 
 SIZE, FRAMES = 256, 60
@@ -39,7 +39,7 @@ def scene(head: MorphableHead) -> dict:
     scores = np.zeros((FRAMES, 52))
     for name in ACTED:
         scores[:, NAMES.index(name)] = 0.6 * weights[:, head.expression_names.index(name)] + rng.normal(0, 0.05, FRAMES)
-    motion = Motion(FOCAL, np.zeros((468, 3)), rotations, translations, np.zeros(FRAMES))
+    motion = FilmedHead(FOCAL, np.zeros((468, 3)), rotations, translations, np.zeros(FRAMES))
     noisy = landmarks + rng.normal(0, 0.3, landmarks.shape)
     return {"neutral": neutral, "weights": weights, "landmarks": noisy, "scores": scores, "motion": motion}
 

@@ -44,8 +44,8 @@ def scene() -> dict:
 
 
 @pytest.fixture(scope="module")
-def found(scene: dict) -> Motion:
-    return fit_motion(scene["pixels"], np.ones(150, bool), scene["mesh"], SIZE)
+def found(scene: dict) -> FilmedHead:
+    return fit_filmed_head(scene["pixels"], np.ones(150, bool), scene["mesh"], SIZE)
 
 
 def turn_error(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -54,7 +54,7 @@ def turn_error(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.degrees((relative.mean().inv() * relative).magnitude())
 
 
-def test_poses_are_found_through_noise(scene: dict, found: Motion) -> None:
+def test_poses_are_found_through_noise(scene: dict, found: FilmedHead) -> None:
     assert np.median(turn_error(found.rotations, scene["R"])) < 0.25
     assert 0.8 * FOCAL < found.focal < 1.25 * FOCAL
     spread = (found.translations[:, 2] / scene["t"][:, 2]).std() / (found.translations[:, 2] / scene["t"][:, 2]).mean()
@@ -64,7 +64,7 @@ def test_poses_are_found_through_noise(scene: dict, found: Motion) -> None:
     assert bend < 1.5 * true_bend, "the prior is there to take the trembling out"
 
 
-def test_shape_obeys_the_head_frame(found: Motion) -> None:
+def test_shape_obeys_the_head_frame(found: FilmedHead) -> None:
     shape = found.shape
     assert np.linalg.norm(shape[263] - shape[33]) == pytest.approx(1)
     assert np.abs(shape[263] + shape[33]).max() < 1e-9
@@ -75,7 +75,7 @@ def test_liars_and_gaps_hardly_matter(scene: dict) -> None:
     pixels[60, :200] += 40
     found[80:86] = False
     pixels[80:86] = np.nan_to_num(0)
-    result = fit_motion(pixels, found, scene["mesh"], SIZE)
+    result = fit_filmed_head(pixels, found, scene["mesh"], SIZE)
     error = turn_error(result.rotations, scene["R"])
     assert error[60] < 1.5 and error[80:86].max() < 2.0
     assert np.median(error) < 0.3
@@ -99,7 +99,7 @@ def test_short_clips_are_solved() -> None:
     rotations, translations = motion(2)
     K = np.array([[FOCAL, 0, SIZE / 2], [0, FOCAL, SIZE / 2], [0, 0, 1]])
     pixels = project(mesh.vertices, rigid(rotations, translations), K)
-    assert np.isfinite(fit_motion(pixels, np.ones(2, bool), mesh, SIZE, Prior()).rotations).all()
+    assert np.isfinite(fit_filmed_head(pixels, np.ones(2, bool), mesh, SIZE, Prior()).rotations).all()
 
 
 def test_derivative_of_a_turned_vector() -> None:

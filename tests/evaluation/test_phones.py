@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.evaluation.phones import (
     Closures,
-    Phone,
+    PhoneFrames,
     Transcript,
     closure,
     closures,
@@ -28,14 +28,14 @@ OPENINGS = np.array([{"pau": 0.02, "m": 0.0, "b": 0.01, "p": 0.02}.get(word, 0.2
 
 def test_runs_of_a_name_are_one_phone() -> None:
     phones = phones_of_frames(np.array(WORDS))
-    assert phones[:3] == [Phone("pau", 0, 2), Phone("m", 2, 3), Phone("aa", 3, 5)]
+    assert phones[:3] == [PhoneFrames("pau", 0, 2), PhoneFrames("m", 2, 3), PhoneFrames("aa", 3, 5)]
     assert phones[-1].stop == len(WORDS)
 
 
 def test_a_table_of_seconds_becomes_frames(tmp_path: Path) -> None:
     table = tmp_path / "a_phones.csv"
     table.write_text("start,end,phone\n0.0,0.6,pau\n0.6,0.6311,DH\n0.6311,0.76,ih\n")
-    assert read_phones(table) == [Phone("pau", 0, 15), Phone("dh", 15, 16), Phone("ih", 16, 19)]
+    assert read_phones(table) == [PhoneFrames("pau", 0, 15), PhoneFrames("dh", 15, 16), PhoneFrames("ih", 16, 19)]
     head = "start,end,phone\n"
     for wrong in ("from,to\n1,2\n", f"{head}0.0,0.6\n", f"{head}nan,1,aa\n", f"{head}0,inf,aa\n", f"{head}2,1,aa\n"):
         table.write_text(wrong)
@@ -127,7 +127,10 @@ def test_phones_are_recognised_where_nobody_knows_them(monkeypatch: pytest.Monke
     ]
     monkeypatch.setattr("gaussiantalker.evaluation.phones.recognise", lambda audio, progress: heard)
     found = recognised(np.zeros(16_000), SILENT)
-    assert found.phones == [Phone("sil", 0, 10), Phone("m", 10, 12), Phone("aa", 12, 25)] and found.guessed
+    assert (
+        found.phones == [PhoneFrames("sil", 0, 10), PhoneFrames("m", 10, 12), PhoneFrames("aa", 12, 25)]
+        and found.guessed
+    )
 
 
 def test_without_the_recogniser_the_user_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

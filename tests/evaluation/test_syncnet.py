@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.fft import dct
 
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.evaluation.faces import POINTS, Track
+from gaussiantalker.evaluation.faces import POINTS, FaceTrack
 from gaussiantalker.evaluation.syncnet import SIDE, SyncNet, face_crops, mfcc, sync_score
 
 seeds = st.integers(0, 2**32 - 1)
@@ -52,7 +52,7 @@ def test_weights_are_read_from_a_file_and_others_refused(tmp_path: Path) -> None
 
 
 def test_short_clips_are_refused() -> None:
-    track = Track(np.ones((50, POINTS, 2)), np.zeros((50, 52)))
+    track = FaceTrack(np.ones((50, POINTS, 2)), np.zeros((50, 52)))
     with pytest.raises(GaussianTalkerError, match="at least 100 frames"):
         SyncNet().eval().score(np.zeros((50, 8, 8, 3), np.uint8), track, np.zeros(50 * 640))
 
@@ -62,7 +62,7 @@ def test_crops_follow_the_face_and_are_grey_beyond_the_picture() -> None:
     points[:, 0], points[:, 1] = (2, 20), (22, 40)
     points[7] = np.nan
     pictures = np.full((20, 60, 60, 3), 200, np.uint8)
-    crops = face_crops(pictures, Track(points, np.zeros((20, 52))))
+    crops = face_crops(pictures, FaceTrack(points, np.zeros((20, 52))))
     assert crops.shape == (20, SIDE, SIDE, 3)
     assert (crops[7] == crops[6]).all()
     assert crops[0][0, 0].tolist() == [110] * 3 and crops[0][100, 200].tolist() == [200] * 3

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gaussiantalker.kernels.products import HAS_BFLOAT, WIDTH, add_brief_product, add_product, pair
+from gaussiantalker.kernels.products import HAS_BFLOAT, WIDTH, add_bf16_product, add_product, pair
 from gaussiantalker.kernels.simd import LANES, load, store
 from gaussiantalker.kernels.threads import compiled
 
@@ -17,7 +17,7 @@ def added(rows, depth, out, a, a_row, a_next, b):
 
 @compiled
 def briefly_added(rows, depth, out, a, b):
-    add_brief_product(rows, depth, b.shape[1], out, 0, b.shape[1], a, 0, depth, 1, b, 0, b.shape[1])
+    add_bf16_product(rows, depth, b.shape[1], out, 0, b.shape[1], a, 0, depth, 1, b, 0, b.shape[1])
 
 
 @compiled

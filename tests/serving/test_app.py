@@ -120,6 +120,6 @@ def test_sessions_left_alone_end_by_themselves() -> None:
             async with asyncio.timeout(5):
                 while len(server.sessions):
                     await asyncio.sleep(0.05)
-            return server.sessions.tallies.begun
+            return server.sessions.counts.begun
 
     assert asyncio.run(live()) == 1

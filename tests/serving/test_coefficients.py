@@ -16,7 +16,7 @@ from puppet import BASES, a_puppet
 from gaussiantalker.export.compact import compact
 from gaussiantalker.serving.coefficients import HEADER
 from gaussiantalker.serving.limits import Limits
-from gaussiantalker.speaking import FrameStream, Puppeteer
+from gaussiantalker.speaking import CoefficientAvatar, FrameStream
 from gaussiantalker.talker import render
 from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME
 
@@ -184,8 +184,8 @@ def test_a_socket_that_only_tells_takes_no_word() -> None:
 
 
 def test_the_numbers_are_the_same_however_the_sound_is_divided() -> None:
-    puppeteer = Puppeteer(a_puppet())
-    whole, parts = FrameStream(puppeteer), FrameStream(puppeteer)
+    avatar = CoefficientAvatar(a_puppet())
+    whole, parts = FrameStream(avatar), FrameStream(avatar)
     first = [frame.image for frame in [*whole.push(SOUND), *whole.finish()]]
     pieces = [frame for start in range(0, len(SOUND), 999) for frame in parts.push(SOUND[start : start + 999])]
     second = [frame.image for frame in [*pieces, *parts.finish()]]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gaussiantalker.talker import fast_products, fastest, regressors
-from gaussiantalker.talker.fastest import BRIEF, KERNELS, TORCH, Found
+from gaussiantalker.talker.fastest import BFLOAT16, KERNELS, TORCH, Found
 
 
 @pytest.fixture
@@ -57,9 +57,9 @@ def test_a_damaged_file_or_another_processor_is_measured_anew(measured: Path, mo
     assert len(json.loads(measured.read_text())) == 2
 
 
-@pytest.mark.parametrize("best", [BRIEF, KERNELS, TORCH])
+@pytest.mark.parametrize("best", [BFLOAT16, KERNELS, TORCH])
 def test_the_best_is_taken_for_speaking_alone_and_only_where_it_may(best: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    speeds = {way: 2.0 if way == best else 1.0 for way in (BRIEF, KERNELS, TORCH)}
+    speeds = {way: 2.0 if way == best else 1.0 for way in (BFLOAT16, KERNELS, TORCH)}
     monkeypatch.setattr(fastest, "found", lambda: Found({"speaking": speeds, "training": {KERNELS: 1.0}}))
     assert fastest.fastest() == KERNELS, "whoever asks for exact products gets them"
     with fast_products():

@@ -46,12 +46,12 @@ def test_every_float_type_gives_the_same(norms: bool) -> None:
     torch.testing.assert_close(layer.float().finish(z), exact.float(), rtol=1e-5, atol=1e-5)
 
 
-def test_brief_products_keep_two_digits() -> None:
+def test_bfloat16_products_keep_two_digits() -> None:
     layer, z = a_layer(64, 128), torch.randn(2, 300, 64)
     with torch.no_grad(), fast_products():
-        brief = layer.finish(z)
+        bf16 = layer.finish(z)
     exact = finished_by_torch(layer, z)
-    assert (brief - exact).norm() / exact.norm() < 1e-2
+    assert (bf16 - exact).norm() / exact.norm() < 1e-2
 
 
 def test_the_kernel_does_not_depend_on_threads() -> None:

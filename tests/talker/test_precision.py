@@ -30,7 +30,7 @@ def test_the_users_own_setting_comes_back_when_the_last_thread_is_done() -> None
 
 
 @pytest.mark.parametrize("method", ["gaussiantalker", "gaussiantalker-star", "gstalker"])
-def test_brief_products_do_not_change_the_picture(method: str) -> None:
+def test_bfloat16_products_do_not_change_the_picture(method: str) -> None:
     """60 dB to the picture in single precision, where a shade of 8 bits is 48 dB."""
     torch.manual_seed(0)
     points = torch.randn(2000, 3)
@@ -49,6 +49,6 @@ def test_brief_products_do_not_change_the_picture(method: str) -> None:
         for precision in (nullcontext, fast_products):
             with precision():
                 pictures.append(render(talker.deform(drive), viewmats, K, plates, talker.sh_degree)[0])
-    exact, brief = pictures
+    exact, bf16 = pictures
     assert (exact - still).abs().max() > 0.02, "the offsets must be seen, or nothing is tested"
-    assert -10 * torch.log10((exact - brief).square().mean()) > 60
+    assert -10 * torch.log10((exact - bf16).square().mean()) > 60

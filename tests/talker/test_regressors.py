@@ -39,15 +39,15 @@ def test_kernel_equals_torch(frames: int, points: int, inputs: int, width: int, 
 
 
 @pytest.mark.parametrize("inputs", [64, 47], ids=["even", "odd"])
-def test_brief_products_keep_two_digits_and_only_where_nothing_is_learnt(inputs: int) -> None:
+def test_bfloat16_products_keep_two_digits_and_only_where_nothing_is_learnt(inputs: int) -> None:
     network = a_network(2, 300, inputs, 128, [3, 48])
     network[1].requires_grad_()
     exact = perceptrons_reference(*network)
     with fast_products():
         learning = perceptrons(*network)
         with torch.no_grad():
-            brief = perceptrons(*network)
-    for one, other, third in zip(exact, learning, brief, strict=True):
+            bf16 = perceptrons(*network)
+    for one, other, third in zip(exact, learning, bf16, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
         assert (one - third).norm() / one.norm() < 5e-3
 

@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 from gaussiantalker.capture.arrays import ArrayReader, spread
 from gaussiantalker.capture.face_mesh import LIDS, FaceMesh
 from gaussiantalker.capture.parallel import in_order
-from gaussiantalker.capture.pose import Motion, Prior, left_jacobian, smooth_solve
+from gaussiantalker.capture.pose import FilmedHead, Prior, left_jacobian, smooth_solve
 from gaussiantalker.capture.surface import on_mesh
 
 _POINTS = 2400
@@ -35,8 +35,8 @@ _COARSER = 4  # the lower end of the band is so smooth that every fourth pixel s
 
 
 def align_motion(
-    frames: ArrayReader, found: np.ndarray, motion: Motion, mesh: FaceMesh, joins: Sequence[int] = ()
-) -> tuple[Motion, dict]:
+    frames: ArrayReader, found: np.ndarray, motion: FilmedHead, mesh: FaceMesh, joins: Sequence[int] = ()
+) -> tuple[FilmedHead, dict]:
     """The motion with its poses refined on the pictures, and how much steadier the face's texture became.
 
     Frames without a face keep what the motion around them says; where a picture disagrees wildly with the landmarks,
@@ -78,7 +78,7 @@ def _portions(index: np.ndarray) -> list[np.ndarray]:
 class _Aligner:
     """Points on the upper face, their texture, and the Gauss-Newton steps that fit poses to it."""
 
-    def __init__(self, frames: ArrayReader, motion: Motion, mesh: FaceMesh) -> None:
+    def __init__(self, frames: ArrayReader, motion: FilmedHead, mesh: FaceMesh) -> None:
         self._frames, self._size = frames, frames.shape[1]
         unit = motion.focal / float(np.median(motion.translations[:, 2]))
         self._step = max(int(unit / _EYES_APART), 1)

@@ -13,7 +13,7 @@ from gaussiantalker.capture.face_mesh import load_face_mesh
 from gaussiantalker.capture.faces import find_faces, gaps
 from gaussiantalker.capture.folder import Capture
 from gaussiantalker.capture.labels import BACKGROUND, HEAD
-from gaussiantalker.capture.pose import Motion, place_shape
+from gaussiantalker.capture.pose import FilmedHead, place_shape
 from gaussiantalker.capture.sync import FILM_SOUND
 from gaussiantalker.capture.tracking import save_tracking
 from gaussiantalker.errors import GaussianTalkerError
@@ -98,7 +98,7 @@ def track_dataset(source: Path, folder: Path, size: int, facts: dict, progress: 
     if not found.any():
         raise GaussianTalkerError(f"The poses in {source} belong to other frames than its pictures; track it again.")
     focal = poses.focal * size / facts["source_size"][0]
-    given = Motion(focal, np.zeros((0, 3)), poses.rotations[rows], poses.translations[rows], np.zeros(len(rows)))
+    given = FilmedHead(focal, np.zeros((0, 3)), poses.rotations[rows], poses.translations[rows], np.zeros(len(rows)))
     mesh = load_face_mesh(pretrained.path("face-landmarker"))
     landmarks = read_array(folder / "landmarks.npy")
     motion = place_shape(given, landmarks, found, mesh, size)

@@ -7,7 +7,7 @@ import numpy as np
 from gaussiantalker.capture.blendshapes import NAMES
 from gaussiantalker.capture.face_mesh import EYES, IRISES
 from gaussiantalker.capture.morphable import EYE, MorphableHead
-from gaussiantalker.capture.pose import Motion
+from gaussiantalker.capture.pose import FilmedHead
 
 BLINKS = (NAMES.index("eyeBlinkRight"), NAMES.index("eyeBlinkLeft"))
 # Names of the scores of eyes turned to the person's right, left, down and up.
@@ -70,7 +70,7 @@ def gaze_of(
     landmarks: np.ndarray,
     scores: np.ndarray,
     blink: np.ndarray,
-    motion: Motion,
+    motion: FilmedHead,
     spheres: list[tuple[np.ndarray, float]],
     size: int,
 ) -> np.ndarray:  # [N, 2] float32

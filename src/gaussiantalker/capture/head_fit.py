@@ -19,7 +19,7 @@ from gaussiantalker.capture.blendshapes import NAMES
 from gaussiantalker.capture.eyes import eyeballs, gaze_of
 from gaussiantalker.capture.face_mesh import OUTLINE
 from gaussiantalker.capture.morphable import MorphableHead, load_head
-from gaussiantalker.capture.pose import Motion
+from gaussiantalker.capture.pose import FilmedHead
 from gaussiantalker.media.files import read_arrays
 from gaussiantalker.progress import Progress
 
@@ -41,7 +41,7 @@ def make_head(folder: Path, model: Path, camera: dict[str, Any], progress: Progr
     tracking = read_arrays(folder / "tracking.npz")
     rotations, translations = (tracking[name] for name in ("rotations", "translations"))
     still = np.zeros(len(tracking["found"]))
-    motion = Motion(camera["focal"], tracking["vertices"], rotations, translations, still)
+    motion = FilmedHead(camera["focal"], tracking["vertices"], rotations, translations, still)
     head = load_head(model)
     landmarks, scores, found = (tracking[name] for name in ("landmarks", "blendshapes", "found"))
     fitted = fit_head(head, motion, landmarks, scores, found, camera["width"])
@@ -82,7 +82,7 @@ class FittedHead:
 
 
 def fit_head(
-    head: MorphableHead, motion: Motion, landmarks: np.ndarray, scores: np.ndarray, found: np.ndarray, size: int
+    head: MorphableHead, motion: FilmedHead, landmarks: np.ndarray, scores: np.ndarray, found: np.ndarray, size: int
 ) -> FittedHead:
     """Fits landmarks [N, 478, 2] under the poses of a motion; `scores` [N, 52] are the landmarker's blendshapes."""
     solver = _Solver(head, motion, landmarks, scores, found, size)
@@ -98,7 +98,7 @@ class _Solver:
     def __init__(
         self,
         head: MorphableHead,
-        motion: Motion,
+        motion: FilmedHead,
         landmarks: np.ndarray,
         scores: np.ndarray,
         found: np.ndarray,

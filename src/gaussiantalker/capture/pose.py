@@ -29,7 +29,7 @@ _USUAL_FOCAL = 2.1  # focal length over picture width of a head-and-shoulders cr
 
 
 @dataclass(frozen=True)
-class Motion:
+class FilmedHead:
     """A head in front of a camera: one shape, one focal length, a pose per frame (world-to-camera of the head)."""
 
     focal: float  # pixels
@@ -50,14 +50,14 @@ class Prior:
     shape: float = 0.02  # of a point of the face against the canonical one, head units
 
 
-def fit_motion(
+def fit_filmed_head(
     landmarks: np.ndarray,
     found: np.ndarray,
     mesh: FaceMesh,
     size: int,
     prior: Prior = Prior(),
     joins: Sequence[int] = (),
-) -> Motion:
+) -> FilmedHead:
     """Fits landmarks [N, >=468, 2] of square pictures of `size` pixels; frames not `found` [N] count for nothing.
 
     Frames without a face get the pose that continues the motion around them. `joins` are the first frames of parts
@@ -79,7 +79,7 @@ def fit_motion(
     return solver.motion()
 
 
-def place_shape(given: Motion, landmarks: np.ndarray, found: np.ndarray, mesh: FaceMesh, size: int) -> Motion:
+def place_shape(given: FilmedHead, landmarks: np.ndarray, found: np.ndarray, mesh: FaceMesh, size: int) -> FilmedHead:
     """The given poses and focal length, in the unit, origin and front of this package's head.
 
     The shape is triangulated from the landmarks under the given poses, and turned the way the canonical face looks.
@@ -236,7 +236,7 @@ class _Solver:
             total += (saturating * self.mesh.rigid[self.used] * self.found[frames, None]).sum()
         return total
 
-    def motion(self) -> Motion:
+    def motion(self) -> FilmedHead:
         """The result, with the outer eye corners one unit apart and the origin between them."""
         left, right = self.shape[list(OUTER_EYE_CORNERS)]
         origin, scale = (left + right) / 2, 1 / np.linalg.norm(right - left)
@@ -248,7 +248,7 @@ class _Solver:
             square = ((residual**2).sum(-1) * self.point_weight[self.used]).sum(-1)
             residuals.append(np.sqrt(square / self.point_weight[self.used].sum()))
         shape = (self.shape - origin) * scale
-        return Motion(self.focal, shape, rotations, translations, np.concatenate(residuals))
+        return FilmedHead(self.focal, shape, rotations, translations, np.concatenate(residuals))
 
 
 def skew(v: np.ndarray) -> np.ndarray:  # [..., 3] -> [..., 3, 3]

@@ -27,7 +27,7 @@ _MOST_OFF = 14.0  # grey levels between two pictures of a scene in which there i
 
 
 @dataclass(frozen=True)
-class Track:
+class CameraTrack:
     """The camera over a stretch of film."""
 
     still: Still  # the stretch's first, whose picture is its scene
@@ -43,13 +43,13 @@ class Track:
         return self.still.tells
 
 
-def follow(grey: _Greys, person: _PersonNear, start: int, stop: int, first: int) -> Track:
+def follow(grey: _Greys, person: _PersonNear, start: int, stop: int, first: int) -> CameraTrack:
     """Aligns the pictures from `start` up to `stop` with stills, the first of which is the picture `first`."""
     still = Still(grey(first), person(first)[1])
     places = np.tile(np.eye(3), (stop - start, 1, 1))
     lost = np.zeros(stop - start, bool)
     if not still.tells:
-        return Track(still, places, lost, 0.0, 0.0, True)
+        return CameraTrack(still, places, lost, 0.0, 0.0, True)
     stills, shifts, unmoved = [(still, np.eye(3))], [], []
 
     def covered(k: int, guess: np.ndarray) -> np.ndarray:
@@ -81,7 +81,7 @@ def follow(grey: _Greys, person: _PersonNear, start: int, stop: int, first: int)
     typical, most = np.median(shifts, axis=0) if shifts else (0.0, 0.0)
     left = float(np.percentile([middle for middle, _ in shifts], _USUALLY)) if shifts else 0.0
     stands = not unmoved or float(np.percentile(unmoved, _USUALLY)) < max(_STANDS, _NO_BETTER * left)
-    return Track(still, places, lost, float(typical), float(most), stands)
+    return CameraTrack(still, places, lost, float(typical), float(most), stands)
 
 
 def _carried(mask: np.ndarray, motion: np.ndarray) -> np.ndarray:  # [h, w] bool
@@ -117,7 +117,7 @@ def _next(stills: list[tuple[Still, np.ndarray]], place: np.ndarray, make: Calla
     return len(stills) - 1
 
 
-def same_scene(a: Track, b: Track) -> np.ndarray | None:
+def same_scene(a: CameraTrack, b: CameraTrack) -> np.ndarray | None:
     """From the scene of `b` to that of `a` [3, 3], or None where they show different ones."""
     if not a.tells or not b.tells:
         return np.eye(3) if _plain_alike(a.still, b.still) else None

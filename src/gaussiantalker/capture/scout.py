@@ -15,7 +15,7 @@ from gaussiantalker.capture.arrays import ArrayReader
 from gaussiantalker.capture.camera import Still, to_pixels
 from gaussiantalker.capture.framing import FaceBox, Person, people, refuse_small
 from gaussiantalker.capture.reel import Look, Reel
-from gaussiantalker.capture.scene import Track, follow, same_scene
+from gaussiantalker.capture.scene import CameraTrack, follow, same_scene
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.perception.identity import Identity
 from gaussiantalker.progress import Progress
@@ -51,7 +51,7 @@ class Choice:
 
     shots: list[Shot]
     persons: list[Person]
-    tracks: list[Track]
+    tracks: list[CameraTrack]
     joins: list[np.ndarray]  # [3, 3] each
     others: int
     left_out: list[tuple[Shot, str]]
@@ -133,7 +133,7 @@ def _embedding(identity: Identity, reel: Reel, shot: Shot, person: Person) -> np
     return mean / np.linalg.norm(mean)
 
 
-def _track(reel: Reel, shot: Shot, person: Person, mask: _PersonMask) -> Track:
+def _track(reel: Reel, shot: Shot, person: Person, mask: _PersonMask) -> CameraTrack:
     """The camera over a shot; the person's mask at a frame is that of the nearest look."""
     reader = ArrayReader(reel.greys)
     looks = {look.frame: look for look in shot.looks}

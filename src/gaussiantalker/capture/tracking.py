@@ -11,7 +11,7 @@ from gaussiantalker.capture.arrays import ArrayReader
 from gaussiantalker.capture.eyes import BLINKS, blink_of, blinks_of, eye_opening
 from gaussiantalker.capture.face_mesh import INNER_LIPS, OUTER_EYE_CORNERS, FaceMesh, load_face_mesh
 from gaussiantalker.capture.hiding import hidden_mouths
-from gaussiantalker.capture.pose import Motion, fit_motion
+from gaussiantalker.capture.pose import FilmedHead, fit_filmed_head
 from gaussiantalker.geometry import yaw_pitch_roll
 from gaussiantalker.media.files import read_array, read_arrays
 from gaussiantalker.progress import Progress
@@ -31,7 +31,7 @@ def track(folder: Path, size: int, joins: Sequence[int], progress: Progress) -> 
     landmarks = np.concatenate([steady(part) for part in np.split(bridged, joins)])
     progress.update(1)
     mesh = load_face_mesh(pretrained.path("face-landmarker"))
-    motion = fit_motion(landmarks, found, mesh, size, joins=joins)
+    motion = fit_filmed_head(landmarks, found, mesh, size, joins=joins)
     progress.update(2)
     motion, alignment = align_motion(ArrayReader(folder / "frames.npy"), found, motion, mesh, joins)
     facts = save_tracking(folder, motion, mesh, size, landmarks)
@@ -41,7 +41,7 @@ def track(folder: Path, size: int, joins: Sequence[int], progress: Progress) -> 
 
 def save_tracking(
     folder: Path,
-    motion: Motion,
+    motion: FilmedHead,
     mesh: FaceMesh,
     size: int,
     landmarks: np.ndarray | None = None,
@@ -142,7 +142,7 @@ def jitter(values: np.ndarray) -> float:
 
 
 def _facts(
-    smooth: np.ndarray, scores: np.ndarray, found: np.ndarray, blink: np.ndarray, motion: Motion, size: int
+    smooth: np.ndarray, scores: np.ndarray, found: np.ndarray, blink: np.ndarray, motion: FilmedHead, size: int
 ) -> dict:
     angles = yaw_pitch_roll(motion.rotations)
     openness = eye_opening(smooth).mean(1)

@@ -30,7 +30,7 @@ class Detector(Protocol):
 
 
 @dataclass(frozen=True)
-class Track:
+class FaceTrack:
     """The largest face of every picture; rows are NaN where there was none."""
 
     points: np.ndarray  # [N, 478, 2] px
@@ -55,17 +55,17 @@ class Track:
         return self.blendshapes[:, BLINKS].mean(axis=1)
 
 
-def track(pictures: Iterable[np.ndarray], detector: Detector) -> Track:
+def track_faces(pictures: Iterable[np.ndarray], detector: Detector) -> FaceTrack:
     """Looks for the face in each picture uint8 [H, W, 3] by itself, so that no frame inherits another's error."""
     points, blendshapes = [], []
     for picture in pictures:
         face = detector.detect(picture)
         points.append(np.full((POINTS, 2), np.nan) if face is None else face.points[:, :2])
         blendshapes.append(np.full(_BLENDSHAPES, np.nan) if face is None else face.blendshapes)
-    return Track(np.array(points).reshape(-1, POINTS, 2), np.array(blendshapes).reshape(-1, _BLENDSHAPES))
+    return FaceTrack(np.array(points).reshape(-1, POINTS, 2), np.array(blendshapes).reshape(-1, _BLENDSHAPES))
 
 
-def mouth_distance(a: Track, b: Track) -> np.ndarray:  # [N] px
+def mouth_distance(a: FaceTrack, b: FaceTrack) -> np.ndarray:  # [N] px
     """Landmark distance (LMD; Chen et al. 2018): mean distance of the mouth points after each frame's mean is removed.
 
     NaN where either picture had no face.

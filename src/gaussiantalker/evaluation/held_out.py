@@ -11,7 +11,7 @@ import numpy as np
 from gaussiantalker.capture import Capture
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.evaluation.action_units import OpenFace
-from gaussiantalker.evaluation.faces import Detector, Track, track
+from gaussiantalker.evaluation.faces import Detector, FaceTrack, track_faces
 from gaussiantalker.evaluation.phones import Transcript, phones_of_frames, recognised
 from gaussiantalker.evaluation.record import NotMeasured
 from gaussiantalker.evaluation.syncnet import SyncNet
@@ -90,9 +90,9 @@ class Reference:
         return np.pad(samples, (0, len(self) * SAMPLES_PER_FRAME - len(samples)))
 
     @cached_property
-    def track(self) -> Track:
+    def track(self) -> FaceTrack:
         self.progress.stage("tracking the truth", len(self))
-        return track(_counted(self.images, self.progress), self.detector())
+        return track_faces(_counted(self.images, self.progress), self.detector())
 
     @property
     def lip_mm(self) -> np.ndarray | None:  # [n]
@@ -140,9 +140,9 @@ class Rendering:
         return self.reference.inputs
 
     @cached_property
-    def track(self) -> Track:
+    def track(self) -> FaceTrack:
         self.progress.stage("tracking the render", len(self))
-        return track(_counted(self.images, self.progress), self.reference.detector())
+        return track_faces(_counted(self.images, self.progress), self.reference.detector())
 
     @property
     def found(self) -> np.ndarray:  # bool [n]

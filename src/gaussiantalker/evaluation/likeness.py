@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from gaussiantalker import pretrained
 from gaussiantalker.capture.arrays import spread
-from gaussiantalker.evaluation.faces import Track
+from gaussiantalker.evaluation.faces import FaceTrack
 from gaussiantalker.evaluation.held_out import Reference, Rendering, network, shared
 from gaussiantalker.evaluation.metric import Metric
 from gaussiantalker.evaluation.pictures import FACE_BOX, head_box
@@ -26,7 +26,7 @@ def _csim(rendering: Rendering) -> Score:
     identity = network(rendering.reference, Identity)
     rendering.progress.stage("comparing identities", len(both))
 
-    def embedding(pictures: np.ndarray, track: Track, k: int) -> np.ndarray:
+    def embedding(pictures: np.ndarray, track: FaceTrack, k: int) -> np.ndarray:
         return identity.embedding(pictures[k], track.points[k])
 
     values, truth = [], rendering.reference

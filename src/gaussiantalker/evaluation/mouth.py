@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from gaussiantalker import speech
-from gaussiantalker.evaluation.faces import mouth_distance, track
+from gaussiantalker.evaluation.faces import mouth_distance, track_faces
 from gaussiantalker.evaluation.held_out import Reference, Rendering, shared
 from gaussiantalker.evaluation.metric import Metric
 from gaussiantalker.evaluation.phones import SHUT, Closures, Transcript, closure, closures, recognised, widest
@@ -79,7 +79,7 @@ def _other_speech(rendering: Rendering) -> _Speech:
             yield given(frame.image)
             progress.update(frame.index + 1)
 
-    opening = track(pictures(), rendering.reference.detector()).lip_opening
+    opening = track_faces(pictures(), rendering.reference.detector()).lip_opening
     expected = _expectation_of(rendering.reference).of(_sound_windows(audio))
     return _Speech(opening, audio, expected, rendering.inputs.audio_phones or recognised(audio, progress))
 

@@ -16,7 +16,7 @@ from scipy.signal import medfilt
 from torch import Tensor, nn
 
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.evaluation.faces import Track
+from gaussiantalker.evaluation.faces import FaceTrack
 from gaussiantalker.timing import SAMPLE_RATE
 
 SIDE = 224
@@ -96,7 +96,7 @@ class SyncNet(nn.Module):
         return self.netfcaud(self.netcnnaud(cepstra).flatten(1))
 
     @torch.inference_mode()
-    def score(self, pictures: np.ndarray, track: Track, audio: np.ndarray) -> SyncScore:
+    def score(self, pictures: np.ndarray, track: FaceTrack, audio: np.ndarray) -> SyncScore:
         """Of uint8 pictures [N, H, W, 3] with their tracked face and sound [640 N] in [-1, 1].
 
         Raises GaussianTalkerError for fewer than 100 frames or a face that is hardly ever found.
@@ -130,7 +130,7 @@ def sync_score(lips: np.ndarray, sound: np.ndarray) -> SyncScore:
     return SyncScore(float(np.median(means) - means.min()), float(means.min()), _MAX_SHIFT - int(means.argmin()))
 
 
-def face_crops(pictures: np.ndarray, track: Track) -> np.ndarray:  # uint8 [N, 224, 224, 3]
+def face_crops(pictures: np.ndarray, track: FaceTrack) -> np.ndarray:  # uint8 [N, 224, 224, 3]
     """Squares 2.8 half-sides wide around the tracked face: its centre and size go through a median over 13 frames."""
     low, high = track.points.min(axis=1), track.points.max(axis=1)
     half = (high - low).max(axis=1) / 2

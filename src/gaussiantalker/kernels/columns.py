@@ -10,7 +10,7 @@ import torch
 from numpy import float32 as f4
 from torch import Tensor
 
-from gaussiantalker.kernels.products import WIDTH, add_brief_product, add_product, pair, turn_block
+from gaussiantalker.kernels.products import WIDTH, add_bf16_product, add_product, pair, turn_block
 from gaussiantalker.kernels.simd import LANES, load, maximum, select, splat, sqrt, store
 from gaussiantalker.kernels.threads import helper
 
@@ -93,7 +93,7 @@ def layer(rows, weights, row, bias, columns, out, out_row):
 
 
 @helper
-def brief_layer(rows, weights, row, bias, columns, out, out_row):
+def bf16_layer(rows, weights, row, bias, columns, out, out_row):
     """The same to three digits: weights [R, K / 2] are pairs of bfloat16 and columns are rounded to such."""
     depth = len(columns) // 2
     pairs = np.empty((depth, WIDTH), f4)
@@ -104,7 +104,7 @@ def brief_layer(rows, weights, row, bias, columns, out, out_row):
     for r in range(rows):
         for at in range(0, WIDTH, LANES):
             store(out, (out_row + r) * WIDTH + at, splat(bias[row + r]))
-    add_brief_product(rows, depth, WIDTH, out, out_row * WIDTH, WIDTH, weights, row * depth, depth, 1, pairs, 0, WIDTH)
+    add_bf16_product(rows, depth, WIDTH, out, out_row * WIDTH, WIDTH, weights, row * depth, depth, 1, pairs, 0, WIDTH)
 
 
 @helper
@@ -175,7 +175,7 @@ def array(tensor: Tensor) -> np.ndarray:
     return tensor.detach().contiguous().numpy()
 
 
-def brief_array(weights: Tensor) -> np.ndarray:
+def bf16_array(weights: Tensor) -> np.ndarray:
     """Weights [R, K] as float32 [R, K / 2] whose bits are pairs of bfloat16."""
     return weights.detach().bfloat16().contiguous().view(torch.float32).numpy()
 

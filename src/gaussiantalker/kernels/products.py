@@ -19,7 +19,7 @@ from gaussiantalker.kernels.threads import helper
 # Who makes numba compile for another processor (NUMBA_CPU_NAME) gets what every processor can do.
 _FEATURES = {} if os.environ.get("NUMBA_CPU_NAME") else llvmlite.binding.get_host_cpu_features()
 HAS_BFLOAT = bool(_FEATURES.get("avx512bf16"))
-"""Whether `add_brief_product` may be called."""
+"""Whether `add_bf16_product` may be called."""
 WIDTH = 64
 """Columns of b and of the result come in multiples of this."""
 _ROWS, _VECTORS = 4, 4 if _FEATURES.get("avx512f") else 1
@@ -55,7 +55,7 @@ def _add_brief(builder, total, a, b):
 
 @intrinsic
 def pair(typing_context, first, second):
-    """Lane by lane two float32, rounded to bfloat16, in the bits of one: the layout of `add_brief_product`."""
+    """Lane by lane two float32, rounded to bfloat16, in the bits of one: the layout of `add_bf16_product`."""
 
     def generate(context, builder, signature, values):
         halves = [builder.bitcast(builder.fptrunc(value, _BFLOATS), _SHORTS) for value in values]
@@ -184,5 +184,5 @@ add_product = _product(_add_fused)
 """out[r, c] += sum over k of a[r, k] b[k, c] for r < rows, k < depth and c < columns, a multiple of WIDTH.
 
 Of each array: its flat start, the stride of its rows and, for a, that of k."""
-add_brief_product = _product(_add_brief)
+add_bf16_product = _product(_add_brief)
 """The same where each number of a and b is a `pair` of neighbours along k, and `depth` counts pairs."""

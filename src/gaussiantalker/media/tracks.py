@@ -18,7 +18,7 @@ from gaussiantalker.hardware import WORKERS
 from gaussiantalker.media.files import existing_file
 
 _Kind = Literal["audio", "video"]
-Track = AudioStream | VideoStream
+_Track = AudioStream | VideoStream
 _JUMP = 10.0
 """Seconds from which time stamps that follow no track's are a jump of the clock: that gap is closed, not bridged."""
 
@@ -47,7 +47,7 @@ def opened(path: str | Path, kind: _Kind) -> Iterator[InputContainer]:
 def chosen(container: InputContainer, kind: Literal["audio"]) -> AudioStream | None: ...
 @overload
 def chosen(container: InputContainer, kind: Literal["video"]) -> VideoStream | None: ...
-def chosen(container: InputContainer, kind: _Kind) -> Track | None:
+def chosen(container: InputContainer, kind: _Kind) -> _Track | None:
     """The track that players play: the one marked as default, else the first; cover art is none."""
     of_kind = container.streams.audio if kind == "audio" else container.streams.video
     tracks = [track for track in of_kind if track.codec_context and not track.disposition & _NO_FILM]
@@ -62,7 +62,7 @@ def frames(
 def frames(
     container: InputContainer, track: VideoStream, told: list[str], name: str
 ) -> Iterator[av.VideoFrame | None]: ...
-def frames(container: InputContainer, track: Track, told: list[str], name: str) -> Iterator[Any]:
+def frames(container: InputContainer, track: _Track, told: list[str], name: str) -> Iterator[Any]:
     """Decoded frames of a track, their times on the clock that sound and pictures share.
 
     None stands for what cannot be decoded, which is told. Raises GaussianTalkerError, after the last frame, when that
@@ -99,7 +99,7 @@ def first_picture(path: str | Path) -> float | None:
         return next((frame.time for frame in decoded if frame), None)
 
 
-def _packets(container: InputContainer, track: Track, told: list[str]) -> Iterator[av.Packet]:
+def _packets(container: InputContainer, track: _Track, told: list[str]) -> Iterator[av.Packet]:
     """The packets of a track, and at the end an empty one. The other track is read along: its clock is the same."""
     both = [other for other in (chosen(container, "video"), chosen(container, "audio")) if other]
     clock, broken, place = _Clock(told), 0, 0
@@ -130,7 +130,7 @@ def _broken_off(container: InputContainer, place: int, told: list[str], error: F
     tell(told, f"the file cannot be read to its end ({error.strerror})")
 
 
-def measured(container: InputContainer, track: Track, rate: float) -> float:
+def measured(container: InputContainer, track: _Track, rate: float) -> float:
     """Seconds that a track lasts by its time stamps, or, without any, at this rate. Reads the file, decodes nothing."""
     stamps, count = [], 0
     for packet in _packets(container, track, []):

@@ -15,9 +15,9 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.export.compact import compact
 from gaussiantalker.export.web import PLAYER
 from gaussiantalker.serving import problems
+from gaussiantalker.serving.access import AccessMiddleware, check_token
 from gaussiantalker.serving.coefficients import tell_coefficients
 from gaussiantalker.serving.conversation import Conversation
-from gaussiantalker.serving.door import Door, check_token
 from gaussiantalker.serving.limits import Limits
 from gaussiantalker.serving.mp4 import LiveMp4Response
 from gaussiantalker.serving.problems import Problem
@@ -132,7 +132,7 @@ def build(
     )
     app.state.sessions = sessions
     problems.handle(app)
-    app.add_middleware(Door, token=token, body_bytes=limits.body_bytes)
+    app.add_middleware(AccessMiddleware, token=token, body_bytes=limits.body_bytes)
     _add_health(app, sessions)
     _add_sessions(app, sessions)
     _add_media(app, sessions)

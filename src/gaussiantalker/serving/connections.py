@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from gaussiantalker.serving.door import SAFE_HEADERS
+from gaussiantalker.serving.access import SAFE_HEADERS
 from gaussiantalker.serving.limits import Limits
 from gaussiantalker.serving.problems import problem
 

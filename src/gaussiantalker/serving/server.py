@@ -9,10 +9,10 @@ import uvicorn
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import Progress
 from gaussiantalker.serving import log
+from gaussiantalker.serving.access import check_token, is_loopback
 from gaussiantalker.serving.app import build
 from gaussiantalker.serving.avatars import load
 from gaussiantalker.serving.connections import configuration
-from gaussiantalker.serving.door import check_token, is_loopback
 from gaussiantalker.serving.limits import Limits
 from gaussiantalker.serving.sessions import Sessions
 from gaussiantalker.speaking import Background

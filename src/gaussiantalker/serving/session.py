@@ -17,7 +17,7 @@ from gaussiantalker.serving.frame_queue import FrameQueue
 from gaussiantalker.serving.limits import Limits
 from gaussiantalker.serving.problems import Problem
 from gaussiantalker.serving.reader import Reader
-from gaussiantalker.speaking import Avatar, AvatarStream, AvFrame, Background, Puppeteer, Studio
+from gaussiantalker.speaking import Avatar, AvatarStream, AvFrame, Background, CoefficientAvatar, Studio
 from gaussiantalker.speaking.background import TRANSPARENT
 from gaussiantalker.speaking.gauges import percentiles
 from gaussiantalker.timing import FPS, SAMPLE_RATE
@@ -55,7 +55,7 @@ class Session:
         self.id = secrets.token_urlsafe(12)
         self.name, self.avatar, self.limits, self.backgrounds = name, avatar, limits, backgrounds or {}
         self.shows: Shows = shows
-        self.stream = AvatarStream(avatar if shows == PICTURES else Puppeteer(avatar), studio=studio)
+        self.stream = AvatarStream(avatar if shows == PICTURES else CoefficientAvatar(avatar), studio=studio)
         self._reader = Reader(voice, self.stream, voices, self._unread) if voice and voices else None
         self.sample_rate = SAMPLE_RATE
         self.closed = asyncio.Event()

@@ -8,9 +8,9 @@ from pathlib import Path
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.serving.call import Call
 from gaussiantalker.serving.limits import Limits
+from gaussiantalker.serving.metrics import Metrics
 from gaussiantalker.serving.problems import Problem
 from gaussiantalker.serving.session import PICTURES, Session, Shows
-from gaussiantalker.serving.tallies import Tallies
 from gaussiantalker.speaking import Avatar, Studio
 from gaussiantalker.voice import Voice
 
@@ -25,7 +25,7 @@ class Sessions:
         backgrounds: Mapping[str, Path] | None = None,
         voice: Voice | None = None,
     ) -> None:
-        self.avatars, self.limits, self.tallies, self._voice = avatars, limits, Tallies(), voice
+        self.avatars, self.limits, self.counts, self._voice = avatars, limits, Metrics(), voice
         self.backgrounds = backgrounds or {}
         self._voices = ThreadPoolExecutor(limits.sessions, thread_name_prefix="voice")
         self._studio = Studio()
@@ -55,7 +55,7 @@ class Sessions:
         except GaussianTalkerError as error:
             raise Problem(422, str(error)) from None
         self._sessions[session.id] = session
-        self.tallies.begun += 1
+        self.counts.begun += 1
         return session
 
     def _showing(self, shows: Shows) -> int:
@@ -82,7 +82,7 @@ class Sessions:
     def end(self, session: Session, why: str) -> None:
         if self._sessions.pop(session.id, None):
             session.close(why)
-            self.tallies.add(session.stream.gauges)
+            self.counts.add(session.stream.gauges)
 
     async def end_all(self) -> None:
         """Returns when every connection is closed."""
@@ -105,4 +105,4 @@ class Sessions:
 
     def metrics(self) -> str:
         """In Prometheus' text format."""
-        return self.tallies.text([session.stream.gauges for session in self._sessions.values()])
+        return self.counts.text([session.stream.gauges for session in self._sessions.values()])

@@ -2,10 +2,10 @@
 
 from gaussiantalker.speaking.avatar import Avatar
 from gaussiantalker.speaking.background import Background
+from gaussiantalker.speaking.coefficients import POSE, CoefficientAvatar
 from gaussiantalker.speaking.frames import AvFrame, FrameStream
 from gaussiantalker.speaking.motion import Motion, Steering, calm_stretch
 from gaussiantalker.speaking.performance import SYNTHETIC, Performance
-from gaussiantalker.speaking.puppeteer import POSE, Puppeteer
 from gaussiantalker.speaking.stream import AvatarStream
 from gaussiantalker.speaking.studio import Studio
 
@@ -19,7 +19,7 @@ __all__ = [
     "FrameStream",
     "Motion",
     "Performance",
-    "Puppeteer",
+    "CoefficientAvatar",
     "Steering",
     "Studio",
     "calm_stretch",

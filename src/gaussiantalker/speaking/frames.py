@@ -22,7 +22,7 @@ class Speaker(Protocol):
         self, heard: np.ndarray, first: float, steering: Steering | None = None, step: float = 1
     ) -> Iterator[np.ndarray]:
         """Pictures uint8 [H, W, 3], or [H, W, 4] before nothing, for what is heard [k, ...] in the frames `first`,
-        `first + step` and so on; of a `Puppeteer`, its numbers."""
+        `first + step` and so on; of a `CoefficientAvatar`, its numbers."""
         ...
 
 

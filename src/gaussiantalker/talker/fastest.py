@@ -24,10 +24,10 @@ from gaussiantalker.talker.precision import fast_products
 
 _Way = Literal["bfloat16", "kernels", "torch"]
 _Work = Literal["speaking", "training"]
-BRIEF: _Way = "bfloat16"
+BFLOAT16: _Way = "bfloat16"
 KERNELS: _Way = "kernels"
 TORCH: _Way = "torch"
-SAID = {BRIEF: "our kernels in bfloat16", KERNELS: "our kernels", TORCH: "torch's products"}
+SAID = {BFLOAT16: "our kernels in bfloat16", KERNELS: "our kernels", TORCH: "torch's products"}
 GAUSSIANS, WIDTH, HIDDEN, OUTPUTS = 4096, 64, 128, (3, 3, 4, 1, 27)
 _LAPS = 7
 
@@ -81,11 +81,11 @@ def _network() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[torch.Ten
 def _speaking() -> dict[_Way, float]:
     network = _network()
     ways: dict[_Way, Callable[[], object]] = {
-        KERNELS: lambda: perceptron_kernel.perceptrons(*network, brief=False),
+        KERNELS: lambda: perceptron_kernel.perceptrons(*network, bf16=False),
         TORCH: lambda: regressors.perceptrons_reference(*network),
     }
     if HAS_BFLOAT:
-        ways[BRIEF] = lambda: perceptron_kernel.perceptrons(*network, brief=True)
+        ways[BFLOAT16] = lambda: perceptron_kernel.perceptrons(*network, bf16=True)
     with torch.inference_mode(), fast_products():
         return _speeds(ways, 1)
 

@@ -33,11 +33,11 @@ class FusionLayer(nn.Module):
         first, last = self.norm_attention, self.norm_feedforward
         plain = z.device.type == "cpu" and z.dtype == torch.float32
         if plain and isinstance(first, nn.LayerNorm) and isinstance(last, nn.LayerNorm):
-            from gaussiantalker.talker.fastest import BRIEF, TORCH, fastest
+            from gaussiantalker.talker.fastest import BFLOAT16, TORCH, fastest
             from gaussiantalker.talker.fusion_kernel import finish
 
             if (way := fastest()) != TORCH:
-                return finish(z, first, self.feedforward, last, brief=way == BRIEF)
+                return finish(z, first, self.feedforward, last, bf16=way == BFLOAT16)
         z = first(z)
         return last(self.feedforward(z) + z)
 

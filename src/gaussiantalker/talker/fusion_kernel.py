@@ -18,8 +18,8 @@ from gaussiantalker.kernels.columns import (
     array,
     back,
     back_through_norm,
-    brief_array,
-    brief_layer,
+    bf16_array,
+    bf16_layer,
     columns_of,
     fill,
     gate,
@@ -60,7 +60,7 @@ def _forward_chunk(layer):
     return forward_chunk
 
 
-_exact_chunk, _brief_chunk = _forward_chunk(layer), _forward_chunk(brief_layer)
+_exact_chunk, _bf16_chunk = _forward_chunk(layer), _forward_chunk(bf16_layer)
 
 
 @helper
@@ -104,8 +104,8 @@ def _forward_all(threads, x, weights, out):
 
 
 @compiled
-def _brief_all(threads, x, weights, out):
-    for_each(threads, -(-len(x) // WIDTH), _brief_chunk, (x, *weights, out))
+def _bf16_all(threads, x, weights, out):
+    for_each(threads, -(-len(x) // WIDTH), _bf16_chunk, (x, *weights, out))
 
 
 @compiled
@@ -115,11 +115,11 @@ def _backward_all(threads, weights, grad, x_grad, sums):
 
 class _Finish(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, brief, x, *weights):
+    def forward(ctx, bf16, x, *weights):
         rows = array(x)
-        arrays = tuple(brief_array(w) if brief and w.ndim == 2 else array(w) for w in weights)
+        arrays = tuple(bf16_array(w) if bf16 and w.ndim == 2 else array(w) for w in weights)
         out = np.empty_like(rows)
-        (_brief_all if brief else _forward_all)(pool(), rows, arrays, out)
+        (_bf16_all if bf16 else _forward_all)(pool(), rows, arrays, out)
         ctx.arrays = rows, arrays
         return torch.from_numpy(out)
 
@@ -134,9 +134,9 @@ class _Finish(torch.autograd.Function):
 
 
 def finish(
-    x: Tensor, norm: nn.LayerNorm, feedforward: nn.Sequential, last_norm: nn.LayerNorm, *, brief: bool = False
+    x: Tensor, norm: nn.LayerNorm, feedforward: nn.Sequential, last_norm: nn.LayerNorm, *, bf16: bool = False
 ) -> Tensor:
-    """LN(FFN(z) + z) of z = LN(x), [..., width] to the same; `brief` rounds factors to bfloat16."""
+    """LN(FFN(z) + z) of z = LN(x), [..., width] to the same; `bf16` rounds factors to bfloat16."""
     weights = [weight for part in (norm, feedforward, last_norm) for weight in part.parameters()]
-    brief = brief and not any(weight.shape[-1] % 2 for weight in weights if weight.ndim == 2)
-    return _Finish.apply(brief, x.flatten(0, -2), *weights).unflatten(0, x.shape[:-1])
+    bf16 = bf16 and not any(weight.shape[-1] % 2 for weight in weights if weight.ndim == 2)
+    return _Finish.apply(bf16, x.flatten(0, -2), *weights).unflatten(0, x.shape[:-1])

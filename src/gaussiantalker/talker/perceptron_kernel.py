@@ -20,8 +20,8 @@ from gaussiantalker.kernels.columns import (
     add_sums,
     array,
     back,
-    brief_array,
-    brief_layer,
+    bf16_array,
+    bf16_layer,
     columns_of,
     fill,
     gate,
@@ -55,7 +55,7 @@ def _forward_chunk(layer):
     return forward_chunk
 
 
-_exact_chunk, _brief_chunk = _forward_chunk(layer), _forward_chunk(brief_layer)
+_exact_chunk, _bf16_chunk = _forward_chunk(layer), _forward_chunk(bf16_layer)
 
 
 @helper
@@ -95,8 +95,8 @@ def _forward_all(threads, x, first, first_bias, last, last_bias, ends, out):
 
 
 @compiled
-def _brief_all(threads, x, first, first_bias, last, last_bias, ends, out):
-    for_each(threads, -(-len(x) // WIDTH), _brief_chunk, (x, first, first_bias, last, last_bias, ends, out))
+def _bf16_all(threads, x, first, first_bias, last, last_bias, ends, out):
+    for_each(threads, -(-len(x) // WIDTH), _bf16_chunk, (x, first, first_bias, last, last_bias, ends, out))
 
 
 @compiled
@@ -106,11 +106,11 @@ def _backward_all(threads, *arguments):
 
 class _Perceptrons(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, first, first_bias, last, last_bias, ends, brief):
-        weights = brief_array if brief else array
+    def forward(ctx, x, first, first_bias, last, last_bias, ends, bf16):
+        weights = bf16_array if bf16 else array
         inputs = array(x), weights(first), array(first_bias), weights(last), array(last_bias)
         out = np.empty((len(x), len(last)), f4)
-        (_brief_all if brief else _forward_all)(pool(), *inputs, ends, out)
+        (_bf16_all if bf16 else _forward_all)(pool(), *inputs, ends, out)
         ctx.arrays = *inputs[:4], ends
         return torch.from_numpy(out)
 
@@ -133,11 +133,11 @@ def perceptrons(
     lasts: list[Tensor],
     biases: list[Tensor],
     *,
-    brief: bool = False,
+    bf16: bool = False,
 ) -> list[Tensor]:
-    """See `regressors.perceptrons`; `brief` rounds factors to bfloat16 where their number is even."""
+    """See `regressors.perceptrons`; `bf16` rounds factors to bfloat16 where their number is even."""
     sizes = [len(last) for last in lasts]
     ends = np.array(list(accumulate(sizes)))
-    brief = brief and x.shape[-1] % 2 == first.shape[0] // len(lasts) % 2 == 0
-    out = _Perceptrons.apply(x.flatten(0, -2), first, first_bias, torch.cat(lasts), torch.cat(biases), ends, brief)
+    bf16 = bf16 and x.shape[-1] % 2 == first.shape[0] // len(lasts) % 2 == 0
+    out = _Perceptrons.apply(x.flatten(0, -2), first, first_bias, torch.cat(lasts), torch.cat(biases), ends, bf16)
     return list(out.unflatten(0, x.shape[:-1]).split(sizes, dim=-1))

@@ -58,11 +58,11 @@ def perceptrons(
     `first` [heads * width, inputs] holds the first layers, one below the other; `lasts` are [size, width] each.
     """
     if x.device.type == "cpu" and x.dtype == torch.float32:
-        from gaussiantalker.talker.fastest import BRIEF, TORCH, fastest
+        from gaussiantalker.talker.fastest import BFLOAT16, TORCH, fastest
         from gaussiantalker.talker.perceptron_kernel import perceptrons as run
 
         if (way := fastest()) != TORCH:
-            return run(x, first, first_bias, lasts, biases, brief=way == BRIEF)
+            return run(x, first, first_bias, lasts, biases, bf16=way == BFLOAT16)
     return perceptrons_reference(x, first, first_bias, lasts, biases)
 
 

@@ -10,8 +10,8 @@ from flash_and_beep import FlashAndBeep
 from live import serving
 
 from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.serving.access import AccessMiddleware, is_loopback
 from gaussiantalker.serving.app import build
-from gaussiantalker.serving.door import Door, is_loopback
 from gaussiantalker.serving.limits import Limits
 
 
@@ -77,7 +77,7 @@ def test_a_token_that_keeps_nobody_out_or_that_nobody_can_send_is_refused(token:
     with pytest.raises(GaussianTalkerError, match="token"):
         build({"flash": FlashAndBeep()}, token)
     with pytest.raises(GaussianTalkerError, match="token"):
-        Door(build({"flash": FlashAndBeep()}), token, 100)
+        AccessMiddleware(build({"flash": FlashAndBeep()}), token, 100)
 
 
 def test_a_client_may_send_any_bytes_as_its_token() -> None:

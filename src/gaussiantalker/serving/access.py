@@ -44,7 +44,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-class Door:
+class AccessMiddleware:
     """ASGI middleware in front of everything.
 
     Without a token the server is for this machine's user alone. A page of another origin in the same browser must

@@ -13,7 +13,7 @@ from gaussiantalker.talker import Listener
 POSE = 12  # numbers of a head's pose before the camera, the upper three rows of its matrix
 
 
-class Puppeteer:
+class CoefficientAvatar:
     """Speaks as its avatar does, but gives of each frame what its picture would be drawn from: a few dozen numbers.
 
     They are, in this order, the head's pose [3, 4], the coefficients of its blendshapes [K] (docs/blendshapes.md),

@@ -12,7 +12,7 @@ _COUNTERS = {  # a gauge's attribute: the counter's name, and what it counts
 }
 
 
-class Tallies:
+class Metrics:
     """Counts of sessions that have ended; those of running ones are added when asked."""
 
     def __init__(self) -> None:
