@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from gaussiantalker.capture.face_mesh import MESH_POINTS, FaceMesh
-from gaussiantalker.capture.pose import Motion, Prior, fit_motion, left_jacobian, skew, smooth_solve
+from gaussiantalker.capture.pose import FilmedHead, Prior, fit_filmed_head, left_jacobian, skew, smooth_solve
 from gaussiantalker.geometry import from_yaw_pitch_roll, project, rigid, yaw_pitch_roll
 
 SIZE = 256
