@@ -23,8 +23,8 @@ from gaussiantalker.talker.conditions import CameraToken, NullToken
 from gaussiantalker.talker.torso import SOFT_LIMIT, pose_numbers
 from gaussiantalker.timing import FPS, SAMPLE_RATE
 
-FORMAT = 2
-CONDITIONS = ("mouth", "eye", "camera", "null")
+_FORMAT = 2
+_CONDITIONS = ("mouth", "eye", "camera", "null")
 """What a page can tell an avatar."""
 _HALVES = ("quats", "log_scales", "opacity_logits", "sh", "reach")
 
@@ -45,7 +45,7 @@ def check(avatar: Avatar) -> None:
     """Raises GaussianTalkerError where the avatar is of a kind that pages cannot show."""
     method = avatar.talker.method
     plain = method.token_net == "mlp" and not method.period
-    if not isinstance(avatar.listener, MouthListener) or not plain or set(method.conditions) - set(CONDITIONS):
+    if not isinstance(avatar.listener, MouthListener) or not plain or set(method.conditions) - set(_CONDITIONS):
         raise GaussianTalkerError(
             f"A page cannot compute the speech features of {method.title}: train one with --method mouth-code, "
             "or let serve send its pictures."
@@ -63,7 +63,7 @@ def facts(avatar: Avatar) -> dict[str, Any]:
     assert isinstance(torso, Torso)  # as `check` has seen
     angles = yaw_pitch_roll(motion.rotations)
     return {
-        "format": FORMAT,
+        "format": _FORMAT,
         **avatar.provenance,
         "synthetic": "Everything this avatar shows and says is generated.",
         "fps": FPS,

@@ -14,7 +14,7 @@ from gaussiantalker.splatting.gaussians import Gaussians
 from gaussiantalker.splatting.ply import write_ply
 from gaussiantalker.timing import FPS, frame_at, frame_count
 
-WRITERS = {".ply": write_ply, ".spz": write_spz}
+_WRITERS = {".ply": write_ply, ".spz": write_spz}
 
 
 def export_head(
@@ -25,8 +25,8 @@ def export_head(
     Raises GaussianTalkerError where the file cannot be written, or the sound has no such moment.
     """
     path = Path(path)
-    check_target(path, tuple(WRITERS), inputs=[audio] if audio else [], force=force)
-    WRITERS[path.suffix.lower()](path, head(avatar, audio, at))
+    check_target(path, tuple(_WRITERS), inputs=[audio] if audio else [], force=force)
+    _WRITERS[path.suffix.lower()](path, head(avatar, audio, at))
     return path
 
 

@@ -15,25 +15,25 @@ from gaussiantalker.splatting.reference import shade
 from gaussiantalker.talker import AUDIO, EYE, Drive, render
 from gaussiantalker.talker.talker import Splats
 
-POSES = 8
-SOLID = 0.5  # alpha of what belongs to the person
-DIFFERENT = 0.04  # of a colour from the background's, from which on it is not the same
-RIM = 0.02  # of the picture's side, inside and outside of the silhouette
-REACH = 0.03  # of the same: how far around colours are averaged
+_POSES = 8
+_SOLID = 0.5  # alpha of what belongs to the person
+_DIFFERENT = 0.04  # of a colour from the background's, from which on it is not the same
+_RIM = 0.02  # of the picture's side, inside and outside of the silhouette
+_REACH = 0.03  # of the same: how far around colours are averaged
 
 
 @torch.inference_mode()
 def strangers(avatar: Avatar) -> Tensor:
     """Of the head's Gaussians, bool [N], those that are the background's."""
-    frames = np.linspace(0, len(avatar.motion) - 1, POSES).astype(int)
+    frames = np.linspace(0, len(avatar.motion) - 1, _POSES).astype(int)
     views, codes = (torch.from_numpy(part[frames]).float() for part in (avatar.motion.viewmats, avatar.moved.codes))
-    heard = torch.zeros(POSES, avatar.listener.channels)
+    heard = torch.zeros(_POSES, avatar.listener.channels)
     drive = Drive(
-        {AUDIO: heard, EYE: torch.from_numpy(avatar.motion.blink[frames]).float()}, views, torch.arange(POSES)
+        {AUDIO: heard, EYE: torch.from_numpy(avatar.motion.blink[frames]).float()}, views, torch.arange(_POSES)
     )
     shapes = avatar.shapes
     head = shapes.twin(shapes.coefficients(avatar.talker.conditions(drive)), views)
-    votes = [_ballot(avatar, _frame(head, k), views[k], codes[k : k + 1]) for k in range(POSES)]
+    votes = [_ballot(avatar, _frame(head, k), views[k], codes[k : k + 1]) for k in range(_POSES)]
     return torch.stack(votes).sum(dim=0) > 0
 
 
@@ -55,11 +55,11 @@ def _ballot(avatar: Avatar, head: Splats, view: Tensor, code: Tensor) -> Tensor:
     alpha = 1 - (1 - body) * (1 - covered)
     picture, behind = picture[0].numpy(), background.numpy()
     size = max(behind.shape)
-    inside = _whole((alpha[0, ..., 0].numpy() > SOLID) & (np.abs(picture - behind).max(axis=-1) > DIFFERENT))
-    rim = max(round(RIM * size), 2)
+    inside = _whole((alpha[0, ..., 0].numpy() > _SOLID) & (np.abs(picture - behind).max(axis=-1) > _DIFFERENT))
+    rim = max(round(_RIM * size), 2)
     core = np.asarray(binary_erosion(inside, iterations=rim, border_value=1), bool)
     around = np.asarray(binary_dilation(inside, iterations=rim), bool)
-    own, others = _average(picture, core, REACH * size), _average(behind, ~around, REACH * size)
+    own, others = _average(picture, core, _REACH * size), _average(behind, ~around, _REACH * size)
     pixels = project(head.means[0].numpy(), view.numpy(), K.numpy()).astype(int)
     column, row = (np.clip(pixels[:, i], 0, behind.shape[1 - i] - 1) for i in (0, 1))
     colours = shade(head.means, view[None], head.sh, degree)[0].numpy()

@@ -14,9 +14,9 @@ from gaussiantalker.media.outputs import MARK
 from gaussiantalker.splatting.gaussians import Gaussians
 
 MAGIC, VERSION = 0x5053474E, 2
-POSITION_BITS = 12  # of 24, after the point: a head is a few units wide
-COLOUR_SCALE = 0.15  # of the constant harmonic, so that its usual values fill a byte
-HARMONICS_BITS = (5, 4, 4)  # kept of each degree's eight, as the format's own packer does
+_POSITION_BITS = 12  # of 24, after the point: a head is a few units wide
+_COLOUR_SCALE = 0.15  # of the constant harmonic, so that its usual values fill a byte
+_HARMONICS_BITS = (5, 4, 4)  # kept of each degree's eight, as the format's own packer does
 _FLIPPED = torch.tensor([1.0, -1.0, -1.0])
 """From x right, y down, z forward to the format's x right, y up, z backward."""
 _FLIPPED_HARMONICS = torch.tensor([-1, -1, 1, -1, 1, 1, -1, 1, -1, 1, -1, -1, 1, -1, 1.0])
@@ -31,15 +31,15 @@ def write_spz(path: str | Path, gaussians: Gaussians) -> None:
 
 
 def _packed(g: Gaussians) -> bytes:
-    header = struct.pack("<IIIBBBB", MAGIC, VERSION, len(g), g.sh_degree, POSITION_BITS, 0, 0)
-    places = (g.means * _FLIPPED * 2**POSITION_BITS).round().clamp(-(2**23), 2**23 - 1).int().numpy().astype("<i4")
+    header = struct.pack("<IIIBBBB", MAGIC, VERSION, len(g), g.sh_degree, _POSITION_BITS, 0, 0)
+    places = (g.means * _FLIPPED * 2**_POSITION_BITS).round().clamp(-(2**23), 2**23 - 1).int().numpy().astype("<i4")
     turns = F.normalize(g.quats, dim=1)
     turns = torch.where(turns[:, :1] < 0, -turns, turns)[:, 1:] * _FLIPPED
     parts = [
         header,
         places.view(np.uint8).reshape(-1, 4)[:, :3].tobytes(),
         _bytes((g.opacities * 255).clamp(1, 254)),  # a reader takes the logit of it
-        _bytes((COLOUR_SCALE * g.sh[:, 0] + 0.5) * 255),
+        _bytes((_COLOUR_SCALE * g.sh[:, 0] + 0.5) * 255),
         _bytes((g.log_scales + 10) * 16),
         _bytes((turns + 1) * 127.5),
     ]
@@ -47,7 +47,7 @@ def _packed(g: Gaussians) -> bytes:
     for degree in range(1, g.sh_degree + 1):
         of_degree = slice(degree**2, (degree + 1) ** 2)
         values = g.sh[:, of_degree] * _FLIPPED_HARMONICS[of_degree.start - 1 : of_degree.stop - 1, None]
-        step = 2 ** (8 - HARMONICS_BITS[degree - 1])
+        step = 2 ** (8 - _HARMONICS_BITS[degree - 1])
         harmonics.append(((values * 128 + 128) / step).round() * step)
     if harmonics:
         parts.append(_bytes(torch.cat(harmonics, dim=1)))

@@ -14,12 +14,12 @@ from gaussiantalker.kernels.products import WIDTH, add_bf16_product, add_product
 from gaussiantalker.kernels.simd import LANES, load, maximum, select, splat, sqrt, store
 from gaussiantalker.kernels.threads import helper
 
-NORM_FLOOR = f4(1e-5)  # torch's default for layer norms
+_NORM_FLOOR = f4(1e-5)  # torch's default for layer norms
 SLICES = 16  # parts of the Gaussians whose weight gradients are summed apart, so that threads do not change the bits
 
 
 @helper
-def turn(source, source_row, rows, across, target, target_row):
+def _turn(source, source_row, rows, across, target, target_row):
     """target[target_row + c, r] = source[source_row + r, c] for r < rows and c < across."""
     width, target_width = source.shape[1], target.shape[1]
     whole_rows, whole_across = rows // LANES * LANES, across // LANES * LANES
@@ -38,19 +38,19 @@ def columns_of(rows, chunk, columns):
     present = min(WIDTH, len(rows) - chunk * WIDTH)
     if present < WIDTH:
         columns[:] = f4(0)
-    turn(rows, chunk * WIDTH, present, rows.shape[1], columns, 0)
+    _turn(rows, chunk * WIDTH, present, rows.shape[1], columns, 0)
 
 
 @helper
 def put_columns(columns, chunk, rows):
     """A block back into its rows of an array [M, K]."""
-    turn(columns, 0, len(columns), min(WIDTH, len(rows) - chunk * WIDTH), rows, chunk * WIDTH)
+    _turn(columns, 0, len(columns), min(WIDTH, len(rows) - chunk * WIDTH), rows, chunk * WIDTH)
 
 
 @helper
 def rows_of(columns, rows):
     """A block [K, 64] as rows [64, at least K]."""
-    turn(columns, 0, len(columns), WIDTH, rows, 0)
+    _turn(columns, 0, len(columns), WIDTH, rows, 0)
 
 
 @helper
@@ -133,7 +133,7 @@ def standardise(columns, rates):
         for k in range(len(columns)):
             deviation = load(columns, k * WIDTH + at) - mean
             variance = variance + deviation * deviation
-        rate = f4(1) / sqrt(variance * share + NORM_FLOOR)
+        rate = f4(1) / sqrt(variance * share + _NORM_FLOOR)
         store(rates, at, rate)
         for k in range(len(columns)):
             store(columns, k * WIDTH + at, (load(columns, k * WIDTH + at) - mean) * rate)
@@ -166,7 +166,7 @@ def back_through_norm(arriving, standard, rates, scale, scale_sums, shift_sums, 
             store(arriving, here, step * load(rates, at))
 
 
-def padded(width: int) -> int:
+def _padded(width: int) -> int:
     """The next multiple of what the right side of a product must have."""
     return -(-width // WIDTH) * WIDTH
 
@@ -185,7 +185,7 @@ class Sums:
 
     def __init__(self, shape: tuple[int, ...]):
         self.shape = shape
-        self.parts = np.zeros((SLICES * shape[0], padded(shape[1]) if len(shape) > 1 else LANES), f4)
+        self.parts = np.zeros((SLICES * shape[0], _padded(shape[1]) if len(shape) > 1 else LANES), f4)
 
     def total(self) -> Tensor:
         parts = self.parts.reshape(SLICES, self.shape[0], -1).sum(axis=0)

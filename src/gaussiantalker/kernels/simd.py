@@ -22,30 +22,30 @@ _FLOATS, _INTS, _BITS = (ir.VectorType(t, LANES) for t in (_FLOAT, _INT, _BIT))
 _FMA = {"flags": ("contract",)}  # lets LLVM fuse a product and a sum, and nothing else
 
 
-class VecType(types.Type):
+class _VecType(types.Type):
     """Sixteen float32."""
 
     def __init__(self) -> None:
         super().__init__("float32x16")
 
 
-class MaskType(types.Type):
+class _MaskType(types.Type):
     """Sixteen truth values."""
 
     def __init__(self) -> None:
         super().__init__("bool1x16")
 
 
-vec, mask = VecType(), MaskType()
+vec, mask = _VecType(), _MaskType()
 
 
-@register_model(VecType)
+@register_model(_VecType)
 class _VecModel(models.PrimitiveModel):
     def __init__(self, manager, fe_type) -> None:
         super().__init__(manager, fe_type, _FLOATS)
 
 
-@register_model(MaskType)
+@register_model(_MaskType)
 class _MaskModel(models.PrimitiveModel):
     def __init__(self, manager, fe_type) -> None:
         super().__init__(manager, fe_type, _BITS)
@@ -92,12 +92,12 @@ def _operator(symbol: Callable, emit: Callable, result: types.Type) -> None:
     @type_callable(symbol)
     def choose(context):
         def typer(a, b):
-            vectors = isinstance(a, VecType) + isinstance(b, VecType)
+            vectors = isinstance(a, _VecType) + isinstance(b, _VecType)
             return result if vectors and vectors + (a == types.float32) + (b == types.float32) == 2 else None
 
         return typer
 
-    for kinds in ((VecType, VecType), (VecType, types.Float), (types.Float, VecType)):
+    for kinds in ((_VecType, _VecType), (_VecType, types.Float), (types.Float, _VecType)):
         lower_builtin(symbol, *kinds)(_emitter(emit))
 
 
@@ -123,9 +123,9 @@ _comparison(">=", operator.ge)
 def _join_masks(instruction: str, symbol: Callable) -> None:
     @type_callable(symbol)
     def choose(context):
-        return lambda a, b: mask if isinstance(a, MaskType) and isinstance(b, MaskType) else None
+        return lambda a, b: mask if isinstance(a, _MaskType) and isinstance(b, _MaskType) else None
 
-    lower_builtin(symbol, MaskType, MaskType)(_emitter(lambda builder, x, y: getattr(builder, instruction)(x, y)))
+    lower_builtin(symbol, _MaskType, _MaskType)(_emitter(lambda builder, x, y: getattr(builder, instruction)(x, y)))
 
 
 _join_masks("and_", operator.and_)
@@ -134,10 +134,10 @@ _join_masks("or_", operator.or_)
 
 @type_callable(operator.neg)
 def _type_negative(context):
-    return lambda a: vec if isinstance(a, VecType) else None
+    return lambda a: vec if isinstance(a, _VecType) else None
 
 
-lower_builtin(operator.neg, VecType)(_emitter(lambda builder, x: builder.fneg(x)))
+lower_builtin(operator.neg, _VecType)(_emitter(lambda builder, x: builder.fneg(x)))
 
 
 def _smaller(order: str) -> Callable:

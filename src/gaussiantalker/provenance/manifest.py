@@ -16,9 +16,9 @@ from gaussiantalker import __version__
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import make_folder
 
-MADE_BY_MODEL = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-FACTS = "org.gaussiantalker.avatar"  # label of our own assertion
-YEARS = 10
+_MADE_BY_MODEL = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+_FACTS = "org.gaussiantalker.avatar"  # label of our own assertion
+_YEARS = 10
 INSTALL = "pip install 'gaussiantalker[provenance]'"
 
 
@@ -81,7 +81,7 @@ def sign(source: Path, target: Path, title: str, facts: dict[str, Any], who: Cre
     created = {
         "action": "c2pa.created",
         "when": now,
-        "digitalSourceType": MADE_BY_MODEL,
+        "digitalSourceType": _MADE_BY_MODEL,
         "softwareAgent": {"name": "GaussianTalker", "version": __version__},
     }
     claim = {
@@ -89,7 +89,7 @@ def sign(source: Path, target: Path, title: str, facts: dict[str, Any], who: Cre
         "title": title,
         "assertions": [
             {"label": "c2pa.actions.v2", "data": {"actions": [created]}},
-            {"label": FACTS, "data": facts},
+            {"label": _FACTS, "data": facts},
         ],
     }
     try:
@@ -123,9 +123,9 @@ def read_manifest(path: Path) -> Manifest | None:
     actions = [a for label, data in assertions.items() if label.startswith("c2pa.actions") for a in data["actions"]]
     return Manifest(
         state=store.get("validation_state", "Invalid").lower(),
-        made_by_model=any(action.get("digitalSourceType") == MADE_BY_MODEL for action in actions),
+        made_by_model=any(action.get("digitalSourceType") == _MADE_BY_MODEL for action in actions),
         signer=manifest.get("signature_info", {}).get("issuer", "unknown"),
-        facts=assertions.get(FACTS, {}),
+        facts=assertions.get(_FACTS, {}),
         faults=tuple(fault["code"] for fault in store.get("validation_status", [])),
     )
 
@@ -160,7 +160,7 @@ def _make(folder: Path) -> None:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=365 * YEARS))
+            .not_valid_after(now + timedelta(days=365 * _YEARS))
             .add_extension(x509.BasicConstraints(authority, 0 if authority else None), critical=True)
             .add_extension(x509.KeyUsage(**usage), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

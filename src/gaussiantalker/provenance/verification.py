@@ -14,7 +14,7 @@ from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.provenance import manifest
 from gaussiantalker.provenance.detection import Mark, detect
 
-MOST_LINES = 1080  # of a picture
+_MOST_LINES = 1080  # of a picture
 EVERY, MOST = 5, 50  # pictures that are looked at: those of ten seconds, since neighbours say the same
 
 
@@ -86,7 +86,7 @@ def verify(path: str | Path, progress: Progress = SILENT) -> Verification:
     progress.stage("looking for marks", MOST)
 
     def pictures() -> Iterator[np.ndarray]:
-        shown = read_frames(path, most_lines=MOST_LINES)
+        shown = read_frames(path, most_lines=_MOST_LINES)
         for number, picture in enumerate(islice(shown, 0, EVERY * MOST, EVERY)):
             yield picture
             progress.update(number + 1)

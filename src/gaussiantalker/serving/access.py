@@ -11,7 +11,7 @@ from starlette.websockets import WebSocketClose
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.serving.problems import Problem, problem
 
-OPEN = ("/", "/assets/", "/player/", "/healthz", "/readyz")  # for anyone: the page asks for the token itself
+_OPEN = ("/", "/assets/", "/player/", "/healthz", "/readyz")  # for anyone: the page asks for the token itself
 _QUERY_TOKEN = ("/socket", "/coefficients", "/stream.mp4")  # opened by browsers, which cannot set headers there
 _DIGITS = 20  # of a number that is worth reading
 _POLICY = (
@@ -84,7 +84,7 @@ class AccessMiddleware:
 
     def _known(self, scope: Scope, headers: Headers) -> bool:
         path = scope["path"]
-        if path == OPEN[0] or path in OPEN[3:] or path.startswith(OPEN[1:3]):
+        if path == _OPEN[0] or path in _OPEN[3:] or path.startswith(_OPEN[1:3]):
             return True
         scheme, _, given = headers.get("authorization", "").partition(" ")
         given = given.strip() if scheme.lower() == "bearer" else ""

@@ -27,7 +27,7 @@ from gaussiantalker.speaking import Avatar
 from gaussiantalker.timing import FPS, SAMPLE_RATE
 from gaussiantalker.voice import Voice
 
-PAGE = Path(__file__).parent / "page"
+_PAGE = Path(__file__).parent / "page"
 _SDP = "application/sdp"
 _PROBLEM = {"content": {problems.MEDIA_TYPE: {}}, "description": "What is wrong, as RFC 9457 says it."}
 
@@ -246,7 +246,7 @@ def _add_media(app: FastAPI, sessions: Sessions) -> None:
 def _add_page(app: FastAPI) -> None:
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:
-        return FileResponse(str(PAGE / "index.html"))
+        return FileResponse(str(_PAGE / "index.html"))
 
     app.mount("/player", StaticFiles(directory=str(PLAYER)), name="player")
-    app.mount("/assets", StaticFiles(directory=str(PAGE)), name="assets")
+    app.mount("/assets", StaticFiles(directory=str(_PAGE)), name="assets")

@@ -52,7 +52,7 @@ class Call:
             offer = tamed(offer, limits.candidates)
             tracks = SoundTrack(self._sound, self._start), PictureTrack(self._pictures, self._start)
             sound, pictures = (self._peer.addTransceiver(track, "sendonly") for track in tracks)
-            choose_codecs(sound, pictures)
+            _choose_codecs(sound, pictures)
             reports = Reports()
             reports.govern(sound.sender, tracks[0])
             reports.govern(pictures.sender, tracks[1])
@@ -119,7 +119,7 @@ class Call:
         hidden._RTCRtpSender__encoder = FaceEncoder(camera.width, camera.height, self._session.encoded)
 
 
-def choose_codecs(sound: RTCRtpTransceiver, pictures: RTCRtpTransceiver) -> None:
+def _choose_codecs(sound: RTCRtpTransceiver, pictures: RTCRtpTransceiver) -> None:
     """Opus alone, and H.264 before VP8, which aiortc would otherwise take from most browsers."""
     opus = [codec for codec in RTCRtpSender.getCapabilities("audio").codecs if codec.mimeType == "audio/opus"]
     sound.setCodecPreferences(opus)

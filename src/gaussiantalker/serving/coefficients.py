@@ -13,7 +13,7 @@ HEADER = struct.Struct("<IiHH")  # number of the frame, of the utterance or -1, 
 _GOING_AWAY, _POLICY = 1001, 1008  # RFC 6455, section 7.4.1
 
 
-def packed(frame: AvFrame, sound: bool = False) -> bytes:
+def _packed(frame: AvFrame, sound: bool = False) -> bytes:
     """A frame as a message, little-endian: `HEADER`; the head's pose [3, 4] as float32; the coefficients of the head,
     then of the torso, as float16; and, where the client wants its `sound`, what is said as 16-bit samples."""
     assert frame.image is not None, "frames without numbers are not told"
@@ -57,4 +57,4 @@ async def _tell(session: Session, socket: WebSocket, sound: bool) -> None:
     with session.watch() as frames:
         async for frame in frames:
             if frame.image is not None:
-                await socket.send_bytes(packed(frame, sound))
+                await socket.send_bytes(_packed(frame, sound))

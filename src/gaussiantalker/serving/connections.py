@@ -25,8 +25,8 @@ _BACKLOG = 128  # connections that the system accepts ahead; all of them get a d
 
 def configuration(app: ASGIApp, limits: Limits, **options: Any) -> uvicorn.Config:
     """How uvicorn runs the application, with bounds on connections that it does not have itself."""
-    http: Any = partial(HttpConnection, limits=limits)
-    ws: Any = partial(SocketConnection, limits=limits)
+    http: Any = partial(_HttpConnection, limits=limits)
+    ws: Any = partial(_SocketConnection, limits=limits)
     return uvicorn.Config(
         app,
         http=http,
@@ -59,7 +59,7 @@ class _Deadline:
             self._timer = None
 
 
-class HttpConnection(H11Protocol):
+class _HttpConnection(H11Protocol):
     """A connection for requests. One must come whole in time, and what is answered must be read.
 
     Where there are too many, the one that has asked for nothing longest gives way to a newcomer, so that
@@ -75,7 +75,7 @@ class HttpConnection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
-        at_once(transport)
+        _at_once(transport)
         self._request.begin()
         if len(self.connections) > self._limits.connections:
             self._make_room()
@@ -119,7 +119,7 @@ class HttpConnection(H11Protocol):
             self._request.end()
 
     def _make_room(self) -> None:
-        idle = [one for one in self.connections if isinstance(one, HttpConnection) and one._is_idle]
+        idle = [one for one in self.connections if isinstance(one, _HttpConnection) and one._is_idle]
         longest = min(idle, key=lambda one: one._since)
         if longest is self:
             self._refuse(503, "The server has as many connections as it can take.", {"Retry-After": "10"})
@@ -150,7 +150,7 @@ class HttpConnection(H11Protocol):
         self.transport.close()
 
 
-class SocketConnection(WebSocketsSansIOProtocol):
+class _SocketConnection(WebSocketsSansIOProtocol):
     """A connection for sound and events, whose client must read what it is told."""
 
     def __init__(self, *args: Any, limits: Limits, **options: Any) -> None:
@@ -183,7 +183,7 @@ class SocketConnection(WebSocketsSansIOProtocol):
             super().handle_parser_exception()
 
 
-def at_once(transport: asyncio.BaseTransport) -> None:
+def _at_once(transport: asyncio.BaseTransport) -> None:
     """Lets small answers go without waiting for the last to be acknowledged, which takes 40 ms."""
     connected = transport.get_extra_info("socket")
     if connected is not None and connected.family in (socket.AF_INET, socket.AF_INET6):

@@ -22,7 +22,7 @@ _FRAGMENT = 200_000  # microseconds
 _SOUND_BITS = 64_000
 
 
-class Pipe:
+class _Pipe:
     """What the muxer writes to: bytes that are taken away after every frame. It cannot seek, like a connection."""
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class LiveMp4:
     """Fragmented mp4 of frames as they come, H.264 with AAC; its metadata say that it is AI-generated."""
 
     def __init__(self, width: int, height: int) -> None:
-        self._pipe = Pipe()
+        self._pipe = _Pipe()
         # The head comes after the first packets, which is when the muxer knows by how much AAC is late.
         # A table of all fragments, for the end that never comes, would grow for ever.
         flags = "delay_moov+default_base_moof+skip_trailer"
@@ -84,7 +84,7 @@ class LiveMp4Response(StreamingResponse):
         """Raises Problem when the session has no place left."""
         self._resources = ExitStack()
         self._resources.enter_context(session.place())
-        self._pieces = live_mp4(session)
+        self._pieces = _live_mp4(session)
         super().__init__(self._pieces, media_type="video/mp4", headers={"Cache-Control": "no-store"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,7 +93,7 @@ class LiveMp4Response(StreamingResponse):
                 await super().__call__(scope, receive, send)
 
 
-async def live_mp4(session: Session) -> AsyncGenerator[bytes]:
+async def _live_mp4(session: Session) -> AsyncGenerator[bytes]:
     """The stream's bytes until the session ends or nobody reads them any more. Encoding has a thread to itself."""
     camera, loop = session.avatar.camera, asyncio.get_running_loop()
     movie = LiveMp4(camera.width, camera.height)

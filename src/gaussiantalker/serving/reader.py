@@ -12,7 +12,7 @@ from gaussiantalker.voice import Voice
 _AHEAD = 20.0  # seconds of speech that wait, beyond which no more is made
 _PATIENCE = 0.2  # seconds between looks at how much waits
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class Reader:
@@ -48,7 +48,7 @@ class Reader:
         except GaussianTalkerError as error:
             self._failed(str(error))
         except Exception:
-            log.exception("A text could not be read.")
+            _log.exception("A text could not be read.")
             self._failed("The voice failed; the server's log says why.")
         self._stream.end_segment()
         self.waiting -= 1

@@ -30,7 +30,7 @@ _UNREAD = 200  # events that wait for a slow client
 _BACKLOG = 10 * FPS  # frames that wait for a slow viewer, who then loses its place
 _LEVEL_EVERY = FPS // 5  # frames between reports of the buffer's level
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class Session:
@@ -233,7 +233,7 @@ class Session:
         except StopAsyncIteration:
             pass
         except Exception:
-            log.exception("Session %s ended because its avatar failed.", self.id)
+            _log.exception("Session %s ended because its avatar failed.", self.id)
             self._tell("error", title="The avatar failed", detail="The session has ended; the server's log says why.")
             self.close("The avatar failed; the server's log says why.")
 

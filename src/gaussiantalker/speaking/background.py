@@ -23,7 +23,7 @@ class Background:
     """Nothing, one picture, or a film that begins anew when it has ended."""
 
     picture: np.ndarray | None = None  # uint8 [H, W, 3], or [1, 1, 3] for a colour
-    film: "Film | None" = None
+    film: "_Film | None" = None
 
     @classmethod
     def of(cls, what: "str | Path | Background") -> "Background":
@@ -45,7 +45,7 @@ class Background:
         with suppress(GaussianTalkerError):
             return cls(read_image(what))
         try:
-            return cls(film=Film(Path(what)))
+            return cls(film=_Film(Path(what)))
         except GaussianTalkerError:
             raise GaussianTalkerError(
                 f"The background {what} is neither a picture nor a video that can be read: give a PNG, JPEG or mp4."
@@ -85,7 +85,7 @@ class Background:
         return out
 
 
-class Film:
+class _Film:
     """A film's pictures by the frames of a performance, from the first that is asked for on; in turn they are quick."""
 
     def __init__(self, path: Path):

@@ -13,10 +13,10 @@ from gaussiantalker.timing import FPS
 
 Pose = str | Path | np.ndarray
 Blink = str | float
-Lids = Callable[[np.ndarray], np.ndarray]  # frames [B] to how far the eyes are shut in them [B]
+_Lids = Callable[[np.ndarray], np.ndarray]  # frames [B] to how far the eyes are shut in them [B]
 MEDIAN_SECONDS, SPREAD, SHORTEST_SECONDS = 3.0, 0.5, 0.8
 """Between blinks; log-normal, 18 a minute: at rest people blink 17 times, in talk 26 (Bentivoglio et al. 1997)."""
-CLOSING = np.array([0.3, 0.85, 1.0, 1.0, 0.75, 0.5, 0.3, 0.15, 0.05])  # at 25 a second: shut faster than opened
+_CLOSING = np.array([0.3, 0.85, 1.0, 1.0, 0.75, 0.5, 0.3, 0.15, 0.05])  # at 25 a second: shut faster than opened
 
 
 def directed(motion: Motion, pose: Pose, blink: Blink) -> Motion:
@@ -42,13 +42,13 @@ def directed(motion: Motion, pose: Pose, blink: Blink) -> Motion:
     return _along(read_poses(pose, rest), lids)
 
 
-def _along(viewmats: np.ndarray, lids: Lids) -> Motion:
+def _along(viewmats: np.ndarray, lids: _Lids) -> Motion:
     motion = Motion(viewmats[:, :3, :3], viewmats[:, :3, 3], np.zeros(len(viewmats)), lids=lids)
     gap = steps_between(viewmats[-1:], viewmats[:1])[0]
     return replace(motion, closed=bool(len(motion) > 1 and gap <= motion.largest_step()))
 
 
-def _lids(motion: Motion, blink: Blink) -> Lids:
+def _lids(motion: Motion, blink: Blink) -> _Lids:
     """Blinks [B] of frames [B] of a performance."""
     if blink == "recorded":
         return motion.blink_at
@@ -75,10 +75,10 @@ class Blinks:
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """Blinks [B] of frames [B]."""
         while self._starts[-1] <= np.max(frames, initial=0):
-            self._starts.append(self._starts[-1] + len(CLOSING) + self._pause())
+            self._starts.append(self._starts[-1] + len(_CLOSING) + self._pause())
         starts = np.array(self._starts)
-        since = frames - np.concatenate([[-len(CLOSING)], starts])[np.searchsorted(starts, frames, side="right")]
-        lids = np.append(CLOSING, 0.0)[np.clip(since, 0, len(CLOSING))]
+        since = frames - np.concatenate([[-len(_CLOSING)], starts])[np.searchsorted(starts, frames, side="right")]
+        lids = np.append(_CLOSING, 0.0)[np.clip(since, 0, len(_CLOSING))]
         return self.opened + (self.shut - self.opened) * lids
 
     def _pause(self) -> int:

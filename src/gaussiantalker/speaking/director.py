@@ -11,13 +11,13 @@ from torch import Tensor
 from gaussiantalker.speaking.motion import ARTICULATION_LIMIT, Motion, Steering, between, guessed, turned
 from gaussiantalker.talker import AUDIO, EYE, Drive, Torso, TorsoField
 
-PLATES_LIMIT = 5.0  # degrees of steering over a torso that was recorded for another pose
-FIELD_LIMIT = 40.0  # and over one that follows, as far as the head was filmed
+_PLATES_LIMIT = 5.0  # degrees of steering over a torso that was recorded for another pose
+_FIELD_LIMIT = 40.0  # and over one that follows, as far as the head was filmed
 
 
 def steering_limit(free: bool) -> float:
     """Degrees by which a head may be turned away from its motion, over a torso that follows or a recorded one."""
-    return FIELD_LIMIT if free else PLATES_LIMIT
+    return _FIELD_LIMIT if free else _PLATES_LIMIT
 
 
 class Take(NamedTuple):

@@ -9,7 +9,7 @@ _HOLE = 0.01  # likewise: half of the widest hole between Gaussians that is none
 _RINGS = (0.01, 0.02, 0.03)  # likewise: how far the room close to the person, which was never filmed, may be off
 _NOISE = 0.02  # by which shades of one thing differ
 _PERSON = 0.4  # of the way from the room's colour to the person's, from where on a pixel is the person's
-OPAQUE = np.array([0, 0, 0, 255], np.uint8)
+_OPAQUE = np.array([0, 0, 0, 255], np.uint8)
 _TRUST = 0.003  # in what the Gaussians say, where room and person are of one colour
 
 
@@ -57,7 +57,7 @@ class Matte:
         its = _spread(picture, sure, 2 * self._edge + 1, edge, own[edge])
         seen, room = _unit(flat[edge]), self._room[edge]
         alpha = _opacity(seen, its, room, beside[edge], covered[edge] / np.float32(255), person.ravel()[edge])
-        out = np.where(sure[..., None], picture | OPAQUE, np.rint(255 * np.append(usual, 0)).astype(np.uint8))
+        out = np.where(sure[..., None], picture | _OPAQUE, np.rint(255 * np.append(usual, 0)).astype(np.uint8))
         out.reshape(-1, 4)[edge] = np.rint(255 * np.column_stack([_unmixed(seen, its, room, alpha[:, None]), alpha]))
         return out
 
@@ -113,7 +113,7 @@ def _spread(
     """Colours at P places: what is `known` of a picture, averaged so many pixels to all sides; other colours where
     that is `further` away."""
     size = (2 * pixels + 1,) * 2
-    counted = np.where(known[..., None], picture | OPAQUE, np.uint8(0))
+    counted = np.where(known[..., None], picture | _OPAQUE, np.uint8(0))
     total = cv2.boxFilter(counted, cv2.CV_32F, size, normalize=False, borderType=cv2.BORDER_REPLICATE).reshape(-1, 4)[
         where
     ]

@@ -22,8 +22,8 @@ UNSEEN = 6.0  # degrees beyond the recorded range that a head may turn before it
 EASE = 0.25  # of what is left to go, per frame and in two stages: a step is over in a third of a second
 EASE_LIDS = 0.6
 ARTICULATION_LIMIT = 2.0  # times what was learnt
-CODE_WEIGHT = 0.02  # of a deviation of a body code against a radian or a head unit, where two frames are compared
-BLENDS = (FPS, 2 * FPS, 4 * FPS)  # frames over which a loop's end may fade into its beginning
+_CODE_WEIGHT = 0.02  # of a deviation of a body code against a radian or a head unit, where two frames are compared
+_BLENDS = (FPS, 2 * FPS, 4 * FPS)  # frames over which a loop's end may fade into its beginning
 
 
 @dataclass
@@ -148,7 +148,7 @@ class Motion:
         The fade is as long as it must be for the head to move no faster in it than it ever does; where even the
         longest is too short, or the motion is, it stays one that is played to and fro.
         """
-        for blend in BLENDS:
+        for blend in _BLENDS:
             if len(self) < 4 * blend:
                 break
             ring = self._ring(blend)
@@ -182,7 +182,7 @@ class Motion:
         stops = len(self) - blend - starts
         seen = self.viewmats[:, :3].reshape(len(self), -1)
         if self.body is not None:
-            seen = np.concatenate([seen, CODE_WEIGHT * self.body], axis=1)
+            seen = np.concatenate([seen, _CODE_WEIGHT * self.body], axis=1)
         looks = [np.concatenate([seen[at + k] for k in (0, blend // 2, blend - 1)], axis=1) for at in (starts, stops)]
         first, last = np.unravel_index(cdist(looks[0], looks[1]).argmin(), (len(starts), len(stops)))
         start, stop = starts[first], stops[last]

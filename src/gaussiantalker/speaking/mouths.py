@@ -11,7 +11,7 @@ from gaussiantalker.talker import Listener, MouthListener
 from gaussiantalker.talker.mouth_code import MouthCode, tracked_scores
 from gaussiantalker.talker.mouth_listener import MouthTrack
 
-WIDEST = 8.0  # deviations: no mouth was seen further from rest
+_WIDEST = 8.0  # deviations: no mouth was seen further from rest
 
 
 def dubbed(listener: Listener, path: str | Path) -> MouthTrack:
@@ -35,7 +35,7 @@ def dubbed(listener: Listener, path: str | Path) -> MouthTrack:
         codes = listener.code.complete(_table(path))
     if not len(codes) or not np.isfinite(codes).all():
         raise GaussianTalkerError(f"{path} holds values that are not finite: every frame needs all its scores.")
-    codes = codes.clip(-WIDEST, WIDEST)
+    codes = codes.clip(-_WIDEST, _WIDEST)
     return MouthTrack(listener.encoder, listener.silent_row, listener.code, listener.reader, listener.lips_late, codes)
 
 

@@ -21,9 +21,9 @@ from gaussiantalker.timing import FPS, SAMPLE_RATE, frame_count
 SYNTHETIC = f"AI-generated: a synthetic talking head {MARK}"
 
 
-FILMS = tuple(FORMATS)
-CLEAR_FILMS = tuple(ending for ending, how in FORMATS.items() if how.clear)
-STILLS = ".png"
+_FILMS = tuple(FORMATS)
+_CLEAR_FILMS = tuple(ending for ending, how in FORMATS.items() if how.clear)
+_STILLS = ".png"
 _SIGNED = (".mp4", ".mov")  # what a manifest has a place in
 
 
@@ -90,7 +90,7 @@ class Performance:
             if not path.suffix:
                 film.mkdir()
                 for number, image in enumerate(images()):
-                    write_image(film / f"{number:06}{STILLS}", image, SYNTHETIC)
+                    write_image(film / f"{number:06}{_STILLS}", image, SYNTHETIC)
                 return path
             write_video(film, images(), self.sound, comment=SYNTHETIC, fps=self.fps)
             if signed and self.provenance is not None:
@@ -120,11 +120,11 @@ class Performance:
 def check_film(path: Path, clear: bool, inputs: Iterable[str | Path] = (), force: bool = False) -> None:
     """Raises GaussianTalkerError, before any work, where a film, transparent or not, must not or cannot be written."""
     if clear and not path.suffix:
-        check_folder_target(path, STILLS)
-    elif clear and path.suffix.lower() in FILMS and path.suffix.lower() not in CLEAR_FILMS:
+        check_folder_target(path, _STILLS)
+    elif clear and path.suffix.lower() in _FILMS and path.suffix.lower() not in _CLEAR_FILMS:
         raise GaussianTalkerError(
-            f"{path.name} cannot be transparent: name a {' or a '.join(CLEAR_FILMS)}, or, without an ending, "
+            f"{path.name} cannot be transparent: name a {' or a '.join(_CLEAR_FILMS)}, or, without an ending, "
             "a folder of PNGs."
         )
     else:
-        check_target(path, CLEAR_FILMS if clear else FILMS, inputs=inputs, force=force)
+        check_target(path, _CLEAR_FILMS if clear else _FILMS, inputs=inputs, force=force)

@@ -10,7 +10,7 @@ from gaussiantalker.media.files import read_arrays
 from gaussiantalker.speaking.motion import NECK
 
 ANGLES, PLACE = ("yaw", "pitch", "roll"), ("x", "y", "z")
-WIDEST = 60.0  # degrees; a head filmed from the front has nothing to show beyond
+_WIDEST = 60.0  # degrees; a head filmed from the front has nothing to show beyond
 
 
 def read_poses(path: str | Path, rest: np.ndarray) -> np.ndarray:
@@ -44,10 +44,10 @@ def posed(degrees: np.ndarray, place: np.ndarray, rest: np.ndarray, name: str = 
     """Poses [F, 4, 4] of yaw, pitch and roll [F, 3] in degrees and moves [F, 3] away from the pose `rest` [4, 4]."""
     if not (np.isfinite(degrees).all() and np.isfinite(place).all()):
         raise GaussianTalkerError(f"{name} holds values that are not finite: every frame needs all its angles.")
-    if np.abs(degrees).max() > WIDEST:
+    if np.abs(degrees).max() > _WIDEST:
         raise GaussianTalkerError(
-            f"{name} turns the head by {np.abs(degrees).max():.0f} degrees: give angles from -{WIDEST:.0f} to "
-            f"{WIDEST:.0f} in degrees; 0 looks into the camera."
+            f"{name} turns the head by {np.abs(degrees).max():.0f} degrees: give angles from -{_WIDEST:.0f} to "
+            f"{_WIDEST:.0f} in degrees; 0 looks into the camera."
         )
     if np.abs(place).max() > 1:
         raise GaussianTalkerError(

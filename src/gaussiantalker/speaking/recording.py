@@ -17,12 +17,12 @@ from torch.utils._pytree import tree_flatten, tree_map_only
 
 from gaussiantalker.splatting.scene import Room
 
-Work = Callable[
+_Work = Callable[
     ..., Tensor
 ]  # inputs, the head's room and the torso's to pictures on the device, without waiting for it
-Record = Callable[[Callable[[], None]], Callable[[], None]]
+_Record = Callable[[Callable[[], None]], Callable[[], None]]
 
-MARGIN = 1.5
+_MARGIN = 1.5
 _REHEARSALS = 2
 
 
@@ -40,16 +40,16 @@ def on_a_graph(run: Callable[[], None]) -> Callable[[], None]:
     return graph.replay
 
 
-class Recording:
+class _Recording:
     """Work on inputs of one shape."""
 
-    def __init__(self, work: Work, inputs: tuple, device: torch.device, record: Record):
+    def __init__(self, work: _Work, inputs: tuple, device: torch.device, record: _Record):
         self._work, self._device = work, device
         self._inputs = tree_map_only(Tensor, lambda part: part.to(device, copy=True), inputs)
         self._rooms = Room(1), Room(1)
         self._run()  # tells how much room it wants
         for room, wanted in zip(self._rooms, self._wanted.tolist(), strict=True):
-            room.capacity = int(MARGIN * wanted)
+            room.capacity = int(_MARGIN * wanted)
         made = self._drawn, self._wanted
         pinned = device.type == "cuda"
         self._on_host = [torch.empty(part.shape, dtype=part.dtype, pin_memory=pinned) for part in made]
@@ -81,9 +81,9 @@ class Recording:
 class Recorder:
     """Recordings of work for every shape of inputs that it meets. Threads take turns."""
 
-    def __init__(self, work: Work, device: torch.device, record: Record = on_a_graph):
+    def __init__(self, work: _Work, device: torch.device, record: _Record = on_a_graph):
         self._work, self._device, self._record = work, device, record
-        self._recordings: dict[Any, Recording] = {}
+        self._recordings: dict[Any, _Recording] = {}
         self._turn = threading.Lock()
 
     def pictures(self, *inputs: Any) -> np.ndarray:
@@ -93,7 +93,7 @@ class Recorder:
         with self._turn:
             while True:
                 if shape not in self._recordings:
-                    self._recordings[shape] = Recording(self._work, inputs, self._device, self._record)
+                    self._recordings[shape] = _Recording(self._work, inputs, self._device, self._record)
                 pictures = self._recordings[shape].pictures(inputs)
                 if pictures is not None:
                     return pictures

@@ -14,7 +14,7 @@ from gaussiantalker.timing import SAMPLES_PER_FRAME, frame_count
 _HEARD_AT_ONCE = 4 * SAMPLES_PER_FRAME  # so that long sound that came at once does not hold up the next picture
 
 
-class SampleQueue:
+class _SampleQueue:
     """Samples, first in, first out; any thread may use either end."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Segment:
         self._lookahead = listener.lookahead
         self._received = 0  # samples at 16 kHz
         self._resampler = Resampler()
-        self._sound, self._unheard = SampleQueue(), SampleQueue()
+        self._sound, self._unheard = _SampleQueue(), _SampleQueue()
         self._stream = listener.stream()
         self._heard: deque[np.ndarray] = deque()
         self._first_heard, self._all_heard = 0, False

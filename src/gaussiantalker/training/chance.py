@@ -7,14 +7,14 @@ import torch
 
 from gaussiantalker.errors import GaussianTalkerError
 
-LARGEST_SEED = 2**32 - 1
+_LARGEST_SEED = 2**32 - 1
 NETWORK, LISTENING = 2, 3  # places beside those of the two stages, 0 and 1
 
 
 def checked_seed(seed: int) -> int:
     """The seed. Raises GaussianTalkerError when it is not a whole number from 0 on that all generators take."""
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed <= LARGEST_SEED:
-        raise GaussianTalkerError(f"{seed} cannot be a seed: give a whole number from 0 to {LARGEST_SEED}.")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed <= _LARGEST_SEED:
+        raise GaussianTalkerError(f"{seed} cannot be a seed: give a whole number from 0 to {_LARGEST_SEED}.")
     return int(seed)
 
 

@@ -6,9 +6,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from gaussiantalker.speech.encoder import ROWS_PER_FRAME
 from gaussiantalker.training.ridge import best_strengths, blind, folds
 
-MOST = 6  # frames to either side that are tried
+_MOST = 6  # frames to either side that are tried
 LEAD = 0.5  # frames by which lips come before their sound: 0.1 in generated films, 0.3 to 1.1 in three real ones
-FEWEST = 200  # frames: in less speech the place is chance
+_FEWEST = 200  # frames: in less speech the place is chance
 _SURE = 0.5  # correlation from which on the place of the greatest is believed
 _FRAMES = 2_000  # that are looked at: they tell it to a tenth of a frame
 _AROUND = 1  # rows before a frame's two, and after them
@@ -21,10 +21,10 @@ def frames_late(rows: np.ndarray, opening: np.ndarray, found: np.ndarray) -> flo
     The lips of shifted frames are predicted from a frame's own rows, blindly; the shift that is predicted best is the
     lag, but for the lead that lips have by nature.
     """
-    shifts = np.arange(-MOST, MOST + 1)
-    stop = min(len(opening), _FRAMES + 2 * MOST)
-    frames = np.array([k for k in range(MOST, stop - MOST) if found[k - MOST : k + MOST + 1].all()], dtype=int)
-    if len(frames) < FEWEST:
+    shifts = np.arange(-_MOST, _MOST + 1)
+    stop = min(len(opening), _FRAMES + 2 * _MOST)
+    frames = np.array([k for k in range(_MOST, stop - _MOST) if found[k - _MOST : k + _MOST + 1].all()], dtype=int)
+    if len(frames) < _FEWEST:
         return 0.0
     padded = np.pad(rows, ((_AROUND, _AROUND), (0, 0)))
     windows = sliding_window_view(padded, ROWS_PER_FRAME + 2 * _AROUND, axis=0)[::ROWS_PER_FRAME][frames]

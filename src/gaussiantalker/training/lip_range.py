@@ -19,7 +19,7 @@ from gaussiantalker.talker.mouth_listener import MouthTrack
 from gaussiantalker.talker.mouth_reader import drawn_out
 from gaussiantalker.training.reading import Reading
 
-FRAMES = 100  # of the training frames, evenly chosen: a deviation within a fourteenth
+_FRAMES = 100  # of the training frames, evenly chosen: a deviation within a fourteenth
 WIDEST = 1.3  # codes drawn out further than this took rendered lips away from the true ones (docs/training.md)
 
 
@@ -34,7 +34,7 @@ class LipRange:
     def code_gain(self, avatar: Avatar, progress: Progress) -> float:
         """How far codes are to be drawn out, 1 to WIDEST, for the avatar's lips to move as far as the person's; 1 where
         hardly a face is found. Interpolated between pictures of codes as they are and of the widest."""
-        chosen = self.reading.frames[spread(len(self.reading.frames), FRAMES)]
+        chosen = self.reading.frames[spread(len(self.reading.frames), _FRAMES)]
         progress.stage("range of the lips", 3)
         true = self._opening(self.capture.images[chosen])
         progress.update(1)

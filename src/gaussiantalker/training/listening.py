@@ -16,7 +16,7 @@ from gaussiantalker.talker.audio import SpeechNet
 from gaussiantalker.talker.mouth_code import STILL, tracked_scores
 from gaussiantalker.training.chance import LISTENING, seed_torch
 
-BATCH = 64
+_BATCH = 64
 RATE, WEIGHT_DECAY = 2e-3, 0.1
 NOISE, DROPOUT = 0.3, 0.3  # against learning a minute of speech by heart
 
@@ -48,7 +48,7 @@ def _fit(network: SpeechNet, contexts: np.ndarray, targets: Tensor, steps: int, 
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = RATE * (1 - step / steps)
-        frames = torch.randint(len(targets), (BATCH,))
+        frames = torch.randint(len(targets), (_BATCH,))
         heard = torch.from_numpy(contexts[frames.numpy()]).to(device)
         guess = reader(F.dropout(network(heard + NOISE * torch.randn_like(heard)), DROPOUT))
         optimizer.zero_grad()

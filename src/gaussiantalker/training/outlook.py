@@ -36,7 +36,7 @@ class Outlook:
             self.shown = trainer.seconds
         if trainer.seconds - self.shown >= PICTURE_SECONDS:
             self.shown = trainer.seconds
-            write_image(self.path, look(trainer), MARK)
+            write_image(self.path, _look(trainer), MARK)
         self.then(trainer)
 
     def end(self) -> None:
@@ -51,7 +51,7 @@ class Outlook:
         self.progress.note(f"About {spoken(left)} of training are left on this machine{where}.")
 
 
-def look(trainer: Trainer) -> np.ndarray:
+def _look(trainer: Trainer) -> np.ndarray:
     """Three training frames, the mouth most closed, usual and widest, uint8 [2 H, 3 W, 3]: truth above render."""
     footage, frames = trainer.footage, trainer.frames
     order = frames[np.argsort(footage.capture.tracking.lip_opening[frames])]

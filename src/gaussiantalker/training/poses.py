@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-SMALL = 0.01  # radians, and head units: a correction of this size costs 1
+_SMALL = 0.01  # radians, and head units: a correction of this size costs 1
 
 
 class PoseCorrections(nn.Module):
@@ -20,8 +20,8 @@ class PoseCorrections(nn.Module):
         return torch.cat([torch.cat([rotations, translations], dim=-1), viewmats[:, 3:]], dim=1)
 
     def cost(self, frames: Tensor) -> Tensor:
-        """How far these frames' poses are moved, mean square in units of `SMALL`."""
-        return (self.values[frames] / SMALL).square().mean()
+        """How far these frames' poses are moved, mean square in units of `_SMALL`."""
+        return (self.values[frames] / _SMALL).square().mean()
 
 
 def rotation(turn: Tensor) -> Tensor:

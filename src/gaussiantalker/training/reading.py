@@ -24,7 +24,7 @@ from gaussiantalker.training.lip_lag import frames_late
 from gaussiantalker.training.ridge import Ridge, best_strengths, blind, folds
 
 ENCODER = "whisper-early"
-MOST = 2_500  # frames that are learnt from, evenly chosen: more take long and tell little
+_MOST = 2_500  # frames that are learnt from, evenly chosen: more take long and tell little
 _FAINT = 1e-3  # of the loudest channel's deviation: a channel that varies less was not heard
 
 
@@ -59,7 +59,7 @@ def learn_to_read(encoder: speech.Encoder, capture: Capture, frames: np.ndarray,
         rows = run(RowStream(encoder, silence), audio)
     code = MouthCode.measure(scores[frames], speech.voiced(audio)[frames])
     codes = code.encode(scores)
-    frames = frames[:: -(-len(frames) // MOST)]
+    frames = frames[:: -(-len(frames) // _MOST)]
     reader, unknown = fit_reader(rows, codes[frames], frames, lookahead_ms // ROW_MS - 1)
     return Reading(MouthListener(encoder, silence, code, reader, late), torch.from_numpy(codes), frames, unknown)
 

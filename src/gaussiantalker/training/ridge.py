@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-STRENGTHS = np.array([0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0])  # of the penalty, against the mean square input
-FOLDS = 6  # contiguous: neighbouring frames know each other
+_STRENGTHS = np.array([0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0])  # of the penalty, against the mean square input
+_FOLDS = 6  # contiguous: neighbouring frames know each other
 
 
 class Ridge:
@@ -23,7 +23,7 @@ class Ridge:
         return self._vectors @ (self._turned / (self._values + strengths))
 
 
-class Fold(NamedTuple):
+class _Fold(NamedTuple):
     """Some of the inputs, and what is learnt from the others."""
 
     hidden: np.ndarray
@@ -31,26 +31,26 @@ class Fold(NamedTuple):
     ridge: Ridge
 
 
-def folds(kernel: np.ndarray, targets: np.ndarray) -> list[Fold]:
+def folds(kernel: np.ndarray, targets: np.ndarray) -> list[_Fold]:
     """The inputs in contiguous parts, each hidden once."""
     everything, made = np.arange(len(targets)), []
-    for hidden in np.array_split(everything, FOLDS):
+    for hidden in np.array_split(everything, _FOLDS):
         shown = np.setdiff1d(everything, hidden, assume_unique=True)
-        made.append(Fold(hidden, shown, Ridge(kernel[np.ix_(shown, shown)], targets[shown])))
+        made.append(_Fold(hidden, shown, Ridge(kernel[np.ix_(shown, shown)], targets[shown])))
     return made
 
 
-def best_strengths(parts: list[Fold], kernel: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def best_strengths(parts: list[_Fold], kernel: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """[C] the penalty with which each target is predicted best where it was hidden."""
-    errors = np.zeros((len(STRENGTHS), targets.shape[1]))
+    errors = np.zeros((len(_STRENGTHS), targets.shape[1]))
     for part in parts:
         seen = kernel[np.ix_(part.hidden, part.shown)]
-        for error, strength in zip(errors, STRENGTHS, strict=True):
+        for error, strength in zip(errors, _STRENGTHS, strict=True):
             error += np.square(seen @ part.ridge.dual(strength) - targets[part.hidden]).sum(axis=0)
-    return STRENGTHS[errors.argmin(axis=0)]
+    return _STRENGTHS[errors.argmin(axis=0)]
 
 
-def blind(parts: list[Fold], kernel: np.ndarray, strengths: np.ndarray) -> np.ndarray:
+def blind(parts: list[_Fold], kernel: np.ndarray, strengths: np.ndarray) -> np.ndarray:
     """Every target [N, C] as predicted where it was hidden."""
     guess = np.zeros((len(kernel), len(strengths)))
     for part in parts:

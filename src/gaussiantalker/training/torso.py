@@ -20,12 +20,12 @@ from gaussiantalker.talker.torso import Torso, habit_numbers, pose_numbers, slow
 from gaussiantalker.talker.torso_reading import MIXED, Reader, beside_head, coarse_flow
 from gaussiantalker.training.checkpoint import read_checkpoint, write_checkpoint
 
-STAGE = "neck and shoulders"
-SAMPLES = 150  # frames from which flow and shades are learnt; the codes of all are read
+_STAGE = "neck and shoulders"
+_SAMPLES = 150  # frames from which flow and shades are learnt; the codes of all are read
 MOVES, SHADES = 8, 16
-GRID = 24  # cells of the flow across the picture
-SHADES_SIDE = 320  # texels across at most: shades are softer than the texture
-HABIT_COST = 0.03  # of ridge regression from poses to codes, per frame
+_GRID = 24  # cells of the flow across the picture
+_SHADES_SIDE = 320  # texels across at most: shades are softer than the texture
+_HABIT_COST = 0.03  # of ridge regression from poses to codes, per frame
 # Lengths as shares of the picture's side.
 _ABOVE = 0.02  # kept above the topmost pixel of the body
 _FARTHEST = 0.12  # that the texture goes on beyond the picture, at most
@@ -61,10 +61,10 @@ def kept_body(path: Path, capture: Capture, frames: np.ndarray, recipe: dict[str
 
 def fit_torso(capture: Capture, frames: np.ndarray, stop: int, progress: Progress) -> tuple[Torso, Tensor]:
     """A torso for these frames of a capture, and the codes [stop, K] of all frames before `stop`."""
-    progress.stage(STAGE, stop)
+    progress.stage(_STAGE, stop)
     poses = rigid(capture.tracking.rotations, capture.tracking.translations)
     viewmats, sway = (torch.from_numpy(part).float() for part in (poses, slow_part(poses)))
-    chosen = frames[np.unique(np.linspace(0, len(frames) - 1, SAMPLES).astype(int))]
+    chosen = frames[np.unique(np.linspace(0, len(frames) - 1, _SAMPLES).astype(int))]
     usual = np.square(poses[chosen] - np.median(poses[chosen], axis=0)).sum(axis=(1, 2)).argmin()
     samples = Samples(capture, chosen, int(usual))
     state = samples.state(capture.camera.focal / float(np.median(poses[frames, 2, 3])))
@@ -78,7 +78,7 @@ def fit_torso(capture: Capture, frames: np.ndarray, stop: int, progress: Progres
         codes[frame] = reader.read(capture.plates[frame], capture.labels[frame])
         progress.update(frame + 1)
     seen = habit_numbers(viewmats[frames], sway[frames], state["pose_mean"], state["pose_scale"])
-    cost = HABIT_COST * len(frames) * torch.eye(seen.shape[1])
+    cost = _HABIT_COST * len(frames) * torch.eye(seen.shape[1])
     cost[0] = 0  # the usual code is free
     state["habits"] = torch.linalg.solve(seen.T @ seen + cost, seen.T @ codes[frames])
     return Torso(state, capture.background), codes
@@ -95,7 +95,7 @@ class Samples:
         self.plates, self.labels = np.asarray(capture.plates[frames, self.top :]), labels[:, self.top :]
         self.beside = np.stack([beside_head(label, MIXED) for label in labels])[:, self.top :]
         self.size, body = size, self.beside & (self.labels >= NECK)
-        grid = (max(2, round(GRID * (size - self.top) / size)), GRID)
+        grid = (max(2, round(_GRID * (size - self.top) / size)), _GRID)
         reference = self.plates[usual]
         flows = [coarse_flow(plate, reference, where, grid) for plate, where in zip(self.plates, body, strict=True)]
         self.flow, self.moves = principal(torch.from_numpy(np.stack(flows)), MOVES)
@@ -108,7 +108,7 @@ class Samples:
     def state(self, unit: float) -> dict[str, Tensor]:
         """All of a torso but what poses do to it; `unit` is the distance of the outer eye corners in pixels."""
         height, width = self.size - self.top + self.margin, self.size + 2 * self.margin
-        small = _within((height, width), SHADES_SIDE)
+        small = _within((height, width), _SHADES_SIDE)
         sums, count, body, neck = np.zeros((height, width, 3)), *(np.zeros((height, width)) for _ in range(3))
         shaded, seen = [], []
         for number, flow in enumerate(self._moved()):
@@ -121,7 +121,7 @@ class Samples:
         texture = self._texture(sums, count, body, neck, known, unit)
         alpha = cv2.resize(texture[..., 3], small[::-1], interpolation=cv2.INTER_AREA)
         known = cv2.resize(known.astype(np.float32), small[::-1], interpolation=cv2.INTER_AREA)
-        scale, shades = shade_modes(np.stack(shaded), np.stack(seen), alpha * known)
+        scale, shades = _shade_modes(np.stack(shaded), np.stack(seen), alpha * known)
         return {
             "texture": torch.from_numpy(np.moveaxis((texture * 255).round(), -1, 0).astype(np.uint8).copy()),
             "shades": shades,
@@ -182,7 +182,7 @@ def principal(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return torch.cat([mean[None], modes]).unflatten(1, values.shape[1:]), weights
 
 
-def shade_modes(colors: np.ndarray, seen: np.ndarray, alpha: np.ndarray) -> tuple[Tensor, Tensor]:
+def _shade_modes(colors: np.ndarray, seen: np.ndarray, alpha: np.ndarray) -> tuple[Tensor, Tensor]:
     """How the colours of frames [F, h, w, 3], as far as they are seen [F, h, w], differ most where alpha [h, w] is: a
     scale [SHADES] and int8 [SHADES, 3, h, w], premultiplied. Colours come already multiplied by what is seen.
 

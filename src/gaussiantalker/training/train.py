@@ -42,9 +42,9 @@ from gaussiantalker.training.strategies import STRATEGY, Strategy, described, fi
 from gaussiantalker.training.torso import Body, kept_body
 from gaussiantalker.training.trainer import Trainer
 
-ENCODER = "whisper"  # for windows of speech; a mouth reader has its own
-CHECKPOINT = "checkpoint.safetensors"
-TORSO_CHECKPOINT = "torso-checkpoint.safetensors"
+_ENCODER = "whisper"  # for windows of speech; a mouth reader has its own
+_CHECKPOINT = "checkpoint.safetensors"
+_TORSO_CHECKPOINT = "torso-checkpoint.safetensors"
 PREVIEW, PREVIEW_FRAMES = "preview.mp4", 100
 
 
@@ -120,7 +120,7 @@ def _listener(
         return reading.listener, reading
     ahead = PAPERS_LOOKAHEAD_MS if lookahead_ms is None else lookahead_ms
     audio = source.audio[: source.train_frames * SAMPLES_PER_FRAME]
-    return WindowListener.fit(speech.load(encoder or ENCODER, progress), audio, lookahead_ms=ahead), None
+    return WindowListener.fit(speech.load(encoder or _ENCODER, progress), audio, lookahead_ms=ahead), None
 
 
 def _trainer(
@@ -160,7 +160,7 @@ def _train(
     """All steps, of torso and head, and what is written of them."""
     body, then = None, trainer.on_step
     if field:
-        body = kept_body(out / TORSO_CHECKPOINT, source, trainer.frames, recipe, progress)
+        body = kept_body(out / _TORSO_CHECKPOINT, source, trainer.frames, recipe, progress)
         trainer.footage.torso, trainer.footage.codes = copy.deepcopy(body.torso).to(trainer.device), body.codes
 
     def keep_some(trainer: Trainer) -> None:
@@ -170,7 +170,7 @@ def _train(
         then(trainer)
 
     trainer.on_step = outlook = Outlook(out / PICTURE, progress, keep_some)
-    trainer.run(out / CHECKPOINT, recipe, progress)
+    trainer.run(out / _CHECKPOINT, recipe, progress)
     avatar = _avatar(out, trainer, trainer.talker, body, source, listener, recipe)
     filmed = trainer.footage.drive(trainer.frames)
     if lips:
@@ -182,8 +182,8 @@ def _train(
     _present(avatar, out, source, progress)
     avatar.save(out)
     outlook.end()
-    (out / CHECKPOINT).unlink()
-    (out / TORSO_CHECKPOINT).unlink(missing_ok=True)
+    (out / _CHECKPOINT).unlink()
+    (out / _TORSO_CHECKPOINT).unlink(missing_ok=True)
 
 
 def kept(out: Path, step: int) -> Path:

@@ -33,8 +33,8 @@ from gaussiantalker.training.strategies import STRATEGY, Strategy, find_strategy
 
 SHUT, SHUT_REPEATS = 0.3, 2  # blinks are a frame in twenty, too rare to be learnt from in a short training
 EXTREME, EXTREME_REPEATS = 0.1, 1  # of the frames, the most closed and the most open mouths: they are what lips show
-CODE_NOISE = 0.1  # deviations
-LISTENER_SHARE = 0.1  # of the network's learning rate
+_CODE_NOISE = 0.1  # deviations
+_LISTENER_SHARE = 0.1  # of the network's learning rate
 STAGES = ("canonical head", "deformation")
 
 
@@ -180,7 +180,7 @@ class Trainer:
         self.optimizers["triplane"] = Adam(talker.triplane.parameters(), schedule.rate_triplane, fused=True)
         if schedule.rate_poses:
             self.optimizers["poses"] = Adam(self.poses.parameters(), schedule.rate_poses, fused=True)
-        self.density = self.strategy.initialize_state(camera_extent(self.footage.viewmats[self.frames]))
+        self.density = self.strategy.initialize_state(_camera_extent(self.footage.viewmats[self.frames]))
 
     def _network_groups(self) -> list[dict[str, Any]]:
         """What the stage trains beside Gaussians and triplane; a speech network that can listen learns slowly."""
@@ -190,7 +190,7 @@ class Trainer:
         heard = list(talker.conditions.speech.parameters()) if talker.conditions.speech else []
         parts = (talker.place, talker.conditions, talker.fusion, talker.offsets)
         rest = [p for part in parts for p in part.parameters() if not any(p is other for other in heard)]
-        slowly = LISTENER_SHARE if self.schedule.listening_steps else 1.0
+        slowly = _LISTENER_SHARE if self.schedule.listening_steps else 1.0
         return [{"params": rest, "share": 1.0}, {"params": heard, "share": slowly}]
 
     def _set_rates(self) -> None:
@@ -271,7 +271,7 @@ class Trainer:
     def _heard(self, drive: Drive) -> Tensor:
         """What moves the mouth in this step, with a little noise against learning a minute by heart."""
         if self.codes is not None:
-            heard, noise = self.codes[drive.frames.cpu()].to(self.device), CODE_NOISE
+            heard, noise = self.codes[drive.frames.cpu()].to(self.device), _CODE_NOISE
         else:
             heard, noise = drive.conditions[AUDIO], self.schedule.speech_noise
         return heard + noise * torch.randn_like(heard)
@@ -394,7 +394,7 @@ class Trainer:
             }
 
 
-def camera_extent(viewmats: Tensor) -> float:
+def _camera_extent(viewmats: Tensor) -> float:
     """Radius of the cameras' positions [F, 4, 4] about their mean, with the tenth that 3DGS adds, in head units."""
     positions = -(viewmats[:, :3, :3].transpose(1, 2) @ viewmats[:, :3, 3:])[..., 0]
     return 1.1 * float((positions - positions.mean(dim=0)).norm(dim=-1).max())

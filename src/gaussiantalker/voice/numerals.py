@@ -27,13 +27,13 @@ def written_out(text: str) -> str:
     text = re.sub(r"\b(\d{1,2}):(\d\d)\b", _time, text)
     text = re.sub(rf"\b({_NUMBER})(?:st|nd|rd|th)\b", _ordinal, text)
     text = re.sub(rf"(?<![\w])[-−](?={_NUMBER})", "minus ", text)
-    text = re.sub(rf"({_NUMBER})\.(\d+)", lambda found: f"{cardinal(found[1])} point {_digits(found[2])}", text)
+    text = re.sub(rf"({_NUMBER})\.(\d+)", lambda found: f"{_cardinal(found[1])} point {_digits(found[2])}", text)
     text = re.sub(r"\b(1[1-9]|20)(\d\d)\b(?!,\d)", _year, text)
-    text = re.sub(_NUMBER, lambda found: f" {cardinal(found[0])} ", text)
+    text = re.sub(_NUMBER, lambda found: f" {_cardinal(found[0])} ", text)
     return re.sub(r"[&%+=@°/]", lambda found: f" {_SIGNS[found[0]]} ", text)
 
 
-def cardinal(digits: str) -> str:
+def _cardinal(digits: str) -> str:
     """A whole number in words; one of more than fifteen digits is read digit by digit."""
     digits = digits.replace(",", "")
     return _digits(digits) if len(digits) > 15 or digits[:1] == "0" != digits else _words(int(digits))
@@ -54,7 +54,7 @@ def _digits(digits: str) -> str:
 
 
 def _ordinal(found: re.Match) -> str:
-    parts = re.fullmatch(r"(.*?)([ -]?)(\w+)", cardinal(found[1]))
+    parts = re.fullmatch(r"(.*?)([ -]?)(\w+)", _cardinal(found[1]))
     assert parts  # a number ends with a word
     head, join, last = parts.groups()
     plain = f"{last[:-1]}ieth" if last.endswith("y") else f"{last}th"
@@ -64,23 +64,23 @@ def _ordinal(found: re.Match) -> str:
 def _year(found: re.Match) -> str:
     century, year = found[1], found[2]
     if century == "20" and year < "10":
-        return cardinal(found[0])
+        return _cardinal(found[0])
     if year == "00":
-        return f"{cardinal(century)} hundred"
-    return f"{cardinal(century)} {'oh ' if year < '10' else ''}{cardinal(year.lstrip('0'))}"
+        return f"{_cardinal(century)} hundred"
+    return f"{_cardinal(century)} {'oh ' if year < '10' else ''}{_cardinal(year.lstrip('0'))}"
 
 
 def _time(found: re.Match) -> str:
-    hour, minute = cardinal(found[1].lstrip("0") or "0"), found[2]
+    hour, minute = _cardinal(found[1].lstrip("0") or "0"), found[2]
     if minute == "00":
         return f"{hour} o'clock"
-    return f"{hour} {'oh ' if minute < '10' else ''}{cardinal(minute.lstrip('0'))}"
+    return f"{hour} {'oh ' if minute < '10' else ''}{_cardinal(minute.lstrip('0'))}"
 
 
 def _money(found: re.Match) -> str:
     sign, whole, cents, scale = found.groups()
     name = _MONEY[sign]
-    said = f"{cardinal(whole)}{scale or ''} {name}{'' if whole == '1' and not scale else 's'}"
+    said = f"{_cardinal(whole)}{scale or ''} {name}{'' if whole == '1' and not scale else 's'}"
     if not cents or cents == "00":
         return said
-    return f"{said} and {cardinal(cents.lstrip('0'))} {'pence' if sign == '£' else 'cents'}"
+    return f"{said} and {_cardinal(cents.lstrip('0'))} {'pence' if sign == '£' else 'cents'}"

@@ -10,7 +10,7 @@ from gaussiantalker.progress import SILENT, Progress
 
 VOICES = ("heart", "bella", "michael", "fenrir")
 """Those of the local model, which speak American English."""
-SERVER = "server:"
+_SERVER = "server:"
 
 
 class Voice(Protocol):
@@ -34,12 +34,12 @@ def find_voice(name: str, progress: Progress = SILENT) -> Voice:
 
     Raises GaussianTalkerError where there is none, or what it needs is not at hand.
     """
-    if name.startswith(SERVER):
+    if name.startswith(_SERVER):
         from gaussiantalker.voice.server import ServerVoice
 
-        return ServerVoice.find(name.removeprefix(SERVER))
+        return ServerVoice.find(name.removeprefix(_SERVER))
     if name not in VOICES:
-        raise GaussianTalkerError(f"There is no voice {name!r}: choose one of {', '.join(VOICES)}, or {SERVER}VOICE.")
+        raise GaussianTalkerError(f"There is no voice {name!r}: choose one of {', '.join(VOICES)}, or {_SERVER}VOICE.")
     from gaussiantalker.voice.kokoro import Kokoro
 
     return Kokoro.load(name, progress)
