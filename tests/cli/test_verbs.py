@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from gaussiantalker import pretrained
 from gaussiantalker.cli.main import main
 from gaussiantalker.media.audio import write_wav
 from gaussiantalker.media.video import write_video
@@ -107,6 +108,18 @@ def test_models_are_listed_with_their_licences(capsys: pytest.CaptureFixture[str
     assert main(["models"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("face-landmarker") and "Apache-2.0" in line for line in lines)
+
+
+def test_voices_are_fetched_when_they_are_asked_for(capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
+    monkeypatch.setattr(pretrained, "path", lambda name, progress: name)
+
+    def fetched(*names: str) -> list[str]:
+        assert main(["models", "fetch", *names]) == 0
+        return [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()]
+
+    assert "face-parser" in fetched() and not any(name.startswith(("kokoro", "english")) for name in fetched())
+    assert fetched("kokoro", "english") == [n for n in pretrained.MODELS if n.startswith(("kokoro", "english"))]
+    assert fetched("whisper-tiny") == ["whisper-tiny"]
 
 
 def test_the_doctor_tells_what_a_report_needs(capsys: pytest.CaptureFixture[str]) -> None:

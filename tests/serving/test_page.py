@@ -207,6 +207,7 @@ def test_over_webrtc_the_mouth_moves_with_the_speech_and_the_head_with_the_hand(
         window.open(address)
         window.wait(LIVELY)
         assert window.script(f"return {MEANS}") == "webrtc"
+        assert window.script("return document.querySelector('#text-form').hidden"), "this server has no voice"
         assert "AI-generated" in window.text()
         window.script(WITNESS % {"size": SIZE})
         settle(window)
@@ -263,6 +264,49 @@ def talk(window: Browser) -> None:
     window.wait("latest().mouth > 0.2")
     window.act({"type": "pointer", "id": "mouse", "actions": [{"type": "pointerUp", "button": 0}]})
     window.wait("document.querySelector('#talk').getAttribute('aria-pressed') === 'false'")
+
+
+class Voice:
+    """Says every text as two syllables."""
+
+    rate = SAMPLE_RATE
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> Iterator[np.ndarray]:
+        self.said.append(text)
+        yield from np.split(beeps(4.0, every=2.0, length=0.5), 4)
+
+
+def test_what_is_typed_is_said_with_the_mouth_and_may_be_broken_off(window: Browser) -> None:
+    voice = Voice()
+
+    def scene(address: str) -> None:
+        voice.said.clear()
+        window.open(address)
+        window.wait(LIVELY)
+        window.script(WITNESS % {"size": SIZE})
+        press(window, "#text")
+        write(window, " Hello you\ue007")  # Enter
+        window.wait("latest().loud > 0.05 && latest().mouth > 0.2")
+        assert voice.said == ["Hello you"] and window.script("return document.querySelector('#text').value") == ""
+        write(window, "Again")
+        press(window, "#read")  # which breaks off what is said
+        window.wait("latest().loud > 0.05 && latest().mouth > 0.2")
+        assert voice.said == ["Hello you", "Again"]
+        press(window, "#interrupt")
+        window.script("seen.length = 0")
+        window.wait("seen.length > 60")
+        assert window.script("return seen.slice(20).every(({ loud, mouth }) => loud < 0.01 && mouth < 0.1)")
+        assert window.complaints() == []
+
+    visit(window, scene, voice=voice)
+
+
+def write(window: Browser, text: str) -> None:
+    keys = [{"type": type, "value": letter} for letter in text for type in ("keyDown", "keyUp")]
+    window.act({"type": "key", "id": "keys", "actions": keys})
 
 
 def test_the_page_chooses_what_is_behind_and_how_far_the_mouth_moves(window: Browser, tmp_path: Path) -> None:

