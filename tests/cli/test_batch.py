@@ -175,6 +175,75 @@ def ray_cluster() -> Iterator[str]:
         cluster.communicate("\n")
 
 
+# Python runs this first in every process of the batch: work that takes no time, except one training that never ends.
+STAND_INS = """
+import os, sys, time
+from pathlib import Path
+from types import ModuleType
+
+from gaussiantalker.errors import GaussianTalkerError
+
+
+def done(folder, name, source):
+    if not Path(source).exists():
+        raise GaussianTalkerError(f"{source} does not exist.")
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / name, "a") as made:
+        made.write(f"made of {Path(source).name}\\n")
+
+
+def train(capture, folder, **options):
+    if options["seed"] == 7 and not Path("go").exists():
+        Path("killed next").write_text(str(os.getpid()))
+        time.sleep(600)
+    done(folder, "avatar.json", capture)
+
+
+def capture(videos, folder, **options):
+    done(folder, "capture.json", videos[0])
+
+
+def evaluate(avatar, *_, **options):
+    done(avatar, "evaluation.json", avatar / "avatar.json")
+
+
+work = {"capture": {"capture": capture}, "training": {"train": train}}
+work["evaluation"] = {"evaluate": evaluate, "headlines": lambda result: "Measured."}
+for room, functions in work.items():
+    name = f"gaussiantalker.{room}"
+    sys.modules[name] = ModuleType(name)
+    vars(sys.modules[name]).update(functions)
+"""
+
+
+def test_captures_trainings_and_evaluations_are_finished_by_the_second_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(STAND_INS)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, sys.path)]))
+    jobs = []
+    for name, seed in (("anna", 0), ("bob", 7), ("cleo", 0)):
+        jobs.append({"verb": "capture", "video": f"{name}.mp4"})
+        jobs.append({"verb": "train", "capture": f"captures/{name}", "seed": seed})
+        jobs.append({"verb": "evaluate", "avatar": f"avatars/{name}"})
+    write_jobs(tmp_path, *jobs)
+    for name in ("anna", "bob"):  # cleo's film is missing
+        (tmp_path / f"{name}.mp4").touch()
+    first = begin(tmp_path)
+    told = tmp_path / "killed next"
+    until(lambda: told.exists() and bool(told.read_text()))
+    os.kill(int(told.read_text()), signal.SIGKILL)
+    assert first.wait() == 1
+    assert states(tmp_path) == ["done"] * 3 + ["done", "failed", "left out"] + ["failed", "left out", "left out"]
+    for missing in ("cleo.mp4", "go"):
+        (tmp_path / missing).touch()
+    assert begin(tmp_path).wait() == 0
+    assert states(tmp_path) == ["done"] * 9
+    for name in ("anna", "bob", "cleo"):
+        made = [f"captures/{name}/capture.json", f"avatars/{name}/avatar.json", f"avatars/{name}/evaluation.json"]
+        assert all(len((tmp_path / file).read_text().splitlines()) == 1 for file in made), "each is made once"
+
+
 def test_ctrl_c_stops_the_jobs_and_the_state_says_so(avatar: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     job = {"verb": "speak", "avatar": str(avatar), "audio": "pipe", "out": "a.mp4"}

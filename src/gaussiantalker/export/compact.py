@@ -12,7 +12,7 @@ from safetensors.torch import save as serialize
 from torch import Tensor
 
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.export.matte import strangers
+from gaussiantalker.export.strangers import strangers
 from gaussiantalker.geometry import yaw_pitch_roll
 from gaussiantalker.provenance.watermark import pattern, payload_of
 from gaussiantalker.speaking import Avatar

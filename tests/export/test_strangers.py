@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from puppet import a_puppet
 
-from gaussiantalker.export.matte import strangers
+from gaussiantalker.export.strangers import strangers
 from gaussiantalker.splatting.gaussians import Gaussians
 from gaussiantalker.talker import Blendshapes
 
