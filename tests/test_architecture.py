@@ -71,6 +71,8 @@ def rooms_used(file: Path) -> set[str]:
 def test_every_room_has_a_floor() -> None:
     rooms = {room_of(file) for file in FILES} - {"__init__", "__main__"}
     assert rooms <= set(FLOORS)
+    documented = (ROOT / "docs" / "conventions.md").read_text(encoding="utf-8").partition("## Rooms")[2]
+    assert not {room for room in rooms if f"`{room}`" not in documented}
 
 
 @files
