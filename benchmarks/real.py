@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import tyro
-from gaussiantalker.evaluation.pixels import psnr
 from rich.console import Console
 from rich.table import Table
 
@@ -24,7 +23,7 @@ from gaussiantalker.capture.labels import HEAD
 from gaussiantalker.cli.console import shown_progress
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.evaluation import evaluate
-from gaussiantalker.evaluation.pictures import body_box, body_mask
+from gaussiantalker.evaluation.pictures import body_box, body_mask, psnr
 from gaussiantalker.evaluation.record import shown
 from gaussiantalker.media.files import read_json, write_json
 from gaussiantalker.media.image import write_image

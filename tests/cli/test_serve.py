@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gaussiantalker.cli.main import main
-from gaussiantalker.serving import server
+from gaussiantalker.serving import avatars, server
 
 
 def refused(line: str, capsys: pytest.CaptureFixture[str]) -> str:
@@ -53,7 +53,7 @@ def test_a_server_without_avatars_is_refused(capsys: pytest.CaptureFixture[str])
 def test_what_a_terminal_would_obey_is_written_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(server, "_warmed", lambda *_: None)
+    monkeypatch.setattr(avatars, "_warmed", lambda *_: None)
     monkeypatch.setattr(server._Server, "run", lambda self, sockets: None)
     monkeypatch.setattr(server.log, "set_up", lambda: None)
     evil = "\x1b]0;owned\x07\x9b31m"
@@ -76,12 +76,12 @@ def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 
 def test_two_avatars_of_one_name(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(server, "_warmed", lambda *_: None)
+    monkeypatch.setattr(avatars, "_warmed", lambda *_: None)
     assert "called avatar" in refused("serve a/avatar b/avatar", capsys)
 
 
 def test_a_port_that_is_taken(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(server, "_warmed", lambda *_: None)
+    monkeypatch.setattr(avatars, "_warmed", lambda *_: None)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
