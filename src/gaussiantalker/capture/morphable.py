@@ -84,7 +84,7 @@ def load_head(path: Path = PACKED) -> MorphableHead:
 def _step(path: Path, found: np.ndarray) -> float:
     """What whole numbers of lengths are multiplied with."""
     if found.ndim or found.dtype.kind not in "fiu" or not 0 < float(found) < np.inf:
-        raise GaussianTalkerError(f"{path} is not a morphable head: step must be a single number above 0.")
+        raise GaussianTalkerError(f"{path} is not a morphable head: step must be one number above 0.")
     return float(found)
 
 
