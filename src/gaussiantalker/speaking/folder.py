@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as serialize
+from safetensors import SafetensorError
 from torch import Tensor
 
 from gaussiantalker import __version__, speech
@@ -19,6 +18,7 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import Camera
 from gaussiantalker.media.files import atomic_path, make_folder, read_arrays, read_json, write_json
 from gaussiantalker.media.image import read_image, write_image
+from gaussiantalker.media.tensors import read_tensors, write_tensors
 from gaussiantalker.media.video import read_frames, write_video
 from gaussiantalker.progress import Progress
 from gaussiantalker.speaking.motion import Motion
@@ -78,7 +78,7 @@ def read_folder(path: Path, device: torch.device, progress: Progress) -> Parts:
 
 
 def _read(path: Path, info: dict[str, Any], device: torch.device, progress: Progress) -> Parts:
-    tensors = _tensors(_part(path, "model.safetensors"))
+    tensors = _finite(read_tensors(_part(path, "model.safetensors"))[0])
     listener = _listener(info["speech"], tensors, progress)
     talker = _talker(info, tensors, listener.channels).to(device)
     motion = _motion(_part(path, "motion.npz"))
@@ -118,7 +118,7 @@ def write_folder(path: str | Path, parts: Parts) -> None:
     path = make_folder(path)
     tensors = {f"talker.{name}": tensor for name, tensor in parts.talker.state_dict().items()}
     tensors |= {f"listener.{name}": torch.from_numpy(array) for name, array in parts.listener.arrays().items()}
-    _write_tensors(path / "model.safetensors", tensors)
+    write_tensors(path / "model.safetensors", tensors)
     (path / BLENDSHAPES).unlink(missing_ok=True)
     if parts.blendshapes:
         write_blendshapes(path, parts.blendshapes)
@@ -135,7 +135,7 @@ def write_folder(path: str | Path, parts: Parts) -> None:
         )
     if parts.torso is not None:
         write_image(path / "background.png", (parts.torso.background * 255).round().byte().cpu().numpy())
-        _write_tensors(path / "torso.safetensors", parts.torso.state_dict())
+        write_tensors(path / "torso.safetensors", parts.torso.state_dict())
     elif parts.plates is not None:
         write_video(path / "plates.mp4", parts.plates, None, crf=PLATES_CRF)
     write_json(path / "avatar.json", facts(parts))
@@ -158,19 +158,18 @@ def facts(parts: Parts) -> dict[str, Any]:
 def write_blendshapes(path: Path, blendshapes: Blendshapes) -> None:
     """Adds to an avatar's folder what its model was baked to."""
     about = {"format": str(BLENDSHAPES_FORMAT), "moved": " ".join(blendshapes.moved), "model": _fingerprint(path)}
-    _write_tensors(path / BLENDSHAPES, blendshapes.tensors(), about)
+    write_tensors(path / BLENDSHAPES, blendshapes.tensors(), about)
 
 
 def _blendshapes(path: Path) -> Blendshapes | None:
     """What the folder's model was baked to; None where there is no such file, or it belongs to another model."""
     if not (path / BLENDSHAPES).is_file():
         return None
-    with safe_open(path / BLENDSHAPES, framework="pt") as file:
-        about = file.metadata() or {}
+    tensors, about = read_tensors(path / BLENDSHAPES)
     if about.get("format") != str(BLENDSHAPES_FORMAT) or about.get("model") != _fingerprint(path):
         return None
-    tensors, moved = _tensors(path / BLENDSHAPES), tuple(about["moved"].split())
-    _check_gaussians(tensors)
+    moved = tuple(about["moved"].split())
+    _check_gaussians(_finite(tensors))
     bases, reach = tensors["bases"], tensors["reach"]
     if bases.dtype != torch.int8 or bases.shape[1:] != reach.shape or reach.shape[1] != sum(NUMBERS[m] for m in moved):
         raise ValueError("bases of another kind or shape")
@@ -195,19 +194,12 @@ def _fingerprint(path: Path) -> str:
     return hashlib.sha256(_part(path, "model.safetensors").read_bytes()).hexdigest()[:16]
 
 
-def _tensors(path: Path) -> dict[str, Tensor]:
-    """Those of a file. Raises ValueError where a number is not finite."""
-    with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}
+def _finite(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same. Raises ValueError where a number is not finite."""
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
             raise ValueError(f"{name} is not finite")
     return tensors
-
-
-def _write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, str] | None = None) -> None:
-    with atomic_path(path) as temporary:  # safetensors' own writer would make the file private
-        temporary.write_bytes(serialize({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, about))
 
 
 def check_folder(path: Path) -> dict[str, Any]:
@@ -262,7 +254,7 @@ def _renamed(name: str) -> str:
 
 
 def _torso(path: Path, camera: Camera) -> Torso | TorsoField:
-    state = _tensors(_part(path, "torso.safetensors"))
+    state = _finite(read_tensors(_part(path, "torso.safetensors"))[0])
     background = read_image(_part(path, "background.png"))
     if background.shape[:2] != (camera.height, camera.width):
         raise GaussianTalkerError(

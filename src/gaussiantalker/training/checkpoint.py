@@ -7,28 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as serialize
+from safetensors import SafetensorError
 from torch import Tensor
 from torch.optim import Optimizer
 
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.media.files import atomic_path
+from gaussiantalker.media.tensors import read_tensors, write_tensors
 
 
 def write_checkpoint(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
     """Tensors, and whatever JSON can hold, in one safetensors file."""
-    with atomic_path(path) as temporary:
-        plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-        told = json.dumps(facts)
-        temporary.write_bytes(serialize(plain, {"facts": told, "digest": _digest(plain, told)}))
+    told = json.dumps(facts)
+    write_tensors(path, tensors, {"facts": told, "digest": _digest(tensors, told)})
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The inverse of `write_checkpoint`. Raises GaussianTalkerError when it is not what was written, or not finite."""
     try:
-        with safe_open(path, framework="pt") as file:
-            tensors, about = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
+        tensors, about = read_tensors(path)
         if about["digest"] != _digest(tensors, about["facts"]):
             raise ValueError("not what was written")
         if not all(tensor.isfinite().all() for tensor in tensors.values()):
@@ -43,7 +39,7 @@ def _digest(tensors: dict[str, Tensor], facts: str) -> str:
     found = hashlib.sha256(facts.encode())
     for name, tensor in sorted(tensors.items()):
         found.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        found.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()
 
 
