@@ -26,17 +26,25 @@ BOUND = 400  # MB that reading may take beyond thirty times the files' size
 PICTURES = 5  # of a dataset
 WHOLE = 4_000_000  # bytes; of larger files only the first are changed
 SKIP = {"report.html", "README.md", "preview.mp4", "render.mp4", "truth.mp4", "comparison.mp4", "evaluation.json"}
+SKIP |= {"landmarks.npy", "faces.npz"}  # what a finished capture is made of, which nothing reads any more
+READ = {"units.csv": ("AU45_r",), "au.csv": ("AU45_r",)}  # columns, of tables of which the others are read by nobody
+SPARE = {"step", "lip_opening", "jawOpen"}  # arrays that a file may do without
 WRONG = ("nan", "inf", "shape", "kind", "pickle", "missing")  # which no reader may take
 Reader = Callable[[Path], object]
+
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "fixtures"))  # where the page's reader is
 
 
 def readers() -> dict[str, tuple[str, Reader]]:
     """What a person may hand over, what of the material it is, and what reads it."""
     import torch
+    from page_reader import told
 
     from gaussiantalker.capture import Capture, adnerf
     from gaussiantalker.capture.morphable import load_head
     from gaussiantalker.capture.openface import read_columns
+    from gaussiantalker.errors import GaussianTalkerError
     from gaussiantalker.evaluation.assessment import read_truth
     from gaussiantalker.evaluation.phones import read_phones
     from gaussiantalker.media.audio import read_audio
@@ -50,6 +58,7 @@ def readers() -> dict[str, tuple[str, Reader]]:
     from gaussiantalker.speaking.poses import read_poses
     from gaussiantalker.speech.deepspeech import read_windows
     from gaussiantalker.splatting.ply import read_ply
+    from gaussiantalker.training.torso import kept_body
 
     def one_picture(avatar: Avatar) -> object:
         return next(iter(avatar.speak(np.zeros(1280, np.float32), pose="still")), None)
@@ -65,6 +74,15 @@ def readers() -> dict[str, tuple[str, Reader]]:
     def of_checkpoint(path: Path) -> None:
         trainer(path.parent)._restore(path)
 
+    def of_torso(path: Path) -> None:
+        kept_body(path, captured(path.parent), np.arange(0), {}, SILENT)
+
+    def in_a_page(path: Path) -> None:
+        if (said := told(path)).startswith("TalkingHeadError: "):
+            raise GaussianTalkerError(said)
+        if said != "read":
+            raise RuntimeError(said)
+
     def of_mouth(path: Path) -> object:
         return dubbed(avatar(path.parent).listener, path)
 
@@ -75,6 +93,8 @@ def readers() -> dict[str, tuple[str, Reader]]:
         "avatar": ("avatar", lambda path: one_picture(Avatar.load(path, exact=True))),
         "blendshapes": ("avatar/blendshapes.safetensors", baked),
         "checkpoint": ("checkpoint.safetensors", of_checkpoint),
+        "torso's checkpoint": ("torso-checkpoint.safetensors", of_torso),
+        "web file": ("me.avatar", in_a_page),
         "capture": ("capture", Capture.load),
         "film": ("head.mp4", lambda path: sum(1 for _ in read_frames(path))),
         "sound in a film": ("head.mp4", read_audio),
@@ -119,7 +139,7 @@ def all_of_dataset(folder: Path) -> None:
 
 @cache
 def trainer(folder: Path) -> Any:
-    """One that has not begun, on the drawn head."""
+    """One that has done a step, on the drawn head."""
     from gaussiantalker import hardware
     from gaussiantalker.capture import Capture
     from gaussiantalker.progress import SILENT
@@ -132,15 +152,23 @@ def trainer(folder: Path) -> Any:
     plan = replace(SCHEDULES["fast"], points=300)
     made = _trainer(captured, listener, method, plan, 0, hardware.device("cpu"), SILENT, codes=codes)
     made.recipe = {}
+    made._canonical_step()
+    made.step = 1
     return made
 
 
 def add_material(folder: Path) -> None:
     """Beside a film, its capture and its avatar: a small file of every other kind."""
+    import torch
+
     from gaussiantalker.capture import Capture
     from gaussiantalker.capture.dataset import write_dataset
     from gaussiantalker.capture.morphable import PACKED
+    from gaussiantalker.export.compact import compact
+    from gaussiantalker.speaking import Avatar
     from gaussiantalker.splatting.ply import write_ply
+    from gaussiantalker.talker import Torso
+    from gaussiantalker.training.checkpoint import write_checkpoint
 
     captured = Capture.load(folder / "capture")
     angles = np.sin(np.arange(50) / 9)
@@ -156,6 +184,14 @@ def add_material(folder: Path) -> None:
     shutil.copyfile(folder / "capture" / "background.png", folder / "picture.png")
     write_ply(folder / "splats.ply", some_gaussians())
     trainer(folder)._save(folder / "checkpoint.safetensors")
+    avatar = Avatar.load(folder / "avatar")
+    if isinstance(avatar.torso, Torso):  # else there are no such files
+        write_checkpoint(
+            folder / "torso-checkpoint.safetensors",
+            {**avatar.torso.state_dict(), "codes": torch.zeros(captured.train_frames, avatar.torso.numbers)},
+            {"recipe": {}, "seconds": 0},
+        )
+        (folder / "me.avatar").write_bytes(compact(avatar))
     scores = {"lip_opening": 0.1 + 0.1 * angles, "jawOpen": np.abs(angles)}
     np.savez(folder / "mouth.npz", **scores)
     rows = "".join(f"{a:.3f},{b:.3f}\n" for a, b in zip(*scores.values(), strict=True))
@@ -195,7 +231,7 @@ def cases(target: Path, dice: random.Random) -> Iterator[Case]:
         elif kind == "cut":
             data = data[: dice.randrange(len(data))]
         else:
-            data = WRONGED[file.suffix](data, kind, dice)
+            data = WRONGED[file.suffix](data, kind, dice, READ.get(file.name, ()))
         if data is not None:
             yield Case(kind, file, data)
 
@@ -205,11 +241,13 @@ def files_of(target: Path) -> list[Path]:
     return [target] if target.is_file() else sorted(p for p in target.rglob("*") if p.is_file() and p.name not in SKIP)
 
 
-def wrong_arrays(data: bytes, kind: str, dice: random.Random) -> bytes | None:
+def wrong_arrays(data: bytes, kind: str, dice: random.Random, _: object) -> bytes | None:
     """A numpy archive with one array that is not what it should be; None where that cannot be."""
     with np.load(io.BytesIO(data), allow_pickle=False) as opened:
         arrays = dict(opened)
     name = dice.choice(sorted(arrays))
+    if kind == "missing" and name in SPARE:
+        return None
     if kind == "missing":
         del arrays[name]
     elif (other := wrong_array(arrays[name], kind, dice)) is None:
@@ -221,7 +259,7 @@ def wrong_arrays(data: bytes, kind: str, dice: random.Random) -> bytes | None:
     return packed.getvalue()
 
 
-def wrong_npy(data: bytes, kind: str, dice: random.Random) -> bytes | None:
+def wrong_npy(data: bytes, kind: str, dice: random.Random, _: object) -> bytes | None:
     if kind == "missing" or len(data) > WHOLE:
         return None
     other, packed = wrong_array(np.load(io.BytesIO(data)), kind, dice), io.BytesIO()
@@ -245,7 +283,7 @@ def wrong_array(array: np.ndarray, kind: str, dice: random.Random) -> np.ndarray
     return array
 
 
-def wrong_tensors(data: bytes, kind: str, dice: random.Random) -> bytes | None:
+def wrong_tensors(data: bytes, kind: str, dice: random.Random, _: object) -> bytes | None:
     from safetensors import safe_open
     from safetensors.numpy import load, save
 
@@ -267,7 +305,7 @@ def wrong_tensors(data: bytes, kind: str, dice: random.Random) -> bytes | None:
     return save(arrays, facts)
 
 
-def wrong_pickle(data: bytes, kind: str, dice: random.Random) -> bytes | None:
+def wrong_pickle(data: bytes, kind: str, dice: random.Random, _: object) -> bytes | None:
     """Of torch's own kind of file."""
     import torch
 
@@ -283,20 +321,17 @@ def wrong_pickle(data: bytes, kind: str, dice: random.Random) -> bytes | None:
     return packed.getvalue()
 
 
-def wrong_table(data: bytes, kind: str, dice: random.Random) -> bytes:
-    """One cell below the first line is no number, or a line is too short."""
+def wrong_table(data: bytes, kind: str, dice: random.Random, read: tuple[str, ...]) -> bytes:
+    """One cell below the first line is no number, or a line is too short to hold it; of a column that is read."""
     lines = data.decode().splitlines()
-    number = dice.randrange(1, len(lines))
-    cells = lines[number].split(",")
-    if kind in ("missing", "shape"):
-        lines[number] = ",".join(cells[:-1])
-    else:
-        cells[dice.randrange(len(cells))] = {"nan": "nan", "inf": "inf"}.get(kind, "text")
-        lines[number] = ",".join(cells)
+    number, names = dice.randrange(1, len(lines)), [name.strip() for name in lines[0].split(",")]
+    cells, place = lines[number].split(","), names.index(dice.choice(read or names))
+    cells[place] = {"nan": "nan", "inf": "inf"}.get(kind, "text")
+    lines[number] = ",".join(cells[: max(place, 1)] if kind in ("missing", "shape") else cells)
     return "\n".join(lines).encode()
 
 
-def wrong_json(data: bytes, kind: str, dice: random.Random) -> bytes | None:
+def wrong_json(data: bytes, kind: str, dice: random.Random, _: object) -> bytes | None:
     """A value somewhere within becomes something else; what that means for the whole is not known beforehand."""
     whole = json.loads(data)
     places = [(one, key) for one in _holders(whole) for key in (one if isinstance(one, dict) else range(len(one)))]
@@ -320,6 +355,7 @@ WRONGED = {
     ".npz": wrong_arrays,
     ".npy": wrong_npy,
     ".safetensors": wrong_tensors,
+    ".avatar": wrong_tensors,
     ".pt": wrong_pickle,
     ".csv": wrong_table,
     ".json": wrong_json,

@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from page_reader import told
 from puppet import a_puppet
-from safetensors.torch import load
+from safetensors.torch import load, save
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.export.compact import compact
@@ -24,6 +26,24 @@ def avatar() -> Avatar:
 @pytest.fixture(scope="module")
 def file(avatar: Avatar) -> bytes:
     return compact(avatar)
+
+
+def test_a_page_reads_it_and_nothing_like_it(file: bytes, tmp_path: Path) -> None:
+    path, tensors = tmp_path / "me.avatar", load(file)
+    path.write_bytes(file)
+    assert told(path) == "read"
+    broken = {
+        "missing": {name: tensor for name, tensor in tensors.items() if name != "listener.weights"},
+        "another axis": tensors | {"tokens.bias": tensors["tokens.bias"][:, None]},
+        "another kind": tensors | {"motion.blink": tensors["motion.blink"].short()},
+        "narrower": tensors | {"head.means": tensors["head.means"].half()},
+        "NaN": tensors | {"torso.habits": tensors["torso.habits"] * torch.nan},
+        "infinite": tensors | {"head.sh": tensors["head.sh"] / 0},
+        "no inner layer": {name: tensor for name, tensor in tensors.items() if name != "tokens.eye.inner"},
+    }
+    for what, content in broken.items():
+        path.write_bytes(save(content, {"avatar": json.dumps(facts_of(file))}))
+        assert told(path).startswith("TalkingHeadError: This is no avatar, or it is damaged"), what
 
 
 def facts_of(file: bytes) -> dict:

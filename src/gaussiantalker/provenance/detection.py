@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 
 import numpy as np
 from PIL import Image
@@ -18,7 +18,6 @@ from gaussiantalker.provenance.watermark import (
     SYMBOLS,
     SYNC_SHARE,
     TOOL,
-    TOOL_BITS,
     sequences,
     smooth,
 )
@@ -29,8 +28,10 @@ LEAST, MOST = 0.1, 3.0  # grey levels by which surroundings always differ; units
 SCALES = np.exp(np.arange(np.log(0.55), np.log(1.8), 0.008))  # of the picture, against what it was when it was marked
 REFINEMENTS = 1 + 0.002 * np.arange(-3, 4)
 CANDIDATES = 4  # scales that are looked at closely
-SURE = 5.0  # deviations: one of a thousand wrong shifts is better with a probability of 3 in 10,000
-FALSE_ALARM = 1e-6  # bound for one film, by the union bound over all that is compared
+LIKELY = 6  # shifts of each sequence that are tried with those of the others
+CHANCE = (
+    1e-6  # of a film that is wrongly called marked, by the union bound over all that is compared; and of wrong bits
+)
 
 
 @dataclass(frozen=True)
@@ -38,30 +39,28 @@ class Mark:
     """The likeliest mark of a film."""
 
     payload: int
-    """The 40 bits beside the tool's own."""
+    """The 40 bits of it."""
     score: float
     """How well it fits, in deviations of what chance would give."""
     scale: float
     """How large the picture is now, against what it was when it was marked."""
-    ours: bool
-    """Whether the first bits are this tool's, and the last ones, which say nothing, are zero."""
-    weakest: float = 0.0
-    """How well the sequence fits that fits worst of those that carry bits, in the same deviations."""
+    doubt: float = 0.0
+    """How likely other bits are, against these."""
 
     @property
     def needed(self) -> float:
-        """The score that chance reaches with a probability of `FALSE_ALARM`."""
+        """The score that chance reaches with a probability of `CHANCE`."""
         return _threshold()
 
     @property
     def found(self) -> bool:
         """Whether the mark is there."""
-        return self.ours and self.score >= self.needed
+        return self.score >= self.needed
 
     @property
     def sure(self) -> bool:
         """Whether every bit of it can be relied on, not only that it is there."""
-        return self.found and self.weakest >= SURE
+        return self.found and self.doubt <= CHANCE
 
 
 def detect(pictures: Iterable[np.ndarray]) -> Mark:
@@ -111,8 +110,7 @@ class Search:
 def _threshold() -> float:
     """All that is compared is normal where nothing is marked, so the union bound over it tells."""
     places = len(SCALES) * len(REFINEMENTS) * (SAMPLES * SIDE) ** 2
-    payloads = 2.0 ** (PAYLOAD_BITS - TOOL_BITS)
-    return float(norm.isf(FALSE_ALARM / places / payloads))
+    return float(norm.isf(CHANCE / places / 2.0**PAYLOAD_BITS))
 
 
 def _residual(picture: np.ndarray) -> np.ndarray:
@@ -150,15 +148,27 @@ def templates(chips: np.ndarray) -> np.ndarray:
 
 def _read(surfaces: np.ndarray, scale: float) -> Mark:
     """The mark that surfaces [6, 64, 64] of one scale show."""
-    sync = surfaces[0]
-    row, column = np.unravel_index(sync.argmax(), sync.shape)
-    score, weakest, bits = SYNC_SHARE * sync[row, column], np.inf, 0
-    for surface in surfaces[1:]:
-        shifts = np.roll(surface, (-row, -column), (0, 1))[::SAMPLES, ::SAMPLES]
-        symbol = int(shifts.argmax())
-        score, weakest = score + shifts.flat[symbol], min(weakest, shifts.flat[symbol])
-        bits = bits << SYMBOL_BITS | symbol
-    bits, unused = divmod(bits, 1 << SYMBOLS * SYMBOL_BITS - PAYLOAD_BITS)
-    tool, payload = divmod(bits, 1 << PAYLOAD_BITS - TOOL_BITS)
-    score = float(score / np.hypot(SYNC_SHARE, SYMBOLS**0.5))
-    return Mark(payload, score, float(scale), tool == TOOL and not unused, float(weakest))
+    row, column = np.unravel_index(surfaces[0].argmax(), surfaces[0].shape)
+    sync = SYNC_SHARE * surfaces[0, row, column]
+    shifts = np.roll(surfaces[1:], (-row, -column), (1, 2))[:, ::SAMPLES, ::SAMPLES].reshape(SYMBOLS, -1)
+    numbers = _agreeing(shifts)
+    fits = shifts[np.arange(SYMBOLS), numbers].sum(axis=1)
+    best = fits.argmax()
+    total, others = sync + fits[best], (numbers != numbers[best]).any(axis=1)
+    # Of a mark so strong, what a fit is worse by is worth so many nats (white noise, all payloads alike).
+    strength = total / (SYNC_SHARE**2 + SYMBOLS)
+    doubt = np.exp(strength * (fits[others] - fits[best])).sum()
+    payload = reduce(lambda bits, number: bits << SYMBOL_BITS | int(number), numbers[best, :-1], 0)
+    return Mark(payload, float(total / np.hypot(SYNC_SHARE, SYMBOLS**0.5)), float(scale), float(doubt))
+
+
+def _agreeing(shifts: np.ndarray) -> np.ndarray:
+    """The likeliest fives of numbers [N, 5] that come to `TOOL`, by how well each fits [5, 1024]: of all but one
+    sequence the likeliest, of that one the number that follows."""
+    likely = shifts.argsort(axis=1)[:, -LIKELY:]
+    fives = []
+    for told in range(SYMBOLS):
+        others = np.delete(np.arange(SYMBOLS), told)
+        four = np.stack(np.meshgrid(*likely[others], indexing="ij"), -1).reshape(-1, SYMBOLS - 1)
+        fives.append(np.insert(four, told, np.bitwise_xor.reduce(four, axis=1) ^ TOOL, axis=1))
+    return np.concatenate(fives)

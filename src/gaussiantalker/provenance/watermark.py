@@ -2,36 +2,37 @@
 
 Spread spectrum (Cox et al., IEEE Transactions on Image Processing 1997) with a tile that repeats over the picture, so
 that `detection` finds it again at any place and size: one sequence says where the tile begins, five more carry ten bits
-each by how far they are shifted against it. The pattern is the same in all pictures of an avatar, which is what video
-codecs keep best.
+each by how far they are shifted against it. The fifth of these numbers is the sum of the others (without carries) and
+of this tool's own, so that a wrong one contradicts all. The pattern is the same in all pictures of an avatar, which is
+what video codecs keep best.
 """
 
 import hashlib
-from functools import cache
+from functools import cache, reduce
+from operator import xor
 
 import numpy as np
 from scipy.ndimage import uniform_filter
 
 CHIP, SIDE = 4, 32  # pixels of a chip, chips of a tile
 SYMBOLS, SYMBOL_BITS = 5, 10  # sequences that carry bits: a shift among 32 x 32
-PAYLOAD_BITS, TOOL_BITS = 48, 8
-TOOL = 0x47  # the first eight bits of every payload of this tool
+PAYLOAD_BITS = (SYMBOLS - 1) * SYMBOL_BITS
+TOOL = 0x47 << 2  # to which the numbers of all five come, added without carries
 STRENGTH = 1.38  # deviation of the pattern in grey levels: 45.3 dB
 SYNC_SHARE = 1.5  # of the sequence that says where the tile begins, against one that carries bits
 
 
 def payload_of(digest: bytes) -> int:
     """The 40 bits that stand for an avatar, of its hash."""
-    return int.from_bytes(digest[:5], "big")
+    return int.from_bytes(digest[: PAYLOAD_BITS // 8], "big")
 
 
 @cache
 def pattern(payload: int) -> np.ndarray:
     """The tile int8 [128, 128] that is added to each colour of a picture marked with these 40 bits."""
-    bits = (TOOL << PAYLOAD_BITS - TOOL_BITS | payload) << (SYMBOLS * SYMBOL_BITS - PAYLOAD_BITS)
+    shifts = [payload >> SYMBOL_BITS * (SYMBOLS - 2 - k) & (1 << SYMBOL_BITS) - 1 for k in range(SYMBOLS - 1)]
     chips = SYNC_SHARE * sequences()[0]
-    for number in range(SYMBOLS):
-        shift = bits >> SYMBOL_BITS * (SYMBOLS - 1 - number) & (1 << SYMBOL_BITS) - 1
+    for number, shift in enumerate([*shifts, reduce(xor, shifts, TOOL)]):
         chips = chips + np.roll(sequences()[1 + number], divmod(shift, SIDE), (0, 1))
     tile = smooth(chips, CHIP)
     return np.round(STRENGTH * tile / tile.std()).astype(np.int8)

@@ -2,6 +2,19 @@
 
 const FORMAT = 2;
 const KINDS = { F32: Float32Array, F16: Uint16Array, I8: Int8Array, U8: Uint8Array };
+// Of each kind of number the tensors that hold it, and of each how many axes it has.
+const LAYOUT = {
+  F32: {
+    head: { means: 2 },
+    tokens: { bias: 1, "second.weight": 2, "second.bias": 1, "third.weight": 2, "third.bias": 1, low: 1, high: 1 },
+    torso: { habits: 2, flow: 4, pose_mean: 1, pose_scale: 1, shade_scale: 1 },
+    motion: { viewmats: 3, blink: 1 },
+    listener: { silent_row: 1, weights: 2, heard: 2, shown: 2 },
+  },
+  F16: { head: { quats: 2, log_scales: 2, opacity_logits: 1, sh: 3, reach: 2 }, motion: { sway: 2, body: 2 } },
+  I8: { head: { bases: 3 }, torso: { shades: 4 } },
+  U8: { head: { strangers: 1 }, torso: { texture: 3 } },
+};
 
 /** What a person can be told: its message is a sentence, its `code` one word. */
 export class TalkingHeadError extends Error {
@@ -46,15 +59,36 @@ function parse(bytes) {
   for (const [name, { dtype, shape, data_offsets: [start, end] }] of Object.entries(entries)) {
     const count = shape.reduce((product, size) => product * size, 1);
     const data = new KINDS[dtype](bytes.slice(8 + length + start, 8 + length + end));
-    if (data.length !== count) throw new Error(name);
+    if (data.length !== count || !finite(dtype, data)) throw new Error(name);
     tensors[name] = { shape, data };
   }
+  laid(facts.conditions, tensors);
   check(facts, tensors);
   return { facts, tensors };
 }
 
+function finite(kind, data) {
+  if (kind === "F16") return data.every((half) => (half & 0x7c00) !== 0x7c00);
+  return kind !== "F32" || data.every(Number.isFinite);
+}
+
+/** Raises where a tensor is missing, or of another kind or number of axes. */
+function laid(conditions, tensors) {
+  const tokens = conditions.flatMap((name) => [`${name}.inner`, `${name}.outer`]);
+  const layout = { ...LAYOUT, F32: { ...LAYOUT.F32, tokens: { ...LAYOUT.F32.tokens } } };
+  for (const name of tokens) layout.F32.tokens[name] = 2;
+  for (const [kind, parts] of Object.entries(layout)) {
+    for (const [part, ranks] of Object.entries(parts)) {
+      for (const [name, rank] of Object.entries(ranks)) {
+        const { shape, data } = tensors[`${part}.${name}`];
+        if (shape.length !== rank || !(data instanceof KINDS[kind])) throw new Error(name);
+      }
+    }
+  }
+}
+
 /** Raises where sizes do not fit together. */
-function check({ camera, head, torso, motion, conditions }, tensors) {
+function check({ camera, head, torso, motion }, tensors) {
   const of = (part) => tensors[`head.${part}`];
   const [count] = of("means").shape;
   const [bases, moving, columns] = of("bases").shape;
@@ -69,7 +103,6 @@ function check({ camera, head, torso, motion, conditions }, tensors) {
   if (!codes || !places || tensors["motion.body"].data.length !== frames * (shades + modes)) throw new Error("torso");
   const numbers = [camera.focal, camera.cx, camera.cy, camera.width, camera.height, motion.rest].every(Number.isFinite);
   if (!frames || !numbers || tensors["motion.viewmats"].data.length !== 12 * frames) throw new Error("motion");
-  if (conditions.some((name) => !tensors[`tokens.${name}.inner`])) throw new Error("conditions");
 }
 
 /** Columns of a basis for each attribute that moves. */
