@@ -1,4 +1,5 @@
 import os
+import random
 import signal
 import threading
 import time
@@ -76,6 +77,37 @@ def test_control_c_ends_the_loop_around_kernels_and_nothing_else(delay):
         interrupt.join()
     assert len(np.unique(counts)) == 1
     assert counts[0] > 10
+
+
+class Signalled(Exception):
+    """What the signals of the next test raise."""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals to oneself")
+def test_no_signal_is_lost_at_any_moment(capfd):
+    """Many short loops, so that they begin and end all the time."""
+
+    def handle(number, frame):
+        raise Signalled
+
+    counts, squares, names = (np.zeros(2, np.int64) for _ in range(3))
+    shared, before, dice = (pool()[0], 3), signal.signal(signal.SIGUSR1, handle), random.Random(0)
+    mark_all(shared, counts, squares, names)
+    try:
+        for number in range(300):
+            sender = threading.Timer(dice.uniform(0, 2e-3), os.kill, (os.getpid(), signal.SIGUSR1))
+            deadline = time.monotonic() + 20
+            try:
+                sender.start()
+                while time.monotonic() < deadline:
+                    mark_all(shared, counts, squares, names)
+                pytest.fail(f"signal {number} never arrived")
+            except Signalled:
+                sender.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert counts[0] == counts[1] > 300, "every loop ran to its end"
+    assert "ignored" not in capfd.readouterr().err
 
 
 def test_a_body_that_returns_something_is_refused():

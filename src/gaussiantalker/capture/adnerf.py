@@ -116,6 +116,8 @@ def _read_track_params(path: Path) -> _Poses:
             raise ValueError(f"focal {focal.shape} is not one number")
         if euler.ndim != 2 or euler.shape[1] != 3 or euler.shape != trans.shape or not len(euler):
             raise ValueError(f"euler {euler.shape} and trans {trans.shape} are not [frames, 3]")
+        if not (np.isfinite(euler).all() and np.isfinite(trans).all()):
+            raise ValueError("they are not finite")
         poses = _Poses(float(focal.sum()), np.arange(len(euler)), *from_tracker(euler, trans))
     except Exception as error:  # of torch and its unpickler, which have a dozen kinds for damaged bytes
         told = str(error).partition("\n")[0][:120]

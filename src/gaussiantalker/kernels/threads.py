@@ -15,8 +15,8 @@ import hashlib
 import itertools
 import os
 import re
+import sys
 import threading
-import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -26,6 +26,7 @@ from typing import Any
 import torch
 from llvmlite import ir
 from numba import config, njit, types
+from numba.core import cgutils
 
 from gaussiantalker.kernels.simd import intrinsic
 
@@ -80,9 +81,11 @@ def helper(function: Callable) -> Callable:
 
 
 def pool() -> tuple[int, int]:
-    """What `for_each` runs on: the address that starts a loop, and how many threads torch is set to use."""
+    """What `for_each` runs on: the address of what calls its helpers, and how many threads torch is set to use."""
     quiet_torch()
-    return ctypes.cast(_start, ctypes.c_void_p).value or 0, torch.get_num_threads()
+    threads, helpers = torch.get_num_threads(), _helpers(os.getpid())
+    helpers.ready(threads - 1)
+    return helpers.address, threads
 
 
 @cache
@@ -119,59 +122,38 @@ def _openmp_launcher() -> Callable | None:
     return None
 
 
-_Loop = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_Told = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
-@_Loop
+@_Told
 def _nothing(data: int | None) -> None:
     pass
 
 
-class _Shared:
-    """A running loop that helpers may join until it is closed."""
-
-    def __init__(self, loop: int, data: int) -> None:
-        self.run, self.data = _Loop(loop), data
-        self.lock, self.open, self.helping, self.over = threading.Lock(), True, 0, False
-
-    def help(self) -> None:
-        with self.lock:
-            if not self.open:
-                return
-            self.helping += 1
-        try:
-            self.run(self.data)
-        finally:
-            with self.lock:
-                self.helping -= 1
-
-    def close(self) -> None:
-        """Waits for those who help, and lets no one in any more: the loop's memory is about to go."""
-        while True:
-            with self.lock:
-                self.open, self.over = False, not self.helping
-            if self.over:
-                return
-            time.sleep(2e-5)
-
-
 class _Helpers:
-    """Threads that wait for loops. SimpleQueue and Lock are C, so a signal cannot leave them half changed."""
+    """Threads that wait for loops, of which the kernels' own code tells them.
+
+    Whoever runs a kernel never runs Python before it is done: a signal's exception (Ctrl-C above all) would be lost
+    there. What the kernel calls is `put`, which is C, and what puts a thread to sleep.
+    """
 
     def __init__(self) -> None:
-        self.loops: SimpleQueue[_Shared] = SimpleQueue()
-        self.count = 0
+        self._records, self._count = SimpleQueue(), 0  # of addresses
+        self._put = _Told(self._records.put)
+        called = (ctypes.cast(function, ctypes.c_void_p) for function in (self._put, _pause()))
+        self._table = (ctypes.c_void_p * 2)(*called)
+        self.address = ctypes.addressof(self._table)
 
-    def invite(self, shared: _Shared, wanted: int) -> None:
-        while self.count < wanted:
-            self.count += 1
+    def ready(self, wanted: int) -> None:
+        """Starts threads that are missing."""
+        while self._count < wanted:
             threading.Thread(target=self._wait, name="splatting", daemon=True).start()
-        for _ in range(wanted):
-            self.loops.put(shared)
+            self._count += 1
 
     def _wait(self) -> None:
         while True:
-            self.loops.get().help()
+            record = self._records.get()
+            _Told(ctypes.c_size_t.from_address(record).value)(record)
 
 
 @cache
@@ -180,25 +162,11 @@ def _helpers(process: int) -> _Helpers:
     return _Helpers()
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
-def _start(loop: int, data: int, threads: int) -> None:
-    """Runs the loop here and on helpers. It shares its work out itself, so a helper that comes late is not missed.
-
-    A signal's exception (Ctrl-C above all) would be lost in a callback and leave helpers with memory that is gone,
-    so the loop is brought to its end first and the exception raised a moment later. Running a loop again does no
-    harm: there is nothing left to take.
-    """
-    shared, error = _Shared(loop, data), None
-    while not shared.over:
-        try:
-            _helpers(os.getpid()).invite(shared, threads - 1)
-            shared.run(data)
-            shared.close()
-        except BaseException as raised:
-            error = raised
-    if error is not None:
-        thread, kind = ctypes.c_ulong(threading.get_ident()), ctypes.py_object(type(error))
-        threading.Timer(1e-3, ctypes.pythonapi.PyThreadState_SetAsyncExc, (thread, kind)).start()
+def _pause() -> Callable:
+    """What lets other threads run for so many microseconds, or for a moment on Windows."""
+    if sys.platform == "win32":
+        return ctypes.windll.kernel32.SwitchToThread
+    return ctypes.CDLL(None).usleep
 
 
 @intrinsic
@@ -215,7 +183,7 @@ def for_each(typing_context, pool, count, body, arguments):
         raise TypeError("the body of for_each must return nothing")
 
     def generate(context, builder, signature, values):
-        address, threads = (builder.extract_value(values[0], k) for k in range(2))
+        table, threads = (builder.extract_value(values[0], k) for k in range(2))
         shared = [context.get_constant(types.int64, 0), values[1]]
         shared += [builder.extract_value(values[3], k) for k in range(len(arguments.types))]
         frame_type = ir.LiteralStructType([value.type for value in shared])
@@ -226,8 +194,7 @@ def for_each(typing_context, pool, count, body, arguments):
         data = builder.bitcast(frame, _POINTER)
         with builder.if_else(builder.icmp_signed(">", threads, threads.type(1))) as (many, alone):
             with many:
-                start = builder.inttoptr(address, _START.as_pointer())
-                builder.call(start, [loop, data, threads])
+                _run_together(builder, builder.inttoptr(table, _POINTER.as_pointer()), loop, data, threads)
             with alone:
                 builder.call(loop, [data])
         return context.get_dummy_value()
@@ -235,9 +202,72 @@ def for_each(typing_context, pool, count, body, arguments):
     return types.void(pool, types.int64, body, arguments), generate
 
 
-_POINTER = ir.IntType(8).as_pointer()
+_INT, _POINTER = ir.IntType(64), ir.IntType(8).as_pointer()
 _LOOP = ir.FunctionType(ir.VoidType(), [_POINTER])
-_START = ir.FunctionType(ir.VoidType(), [_LOOP.as_pointer(), _POINTER, ir.IntType(64)])
+# A running loop, in memory that whoever leaves it last frees: what helpers call with it, how many may still come, how
+# many are in it, the loop and its data. The fourth is CLOSED more where none may enter it: its data are about to go.
+_RECORD = ir.LiteralStructType([_LOOP.as_pointer(), _INT, _INT, _LOOP.as_pointer(), _POINTER])
+_HELP, _OWNERS, _INSIDE, _RUN, _DATA = range(5)
+_CLOSED = 1 << 32
+
+
+def _run_together(builder, table, loop, data, threads):
+    """Runs a loop here and on helpers. It shares its work out itself, so a helper that comes late is not missed."""
+    whole = builder.call(_declared(builder, "malloc", _POINTER, _INT), [_INT(8 * len(_RECORD.elements))])
+    record = builder.bitcast(whole, _RECORD.as_pointer())
+    for place, value in (
+        (_HELP, _helper(builder)),
+        (_OWNERS, threads),
+        (_INSIDE, _INT(0)),
+        (_RUN, loop),
+        (_DATA, data),
+    ):
+        builder.store(value, _field(builder, record, place))
+    put, pause = (
+        builder.bitcast(builder.load(builder.gep(table, [_INT(place)])), kind.as_pointer())
+        for place, kind in enumerate((_LOOP, ir.FunctionType(ir.VoidType(), [ir.IntType(32)])))
+    )
+    with cgutils.for_range(builder, builder.sub(threads, _INT(1))):
+        builder.call(put, [whole])
+    builder.call(loop, [data])
+    builder.atomic_rmw("add", _field(builder, record, _INSIDE), _INT(_CLOSED), "seq_cst")
+    check, wait, alone = (builder.append_basic_block(label) for label in ("check", "wait", "alone"))
+    builder.branch(check)
+    builder.position_at_end(check)
+    inside = builder.load_atomic(_field(builder, record, _INSIDE), "seq_cst", 8)
+    builder.cbranch(builder.icmp_signed("==", inside, _INT(_CLOSED)), alone, wait)
+    builder.position_at_end(wait)
+    builder.call(pause, [ir.IntType(32)(20)])
+    builder.branch(check)
+    builder.position_at_end(alone)
+    _leave(builder, record)
+
+
+def _helper(builder):
+    """The function that helpers call with a record: they enter the loop unless it is closed, and leave the record."""
+    function = ir.Function(builder.module, _LOOP, f"for_each_help_{next(_names)}")
+    function.linkage = "internal"
+    inner = ir.IRBuilder(function.append_basic_block("entry"))
+    record = inner.bitcast(function.args[0], _RECORD.as_pointer())
+    inside = _field(inner, record, _INSIDE)
+    before = inner.atomic_rmw("add", inside, _INT(1), "seq_cst")
+    with inner.if_then(inner.icmp_signed("<", before, _INT(_CLOSED))):
+        inner.call(inner.load(_field(inner, record, _RUN)), [inner.load(_field(inner, record, _DATA))])
+    inner.atomic_rmw("sub", inside, _INT(1), "seq_cst")
+    _leave(inner, record)
+    inner.ret_void()
+    return function
+
+
+def _leave(builder, record):
+    left = builder.atomic_rmw("sub", _field(builder, record, _OWNERS), _INT(1), "seq_cst")
+    with builder.if_then(builder.icmp_signed("==", left, _INT(1))):
+        builder.call(_declared(builder, "free", ir.VoidType(), _POINTER), [builder.bitcast(record, _POINTER)])
+
+
+def _declared(builder, name: str, result, argument):
+    """A function of C's library."""
+    return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, [argument]), name)
 
 
 def _field(builder, frame, k: int):
