@@ -1,6 +1,7 @@
 """A server with a session that is watched and spoken to for hours of its own clock, which runs fast."""
 
 import asyncio
+import ctypes
 import gc
 import json
 import multiprocessing
@@ -45,7 +46,7 @@ async def live(seconds: float, speed: float) -> list[dict]:
                 gauges = found.stream.gauges
                 row = {"minutes": round((clock() - began) / 60, 1), "mb": megabytes(), "frames": gauges.frames}
                 row |= {"fds": len(os.listdir("/proc/self/fd")), "late": gauges.late, "tasks": len(asyncio.all_tasks())}
-                row["connected_again"] = again.total()
+                row |= {"connected_again": again.total(), "objects": len(gc.get_objects()), "in_use_mb": in_use()}
                 rows.append(row)
                 sys.stderr.write(json.dumps(row) + "\n")
             for task in work:
@@ -62,6 +63,21 @@ async def steadily(does, server, session: dict, again: Counter) -> None:
         except (websockets.ConnectionClosed, httpx.HTTPError):
             pass
         again[does.__name__] += 1
+
+
+class Allocated(ctypes.Structure):
+    """What glibc's mallinfo2 tells (mallinfo(3))."""
+
+    names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in names.split()]
+
+
+def in_use() -> float:
+    """Megabytes that C's library has given out and not got back; the rest of a process's growth is holes among them."""
+    told = ctypes.CDLL(None).mallinfo2
+    told.restype = Allocated
+    found = told()
+    return round((found.uordblks + found.hblkhd) / 1e6, 1)
 
 
 def megabytes() -> float:
