@@ -34,6 +34,7 @@ def test_a_page_reads_it_and_nothing_like_it(file: bytes, tmp_path: Path) -> Non
     assert told(path) == "read"
     broken = {
         "missing": {name: tensor for name, tensor in tensors.items() if name != "listener.weights"},
+        "no mark": {name: tensor for name, tensor in tensors.items() if name != "watermark"},
         "another axis": tensors | {"tokens.bias": tensors["tokens.bias"][:, None]},
         "another kind": tensors | {"motion.blink": tensors["motion.blink"].short()},
         "narrower": tensors | {"head.means": tensors["head.means"].half()},

@@ -2,19 +2,16 @@
 
 const FORMAT = 2;
 const KINDS = { F32: Float32Array, F16: Uint16Array, I8: Int8Array, U8: Uint8Array };
-// Of each kind of number the tensors that hold it, and of each how many axes it has.
-const LAYOUT = {
-  F32: {
-    head: { means: 2 },
-    tokens: { bias: 1, "second.weight": 2, "second.bias": 1, "third.weight": 2, "third.bias": 1, low: 1, high: 1 },
-    torso: { habits: 2, flow: 4, pose_mean: 1, pose_scale: 1, shade_scale: 1 },
-    motion: { viewmats: 3, blink: 1 },
-    listener: { silent_row: 1, weights: 2, heard: 2, shown: 2 },
-  },
-  F16: { head: { quats: 2, log_scales: 2, opacity_logits: 1, sh: 3, reach: 2 }, motion: { sway: 2, body: 2 } },
-  I8: { head: { bases: 3 }, torso: { shades: 4 } },
-  U8: { head: { strangers: 1 }, torso: { texture: 3 } },
-};
+// Of every tensor its kind of number and how many axes it has.
+const LAYOUT = Object.entries({
+  F32: `head.means 2, tokens.bias 1, tokens.second.weight 2, tokens.second.bias 1, tokens.third.weight 2,
+    tokens.third.bias 1, tokens.low 1, tokens.high 1, torso.habits 2, torso.flow 4, torso.pose_mean 1, torso.pose_scale 1,
+    torso.shade_scale 1, motion.viewmats 3, motion.blink 1, listener.silent_row 1, listener.weights 2, listener.heard 2,
+    listener.shown 2`,
+  F16: "head.quats 2, head.log_scales 2, head.opacity_logits 1, head.sh 3, head.reach 2, motion.sway 2, motion.body 2",
+  I8: "head.bases 3, torso.shades 4, watermark 2",
+  U8: "head.strangers 1, torso.texture 3, background 1",
+}).flatMap(([kind, listed]) => listed.split(",").map((entry) => [kind, ...entry.trim().split(" ")]));
 
 /** What a person can be told: its message is a sentence, its `code` one word. */
 export class TalkingHeadError extends Error {
@@ -74,16 +71,10 @@ function finite(kind, data) {
 
 /** Raises where a tensor is missing, or of another kind or number of axes. */
 function laid(conditions, tensors) {
-  const tokens = conditions.flatMap((name) => [`${name}.inner`, `${name}.outer`]);
-  const layout = { ...LAYOUT, F32: { ...LAYOUT.F32, tokens: { ...LAYOUT.F32.tokens } } };
-  for (const name of tokens) layout.F32.tokens[name] = 2;
-  for (const [kind, parts] of Object.entries(layout)) {
-    for (const [part, ranks] of Object.entries(parts)) {
-      for (const [name, rank] of Object.entries(ranks)) {
-        const { shape, data } = tensors[`${part}.${name}`];
-        if (shape.length !== rank || !(data instanceof KINDS[kind])) throw new Error(name);
-      }
-    }
+  const tokens = conditions.flatMap((name) => ["inner", "outer"].map((layer) => ["F32", `tokens.${name}.${layer}`, 2]));
+  for (const [kind, name, axes] of [...LAYOUT, ...tokens]) {
+    const { shape, data } = tensors[name];
+    if (shape.length !== Number(axes) || !(data instanceof KINDS[kind])) throw new Error(name);
   }
 }
 
