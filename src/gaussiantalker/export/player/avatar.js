@@ -72,6 +72,7 @@ function finite(kind, data) {
 /** Raises where a tensor is missing, or of another kind or number of axes. */
 function laid(conditions, tensors) {
   const tokens = conditions.flatMap((name) => ["inner", "outer"].map((layer) => ["F32", `tokens.${name}.${layer}`, 2]));
+  if (conditions.includes("camera")) tokens.push(["F32", "tokens.camera.mean", 1]);
   for (const [kind, name, axes] of [...LAYOUT, ...tokens]) {
     const { shape, data } = tensors[name];
     if (shape.length !== Number(axes) || !(data instanceof KINDS[kind])) throw new Error(name);
