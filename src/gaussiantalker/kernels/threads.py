@@ -140,8 +140,8 @@ class _Helpers:
     def __init__(self) -> None:
         self._records, self._count = SimpleQueue(), 0  # of addresses
         self._put = _Told(self._records.put)
-        called = (ctypes.cast(function, ctypes.c_void_p) for function in (self._put, _pause()))
-        self._table = (ctypes.c_void_p * 2)(*called)
+        called: tuple[Any, Any] = self._put, _pause()
+        self._table = (ctypes.c_void_p * 2)(*(ctypes.cast(function, ctypes.c_void_p) for function in called))
         self.address = ctypes.addressof(self._table)
 
     def ready(self, wanted: int) -> None:
