@@ -244,6 +244,7 @@ def test_captures_trainings_and_evaluations_are_finished_by_the_second_call(
         assert all(len((tmp_path / file).read_text().splitlines()) == 1 for file in made), "each is made once"
 
 
+@pytest.mark.usefixtures("heeds_control_c")
 def test_ctrl_c_stops_the_jobs_and_the_state_says_so(avatar: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     job = {"verb": "speak", "avatar": str(avatar), "audio": "pipe", "out": "a.mp4"}
