@@ -149,9 +149,9 @@ def test_an_avatar_goes_there_and_comes_back(hub: str, tmp_path: Path) -> None:
 
 def test_what_must_not_or_cannot_be_pushed(tmp_path: Path) -> None:
     folder = save_dots(tmp_path / "dots", **FACTS | {"consent": "not recorded"})
-    with pytest.raises(GaussianTalkerError, match="agreed to this avatar"):
+    with pytest.raises(GaussianTalkerError, match="No consent is recorded for this avatar"):
         push(folder, "me/dots", public=True)
-    with pytest.raises(GaussianTalkerError, match="owner/name"):
+    with pytest.raises(GaussianTalkerError, match="give OWNER/NAME"):
         push(folder, "dots")
     with pytest.raises(GaussianTalkerError, match="not an avatar"):
         push(tmp_path, "me/dots")

@@ -142,7 +142,7 @@ def test_float64_goes_to_the_reference():
         ({"sh_degree": 3, "colors": torch.ones(5, 4, 3)}, "sh_degree"),
         ({"width": 0}, "size"),
         ({"near_plane": 0.0}, "near_plane"),
-        ({"backgrounds": torch.ones(1, 8, 9, 3)}, "backgrounds"),
+        ({"backgrounds": torch.ones(1, 8, 9, 3)}, "Backgrounds"),
         ({"backend": "opengl"}, "opengl"),
         ({"backend": "gsplat"}, "NVIDIA"),
     ],
