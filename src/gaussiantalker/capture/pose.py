@@ -279,14 +279,14 @@ def smooth_solve(
         for column in range(_PARAMETERS - k):
             own[k, :, column] = normal[:, column + k, column]
     own[0] += 1e-9 * (1 + own[0].max())
-    steps = np.zeros_like(pose)
+    steps, bends = np.zeros_like(pose), _bends(pose)
     for _ in range(_TAIL_ROUNDS):
         held = _held(pose + steps, stiffness)
         for join in joins:
             held[max(join - 2, 0) : join] = 0
         band, pull = own.copy(), right.copy()
         for a in range(3):
-            pull[a : count - 2 + a] -= _BEND[a] * held * _bends(pose)
+            pull[a : count - 2 + a] -= _BEND[a] * held * bends
             for b in range(a + 1):
                 band[(a - b) * _PARAMETERS, b : count - 2 + b] += _BEND[a] * _BEND[b] * held
         steps = solveh_banded(band.reshape(len(band), -1), pull.ravel(), lower=True).reshape(count, _PARAMETERS)

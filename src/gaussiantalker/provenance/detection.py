@@ -29,9 +29,8 @@ SCALES = np.exp(np.arange(np.log(0.55), np.log(1.8), 0.008))  # of the picture, 
 REFINEMENTS = 1 + 0.002 * np.arange(-3, 4)
 CANDIDATES = 4  # scales that are looked at closely
 LIKELY = 6  # shifts of each sequence that are tried with those of the others
-CHANCE = (
-    1e-6  # of a film that is wrongly called marked, by the union bound over all that is compared; and of wrong bits
-)
+CHANCE = 1e-6
+"""Of a film that is wrongly called marked, by the union bound over all that is compared; and of wrong bits."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ VIEWS, UTTERANCES, PROBES = 24, 4, 2
 SPEECH_WEIGHT = 30.0  # of the pixel that speech changes most, against one that it never changes
 NEGLIGIBLE = 5e-4  # share of all that moves in pictures that Gaussians without bases may have together
 GLANCES = 192  # situations in which it is looked which Gaussians are seen
-HIDDEN = 0.1  # pixels that a Gaussian covers in none of them: it is left out
+UNSEEN = 0.1  # pixels; a Gaussian that covers less in all of them is left out
 STEPS, BATCH, RATE = 4_000, 256, 6e-3
 
 
@@ -117,7 +117,7 @@ def effects(talker: Talker, situations: Situations, camera: Camera) -> Tensor:
 
 
 def seen(talker: Talker, situations: Situations, camera: Camera) -> Tensor:
-    """Which Gaussians ever show, bool [N]: those that cover, by the sum of alpha T over pixels, `HIDDEN` of a pixel or
+    """Which Gaussians ever show, bool [N]: those that cover, by the sum of alpha T over pixels, `UNSEEN` of a pixel or
     more in any situation. The others lie within the head, and take a third of the time of a picture."""
     most, K = torch.zeros((), device=talker.device), torch.from_numpy(camera.K).float().to(talker.device)
     for _ in range(GLANCES // FRAMES):
@@ -130,7 +130,7 @@ def seen(talker: Talker, situations: Situations, camera: Camera) -> Tensor:
             image = rasterize(means, quats, scales, opacities, white, drive.viewmats, K, camera.width, camera.height)[0]
         (covered,) = torch.autograd.grad(image[..., 0].sum(), white)
         most = torch.maximum(most, covered[..., 0].amax(dim=0))
-    return most >= min(HIDDEN, float(most.max()))
+    return most >= min(UNSEEN, float(most.max()))
 
 
 def _picture(talker: Talker, moves: Tensor, drive: Drive, K: Tensor, camera: Camera) -> Tensor:

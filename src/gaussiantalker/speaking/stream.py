@@ -233,17 +233,18 @@ class AvatarStream(AsyncIterator[AvFrame]):
 
     def _pictures(self, slots: list[_Slot]) -> Iterator[np.ndarray]:
         """Pictures of slots that follow each other: made together, but for a first one that this would make late."""
-        since = monotonic()
-        late = since + len(slots) * self._cost > self._due(slots[0].index) if slots else False
-        for some in (slots[:late], slots[late:]):
-            if some:
-                heard = np.stack([slot.heard for slot in some if slot.heard is not None])
-                yield from self._avatar.perform(heard, some[0].index, self.steering)
-        if slots:
-            self._made = monotonic()
-            took = (self._made - since) / len(slots)
-            self.gauges.seconds["rendering"].extend([took] * len(slots))
-            self._cost += _LEARNING * (took - self._cost)
+        if not slots:
+            return
+        first, since = slots[0].index, monotonic()
+        heard = np.stack([slot.heard for slot in slots if slot.heard is not None])  # all are, as `_render` has seen to
+        alone = int(since + len(slots) * self._cost > self._due(first))
+        for start, stop in ((0, alone), (alone, len(slots))):
+            if start < stop:
+                yield from self._avatar.perform(heard[start:stop], first + start, self.steering)
+        self._made = monotonic()
+        took = (self._made - since) / len(slots)
+        self.gauges.seconds["rendering"].extend([took] * len(slots))
+        self._cost += _LEARNING * (took - self._cost)
 
     def _heard(self, slot: _Slot) -> np.ndarray:
         """What is heard [...] in the slot's frame."""

@@ -47,7 +47,7 @@ class Outlook:
         left = step * (trainer.steps[trainer.stage] - trainer.step)
         if trainer.stage == 0:
             left += trainer.steps[1] * trainer.time_deformation()
-        where = f"; every two minutes {self.path} shows what is learnt" if left > PICTURE_SECONDS else ""
+        where = f"; every {spoken(PICTURE_SECONDS)} {self.path} shows what is learnt" if left > PICTURE_SECONDS else ""
         self.progress.note(f"About {spoken(left)} of training are left on this machine{where}.")
 
 

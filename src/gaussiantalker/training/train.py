@@ -152,14 +152,14 @@ def _train(
     source: Capture,
     listener: Listener,
     lips: LipRange | None,
-    field: bool,
+    moving_torso: bool,
     keep: Collection[int],
     recipe: dict[str, Any],
     progress: Progress,
 ) -> None:
     """All steps, of torso and head, and what is written of them."""
     body, then = None, trainer.on_step
-    if field:
+    if moving_torso:
         body = kept_body(out / _TORSO_CHECKPOINT, source, trainer.frames, recipe, progress)
         trainer.footage.torso, trainer.footage.codes = copy.deepcopy(body.torso).to(trainer.device), body.codes
 

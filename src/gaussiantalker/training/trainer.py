@@ -241,11 +241,14 @@ class Trainer:
     def _canonical_step(self) -> None:
         shots, raw = self._shots(1), self.talker.raw
         splats = self.talker.canonical()
-        image, alpha, info = render(splats, shots.drive.viewmats, self.K, shots.plate, self._degree())
+        image, alpha, info = self._undeformed(splats, shots)
         self.strategy.step_pre_backward(raw, self.optimizers, self.density, self.step, info)
         cost = self.strategy.cost(splats.opacities, splats.scales)
         self._descend(image, alpha, shots, {} if cost is None else {"density": cost})
         self._refine(splats, info)
+
+    def _undeformed(self, splats: Splats, shots: Shots) -> tuple[Tensor, Tensor, dict]:
+        return render(splats, shots.drive.viewmats, self.K, shots.plate, self._degree())
 
     def _refine(self, splats: Splats, info: dict) -> None:
         """Clones, splits and prunes by the Gaussians as they are seen.
@@ -302,13 +305,7 @@ class Trainer:
         shots = self.footage.shots(frames).to(self.device)
         if self.stage:
             return self._deformed(shots)[0]
-        views = shots.drive.viewmats
-        return torch.cat(
-            [
-                render(self.talker.canonical(), view, self.K, plate, self._degree())[0]
-                for view, plate in zip(views.split(1), shots.plate.split(1), strict=True)
-            ]
-        )
+        return self._undeformed(self.talker.canonical(), shots)[0]
 
     def _descend(self, image: Tensor, alpha: Tensor, shots: Shots, costs: dict[str, Tensor]) -> None:
         """One step of all optimizers, or none where a number is not finite."""
