@@ -14,6 +14,7 @@ check: .venv/installed-test
 	.venv/bin/ruff format --check .
 	.venv/bin/pyright --pythonpath .venv/bin/python
 
+# Ends with what was skipped and why. With CI set, a missing browser or model fails; NO_BROWSER=1 says that there is none.
 test: .venv/installed-test
 	.venv/bin/python -m pytest
 

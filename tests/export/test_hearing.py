@@ -62,11 +62,8 @@ window.frames = null;
 
 @pytest.fixture(scope="module")
 def window() -> Iterator[Browser]:
-    try:
-        with browser(size=(400, 300)) as window:
-            yield window
-    except FileNotFoundError as missing:
-        pytest.skip(str(missing))
+    with browser(size=(400, 300)) as window:
+        yield window
 
 
 def tiny() -> Whisper:

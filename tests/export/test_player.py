@@ -111,11 +111,8 @@ def address(folder: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def window() -> Iterator[Browser]:
-    try:
-        with browser(*LIVE, *SOFTWARE, size=(900, 700)) as window:
-            yield window
-    except FileNotFoundError as missing:
-        pytest.skip(str(missing))
+    with browser(*LIVE, *SOFTWARE, size=(900, 700)) as window:
+        yield window
 
 
 def complaints(window: Browser) -> list[str]:

@@ -5,7 +5,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import live
-import pytest
 import soundfile
 from headless_browser import LIVE, browser
 from hearing import noise
@@ -44,23 +43,20 @@ def test_the_page_draws_the_avatar_itself(tmp_path: Path) -> None:
     soundfile.write(sound, 2 * noise(2), SAMPLE_RATE)
 
     def scene(address: str) -> None:
-        try:
-            with browser(*LIVE, *SOFTWARE, size=(900, 700)) as window:
-                window.open(address)
-                window.wait("document.querySelector('#avatar').length", 30)
-                window.script("const s = document.querySelector('#shows'); s.value = 'coefficients'; s.onchange()")
-                window.wait("document.documentElement.dataset.means === 'drawn'", 60)
-                assert "drawn here" in window.text()
-                assert window.script("return document.querySelector('#background').disabled")
-                window.script(WITNESS)
-                window.choose_file("#file", sound)
-                window.wait("most.change > 0.2 && most.loud > 0.05 && most.spread > 60", 60)
-                asked = {urlsplit(url).path for url in window.requests()}
-                assert "/v1/avatars/flash/file" in asked and "/player/renderer.js" in asked
-                told = window.complaints()
-                assert not [fault for fault in told if "Uncaught" in fault or "Content Security Policy" in fault], told
-        except FileNotFoundError as missing:
-            pytest.skip(str(missing))
+        with browser(*LIVE, *SOFTWARE, size=(900, 700)) as window:
+            window.open(address)
+            window.wait("document.querySelector('#avatar').length", 30)
+            window.script("const s = document.querySelector('#shows'); s.value = 'coefficients'; s.onchange()")
+            window.wait("document.documentElement.dataset.means === 'drawn'", 60)
+            assert "drawn here" in window.text()
+            assert window.script("return document.querySelector('#background').disabled")
+            window.script(WITNESS)
+            window.choose_file("#file", sound)
+            window.wait("most.change > 0.2 && most.loud > 0.05 && most.spread > 60", 60)
+            asked = {urlsplit(url).path for url in window.requests()}
+            assert "/v1/avatars/flash/file" in asked and "/player/renderer.js" in asked
+            told = window.complaints()
+            assert not [fault for fault in told if "Uncaught" in fault or "Content Security Policy" in fault], told
 
     async def run() -> None:
         async with live.serving(avatar=a_puppet(), seconds=300) as here:

@@ -112,13 +112,10 @@ def draw(mouth: float, steering: Steering) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def window() -> Iterator[Browser]:
-    try:
-        with browser(*LIVE, size=(900, 700)) as window:
-            calm = {"name": "prefers-reduced-motion", "value": "reduce"}  # and less work for the processor
-            window.command("Emulation.setEmulatedMedia", features=[calm])
-            yield window
-    except FileNotFoundError as missing:
-        pytest.skip(str(missing))
+    with browser(*LIVE, size=(900, 700)) as window:
+        calm = {"name": "prefers-reduced-motion", "value": "reduce"}  # and less work for the processor
+        window.command("Emulation.setEmulatedMedia", features=[calm])
+        yield window
 
 
 @pytest.fixture(autouse=True)
