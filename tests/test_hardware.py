@@ -16,7 +16,7 @@ def test_the_machine_describes_itself() -> None:
 
 
 def test_memory_in_use_is_between_a_megabyte_and_the_whole_machine() -> None:
-    peak, whole = hardware.peak_memory_bytes(), hardware.memory_gib()
+    peak, whole = hardware.peak_memory_bytes(), hardware._memory_gib()
     assert peak is None or peak > 1e6
     assert peak is None or whole is None or peak < whole * 2**30
 

@@ -34,7 +34,7 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def memory_gib() -> float | None:
+def _memory_gib() -> float | None:
     """Memory of the machine, where the system tells it."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -109,7 +109,7 @@ def describe() -> dict[str, str | int | float | None]:
     """The machine, for a report."""
     import torch
 
-    memory = memory_gib()
+    memory = _memory_gib()
     return {
         "processor": processor(),
         "cores": cores(),

@@ -16,7 +16,7 @@ class Progress(Protocol):
         """A sentence the user should see: a licence, a warning, a file that was written."""
 
 
-class Silent:
+class _Silent:
     """Listens and says nothing: the default everywhere."""
 
     def stage(self, name: str, total: int) -> None:
@@ -29,7 +29,7 @@ class Silent:
         pass
 
 
-SILENT: Progress = Silent()
+SILENT: Progress = _Silent()
 
 
 def printable(text: str) -> str:

@@ -24,8 +24,8 @@ def poses(seed: int) -> tuple[np.ndarray, np.ndarray]:
 def test_poses_return(seed: int) -> None:
     rotations, translations = poses(seed)
     for back in (
-        adnerf.from_tracker(*adnerf.to_tracker(rotations, translations)),
-        adnerf.from_transform(adnerf.to_transform(rotations, translations)),
+        adnerf._from_tracker(*adnerf.to_tracker(rotations, translations)),
+        adnerf._from_transform(adnerf.to_transform(rotations, translations)),
     ):
         assert rotation_angle(back[0], rotations).max() < 1e-6 and np.allclose(back[1], translations)
 
@@ -41,7 +41,7 @@ def test_tracker_angles_mean_what_the_layout_says(seed: int) -> None:
     rz = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
     points = rng.uniform(-1, 1, (20, 3))
     theirs = points @ (rx @ ry @ rz).T + trans[0]
-    rotation, translation = adnerf.from_tracker(euler, trans)
+    rotation, translation = adnerf._from_tracker(euler, trans)
     ours = points @ adnerf.FLIP @ rotation[0].T + translation[0]
     assert np.allclose(ours[:, :2] / ours[:, 2:], np.c_[-theirs[:, 0], theirs[:, 1]] / theirs[:, 2:])
 

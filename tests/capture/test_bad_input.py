@@ -129,7 +129,7 @@ def test_sound_of_another_length_is_told_and_fitted(
 ) -> None:
     model("face-landmarker")
     samples = np.resize(clip.audio, int(share * len(clip.audio)))
-    with video.VideoWriter(tmp_path / "film.mp4", clip.video.shape[2], clip.video.shape[1]) as writer:
+    with video._VideoWriter(tmp_path / "film.mp4", clip.video.shape[2], clip.video.shape[1]) as writer:
         for picture in clip.video:
             writer.write(picture)
         writer.write_audio(samples)

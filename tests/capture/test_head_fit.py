@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gaussiantalker.capture.blendshapes import NAMES
-from gaussiantalker.capture.head_fit import FittedHead, fit_head, spread_offsets
+from gaussiantalker.capture.head_fit import _FittedHead, _spread_offsets, fit_head
 from gaussiantalker.capture.morphable import MorphableHead, load_head
 from gaussiantalker.capture.pose import FilmedHead
 from gaussiantalker.geometry import from_yaw_pitch_roll, project, rigid
@@ -45,11 +45,11 @@ def scene(head: MorphableHead) -> dict:
 
 
 @pytest.fixture(scope="module")
-def fitted(head: MorphableHead, scene: dict) -> FittedHead:
+def fitted(head: MorphableHead, scene: dict) -> _FittedHead:
     return fit_head(head, scene["motion"], scene["landmarks"], scene["scores"], np.ones(FRAMES, bool), SIZE)
 
 
-def test_shape_is_found(head: MorphableHead, scene: dict, fitted: FittedHead) -> None:
+def test_shape_is_found(head: MorphableHead, scene: dict, fitted: _FittedHead) -> None:
     away = np.linalg.norm(fitted.neutral - scene["neutral"], axis=1)
     before = np.linalg.norm(head.vertices - scene["neutral"], axis=1)
     front = scene["neutral"][:, 2] < 0.2
@@ -58,7 +58,7 @@ def test_shape_is_found(head: MorphableHead, scene: dict, fitted: FittedHead) ->
     assert fitted.residual.mean() < 0.7
 
 
-def test_expressions_are_found(head: MorphableHead, scene: dict, fitted: FittedHead) -> None:
+def test_expressions_are_found(head: MorphableHead, scene: dict, fitted: _FittedHead) -> None:
     assert fitted.expression.min() >= 0 and fitted.expression.max() <= 1
     for name in ACTED:
         k = head.expression_names.index(name)
@@ -70,7 +70,7 @@ def test_expressions_are_found(head: MorphableHead, scene: dict, fitted: FittedH
     assert np.allclose(fitted.usual_expression, fitted.expression.mean(0))
 
 
-def test_frames_without_a_face_do_no_harm(head: MorphableHead, scene: dict, fitted: FittedHead) -> None:
+def test_frames_without_a_face_do_no_harm(head: MorphableHead, scene: dict, fitted: _FittedHead) -> None:
     landmarks, found = scene["landmarks"].copy(), np.ones(FRAMES, bool)
     found[20:24], landmarks[20:24] = False, 0
     again = fit_head(head, scene["motion"], landmarks, scene["scores"], found, SIZE)
@@ -80,5 +80,5 @@ def test_frames_without_a_face_do_no_harm(head: MorphableHead, scene: dict, fitt
 
 def test_offsets_spread_and_fade() -> None:
     points = np.array([[0.0, 0, 0], [0.2, 0, 0]])
-    offsets = spread_offsets(np.array([[0.0, 0, 0], [0.1, 0, 0], [5.0, 0, 0]]), points, points + [0, 0.1, 0])
+    offsets = _spread_offsets(np.array([[0.0, 0, 0], [0.1, 0, 0], [5.0, 0, 0]]), points, points + [0, 0.1, 0])
     assert np.allclose(offsets[0], [0, 0.1, 0], atol=1e-6) and offsets[1, 1] > 0.05 and np.abs(offsets[2]).max() < 1e-6

@@ -10,7 +10,7 @@ from synthetic_head import SyntheticClip
 from gaussiantalker.capture import scout
 from gaussiantalker.capture.ingest import ingest
 from gaussiantalker.capture.lag import lip_lag
-from gaussiantalker.capture.reel import turned
+from gaussiantalker.capture.reel import _turned
 from gaussiantalker.capture.sync import synchronise
 from gaussiantalker.media import audio, video
 from gaussiantalker.media.image import resize
@@ -85,7 +85,7 @@ def test_points_turn_with_the_picture(turns: int) -> None:
     picture = np.zeros((30, 50), np.uint8)
     picture[7, 41] = 1
     y, x = np.argwhere(np.rot90(picture, turns))[0]
-    assert np.allclose(turned(np.array([[41.5, 7.5]]), turns, 30, 50), [[x + 0.5, y + 0.5]])
+    assert np.allclose(_turned(np.array([[41.5, 7.5]]), turns, 30, 50), [[x + 0.5, y + 0.5]])
 
 
 def spoken(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

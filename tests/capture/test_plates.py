@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gaussiantalker.capture.fill import pull_push
-from gaussiantalker.capture.plates import clean_background, plate
+from gaussiantalker.capture.plates import _clean_background, _plate
 
 SIZE = 96
 SKIN, SHIRT, HAIR = (200, 150, 130), (40, 60, 90), (250, 0, 250)
@@ -48,7 +48,7 @@ def person(shift: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def test_background_is_found_behind_a_moving_head() -> None:
     views = [person(shift) for shift in range(-24, 25, 3)]
-    background, seen = clean_background(np.stack([v[0] for v in views]), np.stack([v[1] for v in views]))
+    background, seen = _clean_background(np.stack([v[0] for v in views]), np.stack([v[1] for v in views]))
     wall = views[0][2]
     assert np.array_equal(background[seen], wall[seen])
     assert seen[:70].mean() > 0.8 and not seen[80:, 48].any()
@@ -59,14 +59,14 @@ def test_background_outlives_a_wrong_mask() -> None:
     views = [person(0) for _ in range(9)]
     pictures, labels = np.stack([v[0] for v in views]), np.stack([v[1] for v in views])
     pictures[4, :20] = 255
-    background, _ = clean_background(pictures, labels)
+    background, _ = _clean_background(pictures, labels)
     assert np.array_equal(background[:8], views[0][2][:8])
 
 
 @pytest.mark.parametrize("shift", [-6, 0, 5])
 def test_plate_has_body_and_wall_but_no_head(shift: int) -> None:
     picture, labels, wall = person(shift)
-    result = plate(picture, labels, wall.astype(np.float32)).astype(int)
+    result = _plate(picture, labels, wall.astype(np.float32)).astype(int)
     assert np.abs(result - HAIR).sum(-1).min() > 100
     far = np.zeros_like(labels, bool)
     far[70:] = True
@@ -77,7 +77,7 @@ def test_plate_has_body_and_wall_but_no_head(shift: int) -> None:
 
 def test_neck_goes_on_behind_the_chin() -> None:
     picture, labels, wall = person(0)
-    result = plate(picture, labels, wall.astype(np.float32)).astype(int)
+    result = _plate(picture, labels, wall.astype(np.float32)).astype(int)
     chin = int(np.flatnonzero(labels[:, 48] == 1)[-1])
     above = result[chin - 4 : chin + 1, 44:53]
     assert (above[..., 0] > above[..., 2] + 15).all(), "skin is redder than the wall"
@@ -88,7 +88,7 @@ def test_neck_goes_on_behind_the_chin() -> None:
 def test_plate_of_an_empty_picture_is_the_picture() -> None:
     picture, _, wall = person(0)
     labels = np.zeros((SIZE, SIZE), np.uint8)
-    assert np.array_equal(plate(picture, labels, wall.astype(np.float32)), picture)
+    assert np.array_equal(_plate(picture, labels, wall.astype(np.float32)), picture)
 
 
 @pytest.mark.parametrize("dark", [1, 4])
@@ -99,12 +99,12 @@ def test_a_fade_from_black_leaves_no_silhouette(dark: int) -> None:
     for k in range(dark):
         pictures[k] = pictures[k] * (0.15 * k)
         labels[k] = 0
-    background, seen = clean_background(pictures, labels)
+    background, seen = _clean_background(pictures, labels)
     assert not seen[30:46, 40:56].any(), "behind the head nothing was seen"
     assert background.min() >= 55, "the wall's darkest colour is 60"
     empty = pictures.copy()
     empty[:dark] = views[0][2]
-    background, seen = clean_background(empty, labels)
+    background, seen = _clean_background(empty, labels)
     assert seen.all() and np.array_equal(background, views[0][2]), (
         "a wall without the person is the best of backgrounds"
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gaussiantalker.capture.points import _CENTRE, Views, _hull_radius, _smoothest
+from gaussiantalker.capture.points import _CENTRE, _hull_radius, _smoothest, _Views
 from gaussiantalker.capture.surface import on_mesh, on_sphere
 from gaussiantalker.geometry import Camera, from_yaw_pitch_roll, rigid
 
@@ -11,14 +11,14 @@ RADIUS = 1.2
 
 
 @pytest.fixture(scope="module")
-def ball() -> Views:
+def ball() -> _Views:
     """Masks of a ball around the middle of the head, seen from five sides."""
     camera = Camera(300.0, 64, 64, 128, 128)
     rotations = from_yaw_pitch_roll(np.array([[0, 0, 0], [20, 0, 0], [-20, 0, 0], [0, 12, 0], [0, -12, 0]], float))
     translations = np.array([0, 0, 9.0]) - rotations @ _CENTRE
     y, x = np.mgrid[:128, :128] + 0.5
     inside = np.hypot(x - 64, y - 64) < 300 * RADIUS / np.sqrt(81 - RADIUS**2)
-    return Views(camera, rigid(rotations, translations), np.repeat(inside[None], 5, axis=0))
+    return _Views(camera, rigid(rotations, translations), np.repeat(inside[None], 5, axis=0))
 
 
 def test_sphere_is_even() -> None:
@@ -28,14 +28,14 @@ def test_sphere_is_even() -> None:
     assert np.allclose((directions.T @ directions) / 2000, np.eye(3) / 3, atol=1e-3)
 
 
-def test_outside_is_told_by_the_masks(ball: Views) -> None:
+def test_outside_is_told_by_the_masks(ball: _Views) -> None:
     directions = on_sphere(300)
     assert (ball.outside(_CENTRE + 0.9 * RADIUS * directions) == 0).all()
     rim = directions[np.abs(directions[:, 2]) < 0.1]
     assert (ball.outside(_CENTRE + 1.15 * RADIUS * rim) > 0.5).all()
 
 
-def test_hull_touches_the_silhouette(ball: Views) -> None:
+def test_hull_touches_the_silhouette(ball: _Views) -> None:
     directions = on_sphere(400)
     hull = _hull_radius(directions, ball)
     assert hull.min() > RADIUS - 0.1
@@ -60,7 +60,7 @@ def test_points_on_a_mesh_are_on_it_and_even() -> None:
     assert counts.min() > 180 and counts.max() < 330
 
 
-def test_colours_come_from_the_side_that_is_seen(ball: Views) -> None:
+def test_colours_come_from_the_side_that_is_seen(ball: _Views) -> None:
     directions = on_sphere(800)
     points = _CENTRE + RADIUS * 0.97 * directions
     pictures = np.zeros((5, 128, 128, 3), np.uint8)

@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from gaussiantalker.capture.face_mesh import MESH_POINTS, FaceMesh
-from gaussiantalker.capture.pose import FilmedHead, Prior, fit_filmed_head, left_jacobian, skew, smooth_solve
+from gaussiantalker.capture.pose import FilmedHead, Prior, _skew, fit_filmed_head, left_jacobian, smooth_solve
 from gaussiantalker.geometry import from_yaw_pitch_roll, project, rigid, yaw_pitch_roll
 
 SIZE = 256
@@ -106,7 +106,7 @@ def test_derivative_of_a_turned_vector() -> None:
     rng = np.random.default_rng(0)
     r, v = rng.normal(0, 1, (20, 3)), rng.normal(0, 1, (20, 3))
     turned = Rotation.from_rotvec(r).apply(v)
-    exact = -skew(turned) @ left_jacobian(r)
+    exact = -_skew(turned) @ left_jacobian(r)
     step = 1e-6
     for axis in range(3):
         moved = Rotation.from_rotvec(r + step * np.eye(3)[axis]).apply(v)

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gaussiantalker.capture import segmentation
-from gaussiantalker.capture.bisenet import BiSeNet, _fused, load_net
-from gaussiantalker.capture.segmentation import HEAD, NECK, STEP, _stretches, clean, head_overlap, key_frames
+from gaussiantalker.capture.bisenet import _BiSeNet, _fused, _load_net
+from gaussiantalker.capture.segmentation import HEAD, NECK, STEP, _head_overlap, _key_frames, _stretches, clean
 
 
 @given(st.integers(1, 200))
 def test_every_frame_lies_between_keyframes(count: int) -> None:
-    keys = key_frames(count)
+    keys = _key_frames(count)
     assert keys[0] == 0 and keys[-1] == count - 1 and (np.diff(keys) <= STEP).all() and len(set(keys)) == len(keys)
 
 
@@ -34,11 +34,11 @@ def test_scores_glide_from_any_frame_on(count: int) -> None:
         shown = [segmentation._labels(parse, stretch, first, 32, corners=True) for stretch in stretches]
         return np.concatenate(shown) if shown else np.zeros((0, 32, 32), np.uint8)
 
-    whole = labels([*_stretches(parse, key_frames(count), 0, workers=1)], 0)
+    whole = labels([*_stretches(parse, _key_frames(count), 0, workers=1)], 0)
     assert len(whole) == count and len(np.unique(whole, axis=0)) == count
     for first in range(count + 1):
         parsed.clear()
-        stretches = [*_stretches(parse, key_frames(count), first, workers=1)]
+        stretches = [*_stretches(parse, _key_frames(count), first, workers=1)]
         scores = [segmentation._gliding(parse, stretch)[:, 0, 0, 0] for stretch in stretches]
         expected = torch.arange(stretches[0][0][0] + 1, count) if stretches else torch.zeros(0)
         assert torch.allclose(torch.cat(scores or [torch.zeros(0)]), expected.float())
@@ -55,16 +55,16 @@ def test_a_head_that_moves_much_is_parsed_more_often() -> None:
 
     for speed, times in ((0, 3), (1, 4)):
         parsed = []
-        stretches = _stretches(parse, key_frames(2 * STEP + 1), 0, workers=1)
+        stretches = _stretches(parse, _key_frames(2 * STEP + 1), 0, workers=1)
         assert sum(len(segmentation._gliding(parse, stretch)) for stretch in stretches) == 2 * STEP + 1
         assert len(parsed) >= times if speed else len(parsed) == times
 
 
 def test_overlap_of_heads() -> None:
     a, b = torch.zeros(4, 8, 8), torch.zeros(4, 8, 8)
-    assert head_overlap(a, b) == 1
+    assert _head_overlap(a, b) == 1
     a[HEAD, :, :4], b[HEAD, :, 2:6] = 1, 1
-    assert head_overlap(a, b) == pytest.approx(1 / 3) and head_overlap(a, a) == 1
+    assert _head_overlap(a, b) == pytest.approx(1 / 3) and _head_overlap(a, a) == 1
 
 
 def test_islands_take_the_next_best_class() -> None:
@@ -95,7 +95,7 @@ def test_islands_of_large_pictures_leave_no_rim() -> None:
 
 def test_folded_network_is_the_same_function() -> None:
     torch.manual_seed(0)
-    net = BiSeNet().eval()
+    net = _BiSeNet().eval()
     for module in net.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
@@ -109,6 +109,6 @@ def test_folded_network_is_the_same_function() -> None:
 
 
 def test_checkpoint_fits(model: object) -> None:
-    net = load_net(Path(model("face-parser")))
+    net = _load_net(Path(model("face-parser")))
     with torch.inference_mode():
         assert net(torch.zeros(1, 3, 64, 64)).shape == (1, 19, 8, 8)

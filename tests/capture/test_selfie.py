@@ -9,7 +9,7 @@ import torch
 from gaussiantalker.capture import capture
 from gaussiantalker.capture.bisenet import BiSeNetParser
 from gaussiantalker.capture.segmentation import BACKGROUND, HEAD, NECK, TORSO
-from gaussiantalker.capture.selfie import SelfieParser, clothed
+from gaussiantalker.capture.selfie import SelfieParser, _clothed
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.image import resize
 from gaussiantalker.media.video import read_frames
@@ -23,7 +23,7 @@ def test_nothing_below_clothes_is_background() -> None:
     scores = torch.full((4, 6, 4), -5.0).scatter(0, torch.from_numpy(labels)[None], -0.1)
     expected = labels.copy()
     expected[2:, 1] = expected[3:5, 2] = TORSO
-    assert (clothed(scores).argmax(0).numpy() == expected).all()
+    assert (_clothed(scores).argmax(0).numpy() == expected).all()
 
 
 def test_both_parsers_agree_on_the_sample(model: object) -> None:

@@ -9,7 +9,7 @@ from gaussiantalker.capture import tracking
 from gaussiantalker.capture.blendshapes import INPUT_POINTS, NAMES
 from gaussiantalker.capture.eyes import blink_of, eye_opening
 from gaussiantalker.capture.face_mesh import EYES, INNER_LIPS, OUTER_EYE_CORNERS
-from gaussiantalker.capture.tracking import bridge, jitter, lip_opening, steady
+from gaussiantalker.capture.tracking import _jitter, _steady, bridge, lip_opening
 
 
 def eyes(opening: np.ndarray, scale: float = 1.0) -> np.ndarray:
@@ -43,26 +43,26 @@ def test_steady_removes_jitter_but_no_motion() -> None:
     time = np.arange(200) / 25
     path = np.stack([20 * np.sin(2 * time), 15 * np.cos(3 * time)], axis=-1)[:, None] + np.zeros((1, 478, 1))
     noisy = path + rng.normal(0, 0.3, path.shape)
-    smooth = steady(noisy)
-    assert jitter(smooth) < 0.6 * jitter(noisy)
+    smooth = _steady(noisy)
+    assert _jitter(smooth) < 0.6 * _jitter(noisy)
     assert np.abs(smooth - path).mean() < 0.85 * np.abs(noisy - path).mean()
-    assert np.abs(steady(path) - path).max() < 0.3
+    assert np.abs(_steady(path) - path).max() < 0.3
 
 
 def test_steady_in_portions_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     path = np.cumsum(np.random.default_rng(0).normal(0, 1, (101, 478, 2)), axis=0)
-    whole = steady(path)
+    whole = _steady(path)
     monkeypatch.setattr(tracking, "_PORTION", 100)
-    assert np.allclose(steady(path)[:, 0], whole[:, 0], atol=0.2)
+    assert np.allclose(_steady(path)[:, 0], whole[:, 0], atol=0.2)
     monkeypatch.setattr(tracking, "_some", lambda points: points)
-    assert np.allclose(steady(path), whole)
+    assert np.allclose(_steady(path), whole)
 
 
 def test_steady_keeps_a_blink() -> None:
     rng = np.random.default_rng(0)
     path = np.zeros((60, 478, 2))
     path[30:33, :, 1] = 8.0
-    smooth = steady(path + rng.normal(0, 0.3, path.shape))
+    smooth = _steady(path + rng.normal(0, 0.3, path.shape))
     assert np.abs(smooth[30:33, :, 1].mean(1) - 8).max() < 0.4
     assert np.abs(smooth[[29, 33], :, 1].mean(1)).max() < 0.4
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.live import Live
 
-from gaussiantalker.cli.console import LINE_SECONDS, LineProgress, LiveProgress, Stage, duration, shown_progress
+from gaussiantalker.cli.console import LINE_SECONDS, _duration, _LineProgress, _LiveProgress, _Stage, shown_progress
 
 
 class Clock:
@@ -19,7 +19,7 @@ class Clock:
         return self.now
 
 
-def drawn(live: LiveProgress) -> str:
+def drawn(live: _LiveProgress) -> str:
     console = Console(file=io.StringIO(), width=140)
     console.print(live.table())
     return console.file.getvalue()
@@ -29,7 +29,7 @@ def test_the_table_shows_every_promised_column() -> None:
     clock = Clock()
     console = Console(file=io.StringIO(), force_terminal=True, width=140)
     with Live(console=console, auto_refresh=False) as live:
-        progress = LiveProgress(console, live, clock)
+        progress = _LiveProgress(console, live, clock)
         progress.stage("canonical stage", 1000)
         progress.update(100, loss=0.5, psnr=20.0, gaussians=12345)
         clock.now += 10
@@ -45,7 +45,7 @@ def test_a_finished_stage_stays_with_the_time_it_took() -> None:
     clock = Clock()
     console = Console(file=io.StringIO(), force_terminal=True, width=140)
     with Live(console=console, auto_refresh=False) as live:
-        progress = LiveProgress(console, live, clock)
+        progress = _LiveProgress(console, live, clock)
         progress.stage("tracking", 10)
         clock.now += 75
         progress.stage("masks", 10)
@@ -67,7 +67,7 @@ def test_a_terminal_shows_notes_and_puts_the_cursor_back() -> None:
 def test_a_log_gets_a_line_now_and_then() -> None:
     clock = Clock()
     console = Console(file=io.StringIO(), width=200)
-    progress = LineProgress(console, clock)
+    progress = _LineProgress(console, clock)
     progress.stage("canonical stage", 1000)
     for done in range(1, 1001):
         clock.now += LINE_SECONDS / 250
@@ -81,13 +81,13 @@ def test_a_log_gets_a_line_now_and_then() -> None:
 
 
 def test_updates_before_any_stage_are_ignored() -> None:
-    progress = LineProgress(Console(file=io.StringIO()))
+    progress = _LineProgress(Console(file=io.StringIO()))
     progress.update(3)
     progress.end()
 
 
 def test_a_resumed_stage_is_not_credited_with_earlier_work() -> None:
-    stage = Stage("deformation", 1000, began=0.0)
+    stage = _Stage("deformation", 1000, began=0.0)
     stage.update(1.0, 900, {})
     assert stage.rate is None and stage.seconds_left is None
     stage.update(3.0, 910, {})
@@ -96,7 +96,7 @@ def test_a_resumed_stage_is_not_credited_with_earlier_work() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 30), st.integers(0, 50)), min_size=1, max_size=60))
 def test_rate_is_that_of_the_last_seconds_and_never_negative(steps: list[tuple[float, int]]) -> None:
-    stage, now, done = Stage("any", 10_000, began=0.0), 0.0, 0
+    stage, now, done = _Stage("any", 10_000, began=0.0), 0.0, 0
     for seconds, more in steps:
         now, done = now + seconds, done + more
         stage.update(now, done, {})
@@ -107,5 +107,5 @@ def test_rate_is_that_of_the_last_seconds_and_never_negative(steps: list[tuple[f
 
 @given(st.integers(0, 100_000))
 def test_durations_read_back(seconds: int) -> None:
-    parts = [int(part) for part in duration(seconds).split(":")]
+    parts = [int(part) for part in _duration(seconds).split(":")]
     assert sum(part * 60**i for i, part in enumerate(reversed(parts))) == seconds

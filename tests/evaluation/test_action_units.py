@@ -7,7 +7,7 @@ import pytest
 
 from gaussiantalker.capture.blendshapes import NAMES
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.evaluation.action_units import intensities, read_units, unit_error
+from gaussiantalker.evaluation.action_units import _read_units, intensities, unit_error
 
 # METHODS: the units that OpenFace measures, in the order of its table.
 UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
@@ -45,7 +45,7 @@ def table(path: Path, values: np.ndarray) -> Path:
 
 def test_openface_units_are_parted_into_upper_and_lower_face(tmp_path: Path) -> None:
     values = np.random.default_rng(1).random((5, len(UNITS))).round(4) * 5
-    found = read_units(table(tmp_path / "au.csv", values))
+    found = _read_units(table(tmp_path / "au.csv", values))
     is_lower = np.isin(UNITS, LOWER)
     assert found["lower"] == pytest.approx(values[:, is_lower], abs=1e-4)
     assert np.sort(found["upper"]) == pytest.approx(np.sort(values[:, ~is_lower]), abs=1e-4)
@@ -54,4 +54,4 @@ def test_openface_units_are_parted_into_upper_and_lower_face(tmp_path: Path) -> 
 def test_a_table_without_a_unit_is_refused(tmp_path: Path) -> None:
     (tmp_path / "au.csv").write_text("frame, AU01_r\n1, 2\n")
     with pytest.raises(GaussianTalkerError, match="no column AU02_r"):
-        read_units(tmp_path / "au.csv")
+        _read_units(tmp_path / "au.csv")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from gaussiantalker.evaluation.chart import HEIGHT, WIDTH, Line, Sound, chart, histogram, ticks
+from gaussiantalker.evaluation.chart import HEIGHT, WIDTH, Line, Sound, _ticks, chart, histogram
 
 numbers = st.floats(-1e4, 1e4) | st.just(float("nan"))
 
@@ -72,11 +72,11 @@ def test_a_gap_lifts_the_pen() -> None:
     [(0, 10, [0, 2, 4, 6, 8, 10]), (0.02, 0.11, [0.02, 0.04, 0.06, 0.08, 0.1]), (-1, 1, [-1, -0.5, 0, 0.5, 1])],
 )
 def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None:
-    assert ticks(low, high) == pytest.approx(expected)
+    assert _ticks(low, high) == pytest.approx(expected)
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
 def test_ticks_lie_inside_and_are_few(low: float, span: float) -> None:
-    found = ticks(low, low + span)
+    found = _ticks(low, low + span)
     assert 2 <= len(found) <= 11
     assert all(low - 1e-6 * span <= tick <= low + span * (1 + 1e-6) for tick in found)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gaussiantalker.evaluation.costs import METRICS, TIMED_FRAMES, WARM_UP, Stopwatch, live
+from gaussiantalker.evaluation.costs import METRICS, TIMED_FRAMES, WARM_UP, _Stopwatch, live
 from gaussiantalker.evaluation.held_out import Rendering
 from gaussiantalker.evaluation.metrics import measure
 
@@ -22,13 +22,13 @@ def test_the_first_picture_waits_for_its_sound(rendering: Rendering) -> None:
 
 
 def test_everything_comes_through_and_the_first_do_not_count() -> None:
-    watch = Stopwatch()
+    watch = _Stopwatch()
     assert list(watch.watch(range(12))) == list(range(12))
     assert len(watch.waits) == 12 and len(watch.counted) == 12 - WARM_UP
 
 
 def test_rates_and_percentiles() -> None:
-    watch = Stopwatch([9.0] * WARM_UP + [0.02] * 9 + [0.12])
+    watch = _Stopwatch([9.0] * WARM_UP + [0.02] * 9 + [0.12])
     assert round(watch.per_second) == 33
     assert round(watch.percentile(50)) == 20
     assert watch.percentile(95) > 20

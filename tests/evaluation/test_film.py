@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gaussiantalker.evaluation.film import error_picture, panels, write_films
+from gaussiantalker.evaluation.film import _error_picture, panels, write_films
 from gaussiantalker.evaluation.held_out import Rendering
 from gaussiantalker.media.video import probe
 
@@ -20,14 +20,14 @@ def flat(value: int) -> np.ndarray:
     ("error", "colour"), [(0, (0, 0, 0)), (21, (252, 0, 0)), (42, (255, 249, 0)), (90, (255,) * 3)]
 )
 def test_small_errors_are_red_larger_ones_yellow_and_white(error: int, colour: tuple[int, ...]) -> None:
-    assert error_picture(flat(100), flat(100 + error))[0, 0].tolist() == list(colour)
-    assert (error_picture(flat(100 + error), flat(100)) == error_picture(flat(100), flat(100 + error))).all()
+    assert _error_picture(flat(100), flat(100 + error))[0, 0].tolist() == list(colour)
+    assert (_error_picture(flat(100 + error), flat(100)) == _error_picture(flat(100), flat(100 + error))).all()
 
 
 @given(st.integers(0, 255), st.integers(0, 255), st.integers(0, 255))
 def test_a_larger_error_is_never_darker(truth: int, one: int, other: int) -> None:
     near, far = sorted((one, other), key=lambda value: abs(value - truth))
-    assert (error_picture(flat(truth), flat(near)) <= error_picture(flat(truth), flat(far))).all()
+    assert (_error_picture(flat(truth), flat(near)) <= _error_picture(flat(truth), flat(far))).all()
 
 
 def test_panels_are_truth_render_error() -> None:

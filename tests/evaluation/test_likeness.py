@@ -29,7 +29,7 @@ class Means:
 
 def test_both_are_measured_with_their_conditions(rendering: Rendering, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(likeness, "Identity", Means)
-    monkeypatch.setattr(likeness, "Inception", Means)
+    monkeypatch.setattr(likeness, "_Inception", Means)
     found = measure(rendering, KEYS)
     assert found["csim"].value == pytest.approx(1, abs=0.01) and found["csim"].n == len(rendering)
     assert found["fid"].value == pytest.approx(0, abs=0.1)
@@ -43,7 +43,7 @@ def test_without_networks_nothing_is_measured_and_the_reason_is_told(
         raise GaussianTalkerError("no network")
 
     monkeypatch.setattr(likeness, "Identity", missing)
-    monkeypatch.setattr(likeness, "Inception", missing)
+    monkeypatch.setattr(likeness, "_Inception", missing)
     assert [score.note for score in measure(rendering, KEYS).values()] == ["no network"] * 2
     rendering.reference.inputs = replace(rendering.inputs, time=False)
     assert all("quick" in score.note for score in measure(rendering, KEYS).values())

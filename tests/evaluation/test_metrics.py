@@ -28,7 +28,12 @@ class Counted:
 @pytest.fixture
 def cheap(rendering: Rendering, monkeypatch: pytest.MonkeyPatch) -> Rendering:
     """Fails where something costly is begun."""
-    for module, costly in ((pictures, "Lpips"), (likeness, "Identity"), (likeness, "Inception"), (lse, "_sync_scores")):
+    for module, costly in (
+        (pictures, "Lpips"),
+        (likeness, "Identity"),
+        (likeness, "_Inception"),
+        (lse, "_sync_scores"),
+    ):
         monkeypatch.setattr(module, costly, lambda *_, name=costly: pytest.fail(f"{name} was not asked for"))
     return rendering
 

@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from gaussiantalker.evaluation.mouth import lip_range
+from gaussiantalker.evaluation.mouth import _range
 from gaussiantalker.evaluation.record import NotMeasured
 
 
 def test_the_range_is_told_whatever_the_lips_follow() -> None:
     rng = np.random.default_rng(0)
     true, other = rng.random(200), rng.random(200)
-    assert lip_range(0.5 * true + 3, true).value == pytest.approx(0.5)
-    assert lip_range(other, true).value == pytest.approx(other.std() / true.std())
+    assert _range(0.5 * true + 3, true).value == pytest.approx(0.5)
+    assert _range(other, true).value == pytest.approx(other.std() / true.std())
     true[::2] = np.nan
-    assert lip_range(2 * true, true).value == pytest.approx(2) and lip_range(true, true).n == 100
+    assert _range(2 * true, true).value == pytest.approx(2) and _range(true, true).n == 100
     for nothing in (np.zeros(200), np.full(200, np.nan)):
         with pytest.raises(NotMeasured):
-            lip_range(other, nothing)
+            _range(other, nothing)

@@ -11,15 +11,15 @@ from hypothesis.extra.numpy import arrays
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.evaluation.phones import (
     Closures,
-    PhoneFrames,
     Transcript,
+    _PhoneFrames,
     closure,
     closures,
     phones_of_frames,
     read_phones,
     recognised,
 )
-from gaussiantalker.progress import SILENT, Silent
+from gaussiantalker.progress import SILENT, _Silent
 from gaussiantalker.speech import phones as speech_phones
 
 WORDS = ["pau", "pau", "m", "aa", "aa", "b", "ae", "p", "ay", "ay", "m", "ao", "pau"]
@@ -28,14 +28,14 @@ OPENINGS = np.array([{"pau": 0.02, "m": 0.0, "b": 0.01, "p": 0.02}.get(word, 0.2
 
 def test_runs_of_a_name_are_one_phone() -> None:
     phones = phones_of_frames(np.array(WORDS))
-    assert phones[:3] == [PhoneFrames("pau", 0, 2), PhoneFrames("m", 2, 3), PhoneFrames("aa", 3, 5)]
+    assert phones[:3] == [_PhoneFrames("pau", 0, 2), _PhoneFrames("m", 2, 3), _PhoneFrames("aa", 3, 5)]
     assert phones[-1].stop == len(WORDS)
 
 
 def test_a_table_of_seconds_becomes_frames(tmp_path: Path) -> None:
     table = tmp_path / "a_phones.csv"
     table.write_text("start,end,phone\n0.0,0.6,pau\n0.6,0.6311,DH\n0.6311,0.76,ih\n")
-    assert read_phones(table) == [PhoneFrames("pau", 0, 15), PhoneFrames("dh", 15, 16), PhoneFrames("ih", 16, 19)]
+    assert read_phones(table) == [_PhoneFrames("pau", 0, 15), _PhoneFrames("dh", 15, 16), _PhoneFrames("ih", 16, 19)]
     head = "start,end,phone\n"
     for wrong in ("from,to\n1,2\n", f"{head}0.0,0.6\n", f"{head}nan,1,aa\n", f"{head}0,inf,aa\n", f"{head}2,1,aa\n"):
         table.write_text(wrong)
@@ -128,7 +128,7 @@ def test_phones_are_recognised_where_nobody_knows_them(monkeypatch: pytest.Monke
     monkeypatch.setattr("gaussiantalker.evaluation.phones.recognise", lambda audio, progress: heard)
     found = recognised(np.zeros(16_000), SILENT)
     assert (
-        found.phones == [PhoneFrames("sil", 0, 10), PhoneFrames("m", 10, 12), PhoneFrames("aa", 12, 25)]
+        found.phones == [_PhoneFrames("sil", 0, 10), _PhoneFrames("m", 10, 12), _PhoneFrames("aa", 12, 25)]
         and found.guessed
     )
 
@@ -137,7 +137,7 @@ def test_without_the_recogniser_the_user_is_told(monkeypatch: pytest.MonkeyPatch
     def missing(audio: np.ndarray, progress: object) -> None:
         raise GaussianTalkerError("Phones need PocketSphinx")
 
-    class Notes(Silent):
+    class Notes(_Silent):
         def note(self, text: str) -> None:
             told.append(text)
 

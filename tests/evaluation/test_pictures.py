@@ -6,16 +6,16 @@ import pytest
 from gaussiantalker.evaluation import pictures
 from gaussiantalker.evaluation.held_out import Rendering
 from gaussiantalker.evaluation.metrics import measure
-from gaussiantalker.evaluation.pictures import PSNR_LIMIT, landmark_box, likeness
+from gaussiantalker.evaluation.pictures import PSNR_LIMIT, _landmark_box, likeness
 
 
 def test_the_landmark_box_is_the_box_of_the_landmarks() -> None:
     points = np.array([[3.2, 5.9], [10.5, 20.1], [4.0, 8.0]])
-    rows, columns = np.nonzero(landmark_box(points, (30, 30)))
+    rows, columns = np.nonzero(_landmark_box(points, (30, 30)))
     assert (columns.min(), columns.max(), rows.min(), rows.max()) == (3, 10, 5, 20)
     beyond = np.array([[-9.0, -3.0], [99.0, 99.0]])
-    assert landmark_box(beyond, (30, 30)).all()
-    assert not landmark_box(np.full((2, 2), np.nan), (30, 30)).any()
+    assert _landmark_box(beyond, (30, 30)).all()
+    assert not _landmark_box(np.full((2, 2), np.nan), (30, 30)).any()
 
 
 def test_each_region_counts_its_own_pixels(rendering: Rendering) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from gaussiantalker.evaluation.pictures import HEAD, NECK, flicker, flow, luma, seam
+from gaussiantalker.evaluation.pictures import HEAD, NECK, _flow, _luma, flicker, seam
 
 
 def texture(shift: float = 0.0) -> np.ndarray:
@@ -20,7 +20,7 @@ INSIDE[12:-12, 12:-12] = True
 def test_movement_is_not_flicker() -> None:
     before, after = texture(0), texture(1.5)
     still = np.zeros((2, 64, 64), np.float32)
-    assert flicker(before, after, flow(before, after), INSIDE) < 0.15 * flicker(before, after, still, INSIDE)
+    assert flicker(before, after, _flow(before, after), INSIDE) < 0.15 * flicker(before, after, still, INSIDE)
 
 
 def test_a_change_of_brightness_is_flicker() -> None:
@@ -43,7 +43,7 @@ def test_a_step_between_head_and_neck_is_a_seam() -> None:
 
 
 def test_luma_weighs_the_channels_of_rec_709() -> None:
-    assert luma(np.full((2, 2, 3), 255, np.uint8)) == pytest.approx(np.ones((2, 2)))
+    assert _luma(np.full((2, 2, 3), 255, np.uint8)) == pytest.approx(np.ones((2, 2)))
     green = np.zeros((1, 1, 3), np.uint8)
     green[..., 1] = 255
-    assert luma(green).item() == pytest.approx(0.7152)
+    assert _luma(green).item() == pytest.approx(0.7152)

@@ -11,7 +11,7 @@ from scipy.fft import dct
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.evaluation.faces import POINTS, FaceTrack
-from gaussiantalker.evaluation.syncnet import SIDE, SyncNet, face_crops, mfcc, sync_score
+from gaussiantalker.evaluation.syncnet import SIDE, SyncNet, _face_crops, _mfcc, _sync_score
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -19,7 +19,7 @@ seeds = st.integers(0, 2**32 - 1)
 @given(seeds, st.integers(-12, 12))
 def test_the_offset_is_found_and_the_distance_vanishes(seed: int, shift: int) -> None:
     lips = np.random.default_rng(seed).normal(size=(90, 16))
-    found = sync_score(lips, np.roll(lips, shift, axis=0))
+    found = _sync_score(lips, np.roll(lips, shift, axis=0))
     assert found.offset == -shift
     # Only the rows that the shift has rolled round the end disagree.
     assert found.distance <= abs(shift) / 90 * 12 + 1e-3
@@ -29,7 +29,7 @@ def test_the_offset_is_found_and_the_distance_vanishes(seed: int, shift: int) ->
 @given(seeds)
 def test_unrelated_streams_have_no_confidence(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    found = sync_score(rng.normal(size=(200, 64)), rng.normal(size=(200, 64)))
+    found = _sync_score(rng.normal(size=(200, 64)), rng.normal(size=(200, 64)))
     assert 0 <= found.confidence < 0.6
 
 
@@ -62,7 +62,7 @@ def test_crops_follow_the_face_and_are_grey_beyond_the_picture() -> None:
     points[:, 0], points[:, 1] = (2, 20), (22, 40)
     points[7] = np.nan
     pictures = np.full((20, 60, 60, 3), 200, np.uint8)
-    crops = face_crops(pictures, FaceTrack(points, np.zeros((20, 52))))
+    crops = _face_crops(pictures, FaceTrack(points, np.zeros((20, 52))))
     assert crops.shape == (20, SIDE, SIDE, 3)
     assert (crops[7] == crops[6]).all()
     assert crops[0][0, 0].tolist() == [110] * 3 and crops[0][100, 200].tolist() == [200] * 3
@@ -71,15 +71,15 @@ def test_crops_follow_the_face_and_are_grey_beyond_the_picture() -> None:
 @given(seeds, st.integers(1, 3000))
 def test_cepstra_come_every_ten_milliseconds(seed: int, samples: int) -> None:
     sound = np.random.default_rng(seed).normal(0, 1000, samples)
-    rows = mfcc(sound)
+    rows = _mfcc(sound)
     assert rows.shape == (1 + max(0, -(-(samples - 400) // 160)), 13)
     assert np.isfinite(rows).all()
 
 
 def test_the_first_number_is_the_energy_and_silence_is_finite() -> None:
-    assert np.isfinite(mfcc(np.zeros(1600))).all()
+    assert np.isfinite(_mfcc(np.zeros(1600))).all()
     sound = np.random.default_rng(0).normal(0, 1000, 4000)
-    louder = mfcc(2 * sound) - mfcc(sound)
+    louder = _mfcc(2 * sound) - _mfcc(sound)
     assert louder[:, 0] == pytest.approx(np.full(len(louder), 2 * np.log(2)), abs=1e-6)
     assert louder[:, 1:] == pytest.approx(0, abs=1e-6)
 
@@ -87,7 +87,7 @@ def test_the_first_number_is_the_energy_and_silence_is_finite() -> None:
 def test_cepstra_are_the_cosine_transform_of_mel_bands() -> None:
     """A tone at 1 kHz excites the bands about 1 kHz: the inverse transform must have its peak there."""
     tone = 8000 * np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)
-    rows = mfcc(tone)[5:-5]
+    rows = _mfcc(tone)[5:-5]
     unlifted = rows / (1 + 11 * np.sin(np.pi * np.arange(13) / 22))
     unlifted[:, 0] = 0
     bands = dct(np.pad(unlifted, ((0, 0), (0, 13))), type=3, norm="ortho")

@@ -10,7 +10,7 @@ from specimens import Pictures, write_film
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media import hdr, video
-from gaussiantalker.media.pictures import turned
+from gaussiantalker.media.pictures import _turned
 
 SKIN = (196, 124, 120)
 
@@ -68,7 +68,7 @@ def test_hdr_becomes_what_sdr_was(tmp_path: Path, transfer: int, white: float) -
 def test_brighter_than_white_is_pressed_together() -> None:
     light = np.linspace(0, 1000, 200)
     signal = np.repeat(encoded(light, hdr.PQ)[:, None], 3, 1)
-    shown = hdr.to_709(signal, hdr.PQ, 203.0)[:, 0]
+    shown = hdr._to_709(signal, hdr.PQ, 203.0)[:, 0]
     assert (np.diff(shown) >= 0).all() and shown[-1] <= 1
     assert 0.95 < np.interp(203, light, shown) < 0.99
 
@@ -128,7 +128,7 @@ def test_turned_and_mirrored_as_the_matrix_says(tmp_path: Path, matrix: np.ndarr
     data[place : place + 36] = np.array([a, b, 0, c, d, 0, 0, 0, 1 << 30], ">i4").tobytes()
     path.write_bytes(bytes(data))
     back = next(video.read_frames(path))
-    assert np.abs(back.astype(int) - turned(image, matrix)).mean() < 4
+    assert np.abs(back.astype(int) - _turned(image, matrix)).mean() < 4
     height, width = back.shape[:2]
     ys, xs = np.nonzero(back[..., 1] > 128)
     middle = np.array([80 - 48, 12 - 32]) @ matrix

@@ -11,7 +11,7 @@ from skimage.data import astronaut
 
 from gaussiantalker.capture.landmarker import Landmarker
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.perception.identity import Identity, aligned, similarity
+from gaussiantalker.perception.identity import Identity, _aligned, _similarity
 from gaussiantalker.perception.onnx import Chain
 
 
@@ -20,7 +20,7 @@ def test_a_similarity_is_found_exactly(seed: int, angle: float, scale: float, sh
     points = np.random.default_rng(seed).normal(size=(5, 2)) * 20
     c, s = scale * np.cos(angle), scale * np.sin(angle)
     moved = points @ np.array([[c, s], [-s, c]]) + [shift, -shift]
-    matrix = similarity(points, moved)
+    matrix = _similarity(points, moved)
     assert points @ matrix[:, :2].T + matrix[:, 2] == pytest.approx(moved, abs=1e-6)
 
 
@@ -28,7 +28,7 @@ def test_alignment_puts_the_points_where_they_belong() -> None:
     picture = np.zeros((200, 200, 3), np.uint8)
     points = np.array([[60, 80], [130, 80], [95, 120], [66, 160], [124, 160]])
     picture[78:83, 58:63] = 255
-    rows, columns = np.nonzero(aligned(picture, points)[..., 0])
+    rows, columns = np.nonzero(_aligned(picture, points)[..., 0])
     assert (columns.mean(), rows.mean()) == pytest.approx((38, 51), abs=4)
 
 

@@ -12,7 +12,7 @@ from skimage.data import astronaut
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.perception import Lpips
-from gaussiantalker.perception.lpips import read_arrays
+from gaussiantalker.perception.lpips import _read_arrays
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_losses_can_be_descended(net: str, picture: np.ndarray, model: Callable[
 
 
 def test_the_weights_are_the_published_ones(model: Callable[[str], Path]) -> None:
-    first = read_arrays(model("lpips-vgg"))["VGG16_0"]["Conv_0"]["kernel"]
+    first = _read_arrays(model("lpips-vgg"))["VGG16_0"]["Conv_0"]["kernel"]
     assert first[0, :3, 0, 0] == pytest.approx([-0.5537, 0.1427, 0.5290], abs=1e-4)
 
 
@@ -57,7 +57,7 @@ def test_a_file_that_would_run_something_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "evil.ckpt"
     file.write_bytes(pickle.dumps({"x": Path("/")}))
     with pytest.raises(GaussianTalkerError, match="is not a file of arrays"):
-        read_arrays(file)
+        _read_arrays(file)
     file.write_bytes(b"no pickle")
     with pytest.raises(GaussianTalkerError, match="is not a file of arrays"):
-        read_arrays(file)
+        _read_arrays(file)

@@ -14,7 +14,7 @@ from gaussiantalker.evaluation.metrics import METRICS
 from gaussiantalker.evaluation.record import Measured
 from gaussiantalker.media.audio import write_wav
 from gaussiantalker.reproduction import experiments, reproduce
-from gaussiantalker.reproduction.experiments import TRAINING_TIME, schedule_of
+from gaussiantalker.reproduction.experiments import TRAINING_TIME, _schedule_of
 from gaussiantalker.reproduction.papers import COLUMNS, STAR, TABLES, milestones
 from gaussiantalker.talker import find_method
 from gaussiantalker.training.schedule import find_schedule
@@ -78,8 +78,8 @@ def test_every_row_names_known_columns_and_a_method_that_exists(name: str) -> No
 def test_rows_change_only_what_they_say() -> None:
     plan = find_schedule("fast")
     rows = {row.title: row for row in TABLES["6"].rows}
-    assert schedule_of(TABLES["4"].rows[-1], plan) is plan and schedule_of(rows["with, 500"], plan) is plan
-    without = schedule_of(rows["without, 500"], plan)
+    assert _schedule_of(TABLES["4"].rows[-1], plan) is plan and _schedule_of(rows["with, 500"], plan) is plan
+    without = _schedule_of(rows["without, 500"], plan)
     assert (without.canonical_steps, without.deformation_steps) == (0, plan.deformation_steps)
     assert without.name != plan.name
 

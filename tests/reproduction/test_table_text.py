@@ -5,7 +5,7 @@ from statistics import stdev
 import pytest
 
 from gaussiantalker.reproduction.papers import Row, Table
-from gaussiantalker.reproduction.table_text import markdown, noise, signed
+from gaussiantalker.reproduction.table_text import _noise, _signed, markdown
 
 TABLE = Table(
     "x",
@@ -64,12 +64,12 @@ def test_no_difference_in_the_paper_has_no_direction() -> None:
 def test_noise_is_pooled_over_rows() -> None:
     told = result([27.0, 27.4, 27.2], [28.0, 28.2], ([2.0], [2.2]))
     pooled = ((2 * stdev([27.0, 27.4, 27.2]) ** 2 + 2 * stdev([28.0, 28.2]) ** 2) / 4) ** 0.5
-    assert noise(TABLE, told, "PSNR") == pytest.approx(pooled)  # the row from elsewhere has the good one's values
-    assert noise(TABLE, told, "LMD") == 0
+    assert _noise(TABLE, told, "PSNR") == pytest.approx(pooled)  # the row from elsewhere has the good one's values
+    assert _noise(TABLE, told, "LMD") == 0
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(0.25, "+0.250"), (-1.0, "−1"), (0.0, "0"), (-0.00002, "0"), (0.00123, "+0.00120")]
 )
 def test_signs(value: float, text: str) -> None:
-    assert signed(value) == text
+    assert _signed(value) == text

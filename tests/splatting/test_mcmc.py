@@ -5,7 +5,7 @@ import torch
 from torch.nn import Parameter
 
 from gaussiantalker.splatting import Gaussians, MarkovChain
-from gaussiantalker.splatting.mcmc import share
+from gaussiantalker.splatting.mcmc import _shared
 
 
 def setup(opacities: list[float]):
@@ -24,7 +24,7 @@ def setup(opacities: list[float]):
 @pytest.mark.parametrize("opacity", [0.01, 0.3, 0.9])
 def test_sharing_follows_equation_nine(n, opacity):
     """The paper's double sum, in exact integers for the binomials."""
-    new, factor = share(torch.tensor([opacity]), torch.tensor([n]))
+    new, factor = _shared(torch.tensor([opacity]), torch.tensor([n]))
     assert 1 - (1 - new.item()) ** n == pytest.approx(opacity, rel=1e-5)
     o = 1 - (1 - opacity) ** (1 / n)
     double_sum = sum(

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from gaussiantalker.talker.attention import CrossAttention, attend, attend_reference
+from gaussiantalker.talker.attention import CrossAttention, _attend, _attend_reference
 
 
 @settings(max_examples=10, deadline=None)
@@ -39,7 +39,7 @@ def test_kernel_equals_torch(frames: int, tokens: int, points: int, heads: int, 
     rows = heads * tokens
     shapes = (1 if shared else frames, points, width), (frames, rows, width), (frames, rows), (frames, rows, width)
     leaves = [torch.randn(shape).requires_grad_() for shape in (*shapes, (width,))]
-    results = [run(*leaves, heads) for run in (attend, attend_reference)]
+    results = [run(*leaves, heads) for run in (_attend, _attend_reference)]
     torch.testing.assert_close(*results, rtol=1e-5, atol=1e-5)
     upstream = torch.randn_like(results[0])
     gradients = [torch.autograd.grad(result, leaves, upstream) for result in results]
@@ -52,5 +52,5 @@ def test_scores_of_any_size() -> None:
     leaves = [torch.randn(shape) for shape in ((1, 64, 16), (1, 4, 16), (1, 4), (1, 4, 16), (16,))]
     for size in (1e-3, 1e2, 1e4):
         scaled = [leaves[0], leaves[1] * size, *leaves[2:]]
-        expected = attend_reference(*(leaf.double() for leaf in scaled), 2).float()
-        torch.testing.assert_close(attend(*scaled, 2), expected, rtol=1e-4, atol=1e-3)
+        expected = _attend_reference(*(leaf.double() for leaf in scaled), 2).float()
+        torch.testing.assert_close(_attend(*scaled, 2), expected, rtol=1e-4, atol=1e-3)

@@ -9,11 +9,11 @@ import torch
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.talker import AUDIO, EYE, TOKENS, Drive, Token, find_method
-from gaussiantalker.talker.conditions import Conditions, eye_encoding
+from gaussiantalker.talker.conditions import Conditions, _eye_encoding
 
 
 def test_the_more_an_eye_shuts_the_further_it_is_from_open() -> None:
-    codes = eye_encoding(torch.linspace(0, 1, 21))
+    codes = _eye_encoding(torch.linspace(0, 1, 21))
     from_open, steps = codes.norm(dim=-1), (codes[1:] - codes[:-1]).norm(dim=-1)
     assert not codes[0].any()
     assert from_open[-1] > 2.5

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gaussiantalker.talker import fast_products, fastest, regressors
-from gaussiantalker.talker.fastest import BFLOAT16, KERNELS, TORCH, Found
+from gaussiantalker.talker.fastest import BFLOAT16, KERNELS, TORCH, _Found
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_damaged_file_or_another_processor_is_measured_anew(measured: Path, mo
 @pytest.mark.parametrize("best", [BFLOAT16, KERNELS, TORCH])
 def test_the_best_is_taken_for_speaking_alone_and_only_where_it_may(best: str, monkeypatch: pytest.MonkeyPatch) -> None:
     speeds = {way: 2.0 if way == best else 1.0 for way in (BFLOAT16, KERNELS, TORCH)}
-    monkeypatch.setattr(fastest, "found", lambda: Found({"speaking": speeds, "training": {KERNELS: 1.0}}))
+    monkeypatch.setattr(fastest, "found", lambda: _Found({"speaking": speeds, "training": {KERNELS: 1.0}}))
     assert fastest.fastest() == KERNELS, "whoever asks for exact products gets them"
     with fast_products():
         assert fastest.fastest() == KERNELS, "where something is learnt"
@@ -70,9 +70,9 @@ def test_the_best_is_taken_for_speaking_alone_and_only_where_it_may(best: str, m
 
 @pytest.mark.parametrize("best", [KERNELS, TORCH])
 def test_all_ways_say_the_same(best: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fastest, "found", lambda: Found({"speaking": {best: 1.0}, "training": {best: 1.0}}))
+    monkeypatch.setattr(fastest, "found", lambda: _Found({"speaking": {best: 1.0}, "training": {best: 1.0}}))
     with torch.inference_mode(), fast_products():
-        found = regressors.perceptrons(*network())
+        found = regressors._perceptrons(*network())
     expected = regressors.perceptrons_reference(*(_double(part) for part in network()))
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one.double(), other, rtol=2e-2 if best == TORCH else 1e-4, atol=0.2)

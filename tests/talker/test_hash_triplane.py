@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gaussiantalker.talker.hash_kernel import sample_tables
-from gaussiantalker.talker.hash_triplane import HashTriplane, entry, sample_tables_reference
+from gaussiantalker.talker.hash_triplane import HashTriplane, _entry, _sample_tables_reference
 
 
 @settings(max_examples=15, deadline=None)
@@ -17,7 +17,7 @@ def test_the_kernel_equals_the_reference(count: int, levels: int, bits: int, see
     sizes = tuple(3 * 2**level for level in range(levels))
     arriving = torch.randn(count, 3 * levels * 2, generator=generator)
     results = []
-    for sample in (sample_tables, sample_tables_reference):
+    for sample in (sample_tables, _sample_tables_reference):
         feature = sample(unit, tables, sizes)
         results.append((feature, *torch.autograd.grad(feature, (unit, tables), arriving)))
     for ours, torchs in zip(*results, strict=True):
@@ -28,7 +28,7 @@ def test_gradients_by_finite_differences() -> None:
     torch.manual_seed(0)
     unit = torch.rand(5, 3, dtype=torch.float64).requires_grad_()
     tables = torch.rand(3, 2, 16, 1, dtype=torch.float64).requires_grad_()
-    assert torch.autograd.gradcheck(lambda u, t: sample_tables_reference(u, t, (3, 7)), (unit, tables))
+    assert torch.autograd.gradcheck(lambda u, t: _sample_tables_reference(u, t, (3, 7)), (unit, tables))
 
 
 def test_a_grid_that_fits_gives_back_what_it_holds() -> None:
@@ -46,5 +46,5 @@ def test_a_grid_that_fits_gives_back_what_it_holds() -> None:
 def test_nodes_spread_over_the_table() -> None:
     """A grid sixteen times the table's size: every entry is shared by about sixteen nodes, none by very many."""
     i, j = torch.meshgrid(torch.arange(512), torch.arange(512), indexing="ij")
-    used = torch.bincount(entry(i, j, 512, 1 << 14).flatten(), minlength=1 << 14)
+    used = torch.bincount(_entry(i, j, 512, 1 << 14).flatten(), minlength=1 << 14)
     assert used.min() > 0 and used.max() <= 64

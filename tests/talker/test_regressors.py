@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gaussiantalker.talker import fast_products
-from gaussiantalker.talker.regressors import perceptrons, perceptrons_reference
+from gaussiantalker.talker.regressors import _perceptrons, perceptrons_reference
 
 
 def a_network(frames: int, points: int, inputs: int, width: int, sizes: list[int]) -> list:
@@ -29,7 +29,7 @@ def test_kernel_equals_torch(frames: int, points: int, inputs: int, width: int, 
     leaves = [*network[:3], *network[3], *network[4]]
     for leaf in leaves:
         leaf.requires_grad_()
-    ours, torchs = perceptrons(*network), perceptrons_reference(*network)
+    ours, torchs = _perceptrons(*network), perceptrons_reference(*network)
     upstream = [torch.randn_like(out) for out in torchs]
     for one, other in zip(ours, torchs, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
@@ -44,9 +44,9 @@ def test_bfloat16_products_keep_two_digits_and_only_where_nothing_is_learnt(inpu
     network[1].requires_grad_()
     exact = perceptrons_reference(*network)
     with fast_products():
-        learning = perceptrons(*network)
+        learning = _perceptrons(*network)
         with torch.no_grad():
-            bf16 = perceptrons(*network)
+            bf16 = _perceptrons(*network)
     for one, other, third in zip(exact, learning, bf16, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
         assert (one - third).norm() / one.norm() < 5e-3
@@ -60,6 +60,6 @@ def test_the_kernel_does_not_depend_on_threads() -> None:
     runs = []
     for threads in (1, 3):
         torch.set_num_threads(threads)
-        outs = perceptrons(*network)
+        outs = _perceptrons(*network)
         runs.append([*outs, *torch.autograd.grad(outs, leaves, [torch.ones_like(out) for out in outs])])
     assert all(torch.equal(one, other) for one, other in zip(*runs, strict=True))

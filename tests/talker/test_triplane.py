@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gaussiantalker.talker.triplane import Triplane, sample_planes_reference
+from gaussiantalker.talker.triplane import Triplane, _sample_planes_reference
 from gaussiantalker.talker.triplane_kernel import sample_planes
 
 
@@ -22,7 +22,7 @@ def test_kernel_equals_grid_sample(count: int, size: int, channels: int, reach: 
     planes = torch.rand(3, size, size, channels, generator=generator).requires_grad_()
     arriving = torch.randn(count, channels, generator=generator)
     results = []
-    for sample in (sample_planes, sample_planes_reference):
+    for sample in (sample_planes, _sample_planes_reference):
         feature = sample(unit, planes)
         results.append((feature, *torch.autograd.grad(feature, (unit, planes), arriving)))
     for ours, torchs in zip(*results, strict=True):

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from gaussiantalker.errors import Failure, GaussianTalkerError
-from gaussiantalker.progress import SILENT, Silent
+from gaussiantalker.progress import SILENT, _Silent
 from gaussiantalker.splatting.densify import CloneSplitPrune
 from gaussiantalker.splatting.gaussians import Gaussians
 from gaussiantalker.splatting.mcmc import MarkovChain
@@ -93,7 +93,7 @@ def a_trainer(
     return Trainer(talker, footage, np.arange(FRAMES), schedule, seed=0, strategy=strategy)
 
 
-class StopAt(Silent):
+class StopAt(_Silent):
     """Ctrl-C, or another end, at the given update."""
 
     def __init__(self, update: int, end: type[BaseException] = KeyboardInterrupt) -> None:

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.voice import find_voice
-from gaussiantalker.voice.kokoro import PARTS, RATE, Kokoro, pieces
+from gaussiantalker.voice.kokoro import PARTS, RATE, Kokoro, _pieces
 from gaussiantalker.voice.pronunciation import Pronunciation
 from gaussiantalker.voice.voices import VOICES
 
 
 @given(st.lists(st.sampled_from(["one", "two,", "three.", "four", "five;", "(six)", "“seven?”", "3.14"]), max_size=60))
 def test_pieces_are_the_text_and_grow_no_faster_than_they_are_heard(words: list[str]) -> None:
-    found = list(pieces(" ".join(words)))
+    found = list(_pieces(" ".join(words)))
     assert " ".join(found).split() == words
     most = 4
     for piece in found:
@@ -27,7 +27,7 @@ def test_pieces_are_the_text_and_grow_no_faster_than_they_are_heard(words: list[
 
 
 def test_pieces_end_where_speech_pauses() -> None:
-    found = list(pieces("Hello there, my name is Anna. I like apples, and pears, of which I have some."))
+    found = list(_pieces("Hello there, my name is Anna. I like apples, and pears, of which I have some."))
     assert found == ["Hello there,", "my name is Anna. I like apples,", "and pears, of which I have some."]
 
 

@@ -40,26 +40,26 @@ class _Poses:
     translations: np.ndarray  # [K, 3]
 
 
-def from_tracker(euler: np.ndarray, trans: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _from_tracker(euler: np.ndarray, trans: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rotations [N, 3, 3] and translations [N, 3] of the tracker's Euler angles (radians) and trans, both [N, 3]."""
     turned = Rotation.from_euler("XYZ", euler * (-1, -1, 1)).as_matrix()
     return FLIP @ turned @ FLIP, trans @ FLIP
 
 
 def to_tracker(rotations: np.ndarray, translations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The inverse of `from_tracker`."""
+    """The inverse of `_from_tracker`."""
     euler = Rotation.from_matrix(FLIP @ rotations @ FLIP).as_euler("XYZ") * (-1, -1, 1)
     return euler, translations @ FLIP
 
 
-def from_transform(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _from_transform(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The same of camera-to-world matrices [N, 4, 4] as transforms_*.json hold them."""
     inverse = np.linalg.inv(matrices)
     return FLIP @ inverse[:, :3, :3] @ FLIP, _TRANSFORM_SCALE * inverse[:, :3, 3] @ FLIP
 
 
 def to_transform(rotations: np.ndarray, translations: np.ndarray) -> np.ndarray:  # [N, 4, 4]
-    """The inverse of `from_transform`."""
+    """The inverse of `_from_transform`."""
     matrices = np.tile(np.eye(4), (len(rotations), 1, 1))
     matrices[:, :3, :3] = FLIP @ rotations @ FLIP
     matrices[:, :3, 3] = translations @ FLIP / _TRANSFORM_SCALE
@@ -83,7 +83,7 @@ def read_poses(folder: Path) -> _Poses:
             matrices = np.stack([entries[k] for k in index])
             if matrices.shape[1:] != (4, 4) or not _rigid(matrices[:, :3, :3]):
                 raise ValueError("transform_matrix is no rigid motion")
-            poses = _Poses(focal, index, *from_transform(matrices))
+            poses = _Poses(focal, index, *_from_transform(matrices))
         except (KeyError, TypeError, ValueError, OverflowError, np.linalg.LinAlgError) as error:
             raise GaussianTalkerError(f"{file} is not a list of AD-NeRF poses ({error!r}); track it again.") from None
     return _checked(poses, folder)
@@ -118,7 +118,7 @@ def _read_track_params(path: Path) -> _Poses:
             raise ValueError(f"euler {euler.shape} and trans {trans.shape} are not [frames, 3]")
         if not (np.isfinite(euler).all() and np.isfinite(trans).all()):
             raise ValueError("they are not finite")
-        poses = _Poses(float(focal.sum()), np.arange(len(euler)), *from_tracker(euler, trans))
+        poses = _Poses(float(focal.sum()), np.arange(len(euler)), *_from_tracker(euler, trans))
     except Exception as error:  # of torch and its unpickler, which have a dozen kinds for damaged bytes
         told = str(error).partition("\n")[0][:120]
         raise GaussianTalkerError(

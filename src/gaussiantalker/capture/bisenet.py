@@ -125,7 +125,7 @@ class _Output(nn.Module):
         return self.conv_out(self.conv(x))
 
 
-class BiSeNet(nn.Module):
+class _BiSeNet(nn.Module):
     """Scores of the 19 classes at 1/8 of the picture."""
 
     def __init__(self) -> None:
@@ -142,7 +142,7 @@ class BiSeNetParser:
     corners = True
 
     def __init__(self, path: Path) -> None:
-        net = load_net(path)
+        net = _load_net(path)
         # Twice as fast where the processor has it, and 99.98 % of the labels are the same.
         self._net = net.to(torch.bfloat16) if _native_bfloat16() else net
         self._mean, self._std = (torch.tensor(values).view(3, 1, 1) for values in (_MEAN, _STD))
@@ -163,15 +163,15 @@ def _native_bfloat16() -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
-def load_net(path: Path) -> BiSeNet:
+def _load_net(path: Path) -> _BiSeNet:
     """The network with the checkpoint's weights, ready for inference; heads used only in training are left out."""
     state = torch.load(path, weights_only=True, map_location="cpu")
-    net = BiSeNet()
+    net = _BiSeNet()
     net.load_state_dict({k: v for k, v in state.items() if not k.startswith(("conv_out16", "conv_out32"))})
     return _fused(net.eval()).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
-def _fused(net: BiSeNet) -> BiSeNet:
+def _fused(net: _BiSeNet) -> _BiSeNet:
     """Batch norms folded into the convolutions before them: the same function, a third less memory traffic."""
     pairs = {"conv": "bn", "conv1": "bn1", "conv2": "bn2", "conv_atten": "bn_atten", "0": "1"}
     for module in net.modules():

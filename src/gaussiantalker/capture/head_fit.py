@@ -70,7 +70,7 @@ def make_head(folder: Path, model: Path, camera: dict[str, Any], progress: Progr
 
 
 @dataclass(frozen=True)
-class FittedHead:
+class _FittedHead:
     """A person's head in a clip."""
 
     vertices: np.ndarray  # [V, 3] of the usual expression, head units
@@ -83,7 +83,7 @@ class FittedHead:
 
 def fit_head(
     head: MorphableHead, motion: FilmedHead, landmarks: np.ndarray, scores: np.ndarray, found: np.ndarray, size: int
-) -> FittedHead:
+) -> _FittedHead:
     """Fits landmarks [N, 478, 2] under the poses of a motion; `scores` [N, 52] are the landmarker's blendshapes."""
     solver = _Solver(head, motion, landmarks, scores, found, size)
     for _ in range(_ROUNDS):
@@ -185,17 +185,17 @@ class _Solver:
         normal[:, index, index] += 1 / _SCORE**2
         return normal, right + self._scores[frames] / _SCORE**2
 
-    def result(self) -> FittedHead:
+    def result(self) -> _FittedHead:
         residuals = []
         for frames in self._frames(_TOGETHER):
             _, residual, _ = self._look(frames)
             residuals.append(np.sqrt(((residual**2).sum(-1) * self._trusted).sum(-1) / self._trusted.sum()))
         head = self._head
         neutral = head.vertices + np.tensordot(self.identity, head.identity, 1)
-        neutral = neutral + spread_offsets(neutral, head.at_landmarks(neutral), self._points)
+        neutral = neutral + _spread_offsets(neutral, head.at_landmarks(neutral), self._points)
         usual = self._expression[self._found > 0].mean(0)
         vertices = neutral + np.tensordot(usual, head.expression, 1)
-        return FittedHead(vertices, neutral, self._expression, usual, self.identity, np.concatenate(residuals))
+        return _FittedHead(vertices, neutral, self._expression, usual, self.identity, np.concatenate(residuals))
 
 
 def _smooth_units(
@@ -220,7 +220,7 @@ def _smooth_units(
     return units
 
 
-def spread_offsets(vertices: np.ndarray, points: np.ndarray, wanted: np.ndarray) -> np.ndarray:  # [V, 3]
+def _spread_offsets(vertices: np.ndarray, points: np.ndarray, wanted: np.ndarray) -> np.ndarray:  # [V, 3]
     """Smooth offsets of vertices that bring landmarks from their points [L, 3] to where they are wanted.
 
     Nadaraya and Watson's mean of the landmarks' offsets, which fades to nothing away from all of them.

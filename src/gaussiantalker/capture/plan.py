@@ -30,7 +30,7 @@ _CENTRES = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])  # from the numbers o
 
 
 @dataclass(frozen=True)
-class Part:
+class _Part:
     """Pictures `start` up to `stop` of a film, turned upright by quarter turns."""
 
     film: int
@@ -43,7 +43,7 @@ class Part:
 class Plan:
     """The parts that are joined, and the square of their pictures, or of the scene where the camera moved."""
 
-    parts: list[Part]
+    parts: list[_Part]
     crop: Crop
     moves: np.ndarray | None  # [N, 3, 3] from pixels of the square to those of each picture; None for a still camera
     backdrop: np.ndarray | None  # [B, B, 3] uint8, what the square shows of the scene where a picture does not
@@ -104,14 +104,14 @@ class Plan:
     @classmethod
     def load(cls, path: Path) -> "Plan":
         arrays = read_arrays(path)
-        parts = [Part(*map(int, row)) for row in arrays["parts"]]
+        parts = [_Part(*map(int, row)) for row in arrays["parts"]]
         crop, facts = Crop(*map(int, arrays["crop"])), json.loads(str(arrays["facts"]))
         return cls(parts, crop, arrays.get("moves"), arrays.get("backdrop"), facts)
 
 
 def make_plan(reels: Sequence[Reel], choice: Choice) -> Plan:
     """The square, and where it is in every picture."""
-    parts = [Part(shot.film, shot.start, shot.stop, reels[shot.film].turns) for shot in choice.shots]
+    parts = [_Part(shot.film, shot.start, shot.stop, reels[shot.film].turns) for shot in choice.shots]
     first = reels[choice.shots[0].film]
     boxes = [box for person in choice.persons for box in person.boxes]
     sizes = {(reels[part.film].width, reels[part.film].height) for part in parts}
@@ -177,7 +177,7 @@ def _median_place(places: np.ndarray) -> np.ndarray:  # [3, 3]
     return places[int(np.abs(places - np.median(places, axis=0)).max((1, 2)).argmin())]
 
 
-def _steadied(reels: Sequence[Reel], choice: Choice, parts: list[Part]) -> Plan:
+def _steadied(reels: Sequence[Reel], choice: Choice, parts: list[_Part]) -> Plan:
     """A square of the scene that, as far as can be, all pictures show."""
     places = places_of(choice)
     middle = _median_place(np.concatenate(places))
@@ -226,7 +226,7 @@ def _shared(edges: np.ndarray, share: float) -> tuple[float, float]:
     return float(np.percentile(ordered[:, 1], 100 * share)), float(np.percentile(ordered[:, 2], 100 - 100 * share))
 
 
-def _backdrop(reels: Sequence[Reel], choice: Choice, parts: list[Part], moves: np.ndarray, side: int) -> np.ndarray:
+def _backdrop(reels: Sequence[Reel], choice: Choice, parts: list[_Part], moves: np.ndarray, side: int) -> np.ndarray:
     """The mean of what pictures that were looked at show of the square, and its nearest edge beyond."""
     total = np.zeros((_BACKDROP, _BACKDROP, 4), np.float32)
     enlarged = np.diag([side / _BACKDROP, side / _BACKDROP, 1])

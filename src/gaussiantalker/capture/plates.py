@@ -37,18 +37,18 @@ def make_plates(folder: Path, progress: Progress) -> dict:
     frames, labels = ArrayReader(folder / "frames.npy"), ArrayReader(folder / "labels.npy")
     count, size = frames.shape[:2]
     progress.stage("background and torso", count)
-    background, seen = clean_background(frames.sampled(_SAMPLES), labels.sampled(_SAMPLES))
+    background, seen = _clean_background(frames.sampled(_SAMPLES), labels.sampled(_SAMPLES))
     write_image(folder / "background.png", background)
     behind = background.astype(np.float32)
     with ArrayWriter(folder / "plates.npy", (size, size, 3), resume=True) as writer:
         rest = range(writer.rows, count)
-        for result in in_order(lambda k: plate(frames[k], labels[k], behind), rest):
+        for result in in_order(lambda k: _plate(frames[k], labels[k], behind), rest):
             writer.append(result[None])
             progress.update(writer.rows)
     return {"background_seen": round(float(seen.mean()), 4)}
 
 
-def clean_background(pictures: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _clean_background(pictures: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Background [H, W, 3] uint8 of pictures [K, H, W, 3] with labels [K, H, W], and where it was ever seen [H, W].
 
     Pictures that show another background than most, as where a film fades in from black, count for nothing.
@@ -91,7 +91,7 @@ def _alike(pictures: np.ndarray, clear: np.ndarray, usual: np.ndarray, count: np
     return other <= max(_MOST_OTHER, 2 * float(np.median(other)))
 
 
-def plate(picture: np.ndarray, labels: np.ndarray, background: np.ndarray) -> np.ndarray:  # [H, W, 3] uint8
+def _plate(picture: np.ndarray, labels: np.ndarray, background: np.ndarray) -> np.ndarray:  # [H, W, 3] uint8
     """One frame without its head: background [H, W, 3] float32, and the body extended upwards where the head was."""
     size = len(labels)
     rows, columns = (np.flatnonzero((labels == HEAD).any(axis)) for axis in (1, 0))

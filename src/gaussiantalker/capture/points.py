@@ -50,8 +50,8 @@ def make_points(folder: Path, camera: dict[str, Any], progress: Progress) -> dic
     poses = rigid(tracking["rotations"][chosen], tracking["translations"][chosen])
     labels, frames = ArrayReader(folder / "labels.npy"), ArrayReader(folder / "frames.npy")
     masks = np.stack([labels[int(k)] for k in chosen])
-    view = Views(Camera(**camera), poses, masks == label.HEAD)
-    below = Views(Camera(**camera), poses, (masks == label.NECK) | (masks == label.HEAD))
+    view = _Views(Camera(**camera), poses, masks == label.HEAD)
+    below = _Views(Camera(**camera), poses, (masks == label.NECK) | (masks == label.HEAD))
     progress.update(1)
     parts = [_on_head(head, view, below), _hair(head, tracking["vertices"].astype(np.float64), view)]
     points, normals, regions = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -85,7 +85,7 @@ class _Surface:
         return self.triangles[self.regions[self.triangles].max(1) == region]
 
 
-def _on_head(head: _Surface, view: "Views", below: "Views") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _on_head(head: _Surface, view: "_Views", below: "_Views") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Points, outward normals [P, 3] and regions [P] on what can be seen of the fitted head."""
     parts = []
     for region, count in _COUNTS.items():
@@ -106,7 +106,7 @@ def _on_head(head: _Surface, view: "Views", below: "Views") -> tuple[np.ndarray,
     return points, normals, regions
 
 
-def _hair(head: _Surface, face: np.ndarray, view: "Views") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _hair(head: _Surface, face: np.ndarray, view: "_Views") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The same for the shell around head and face, as far as it is not the fitted skin already."""
     skull = head.vertices[np.isin(head.regions, (SKIN, HAIR))]
     points, normals = _shell(face, skull, view)
@@ -118,7 +118,7 @@ def _hair(head: _Surface, face: np.ndarray, view: "Views") -> tuple[np.ndarray, 
     return points, normals, np.where(hair, HAIR, SKIN).astype(np.int8)
 
 
-class Views:
+class _Views:
     """Cameras [K, 4, 4] around the head, with the head's mask [K, H, W] in each."""
 
     def __init__(self, camera: Camera, poses: np.ndarray, masks: np.ndarray) -> None:
@@ -158,7 +158,7 @@ class Views:
         return colours
 
 
-def _shell(face_points: np.ndarray, skull: np.ndarray, view: Views) -> tuple[np.ndarray, np.ndarray]:
+def _shell(face_points: np.ndarray, skull: np.ndarray, view: _Views) -> tuple[np.ndarray, np.ndarray]:
     """Points and outward normals [P, 3] of the head beside the face, above the points of a bare skull."""
     coarse = on_sphere(_DIRECTIONS)
     hull = _hull_radius(coarse, view)
@@ -180,7 +180,7 @@ def _shell(face_points: np.ndarray, skull: np.ndarray, view: Views) -> tuple[np.
     return points[keep], fine[keep]
 
 
-def _hull_radius(directions: np.ndarray, view: Views) -> np.ndarray:
+def _hull_radius(directions: np.ndarray, view: _Views) -> np.ndarray:
     """How far from the middle the head may reach in each direction without leaving any silhouette."""
     points = _CENTRE + directions[:, None] * _RADII[:, None]
     inside = view.outside(points.reshape(-1, 3)).reshape(points.shape[:2]) <= _ALLOWED_OUTSIDE

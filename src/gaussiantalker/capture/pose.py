@@ -190,7 +190,7 @@ class _Solver:
             turned, camera, residual, robust = self._project(frames, self.used)
             weight = robust * self.point_weight[self.used] / self.sigma**2
             by_camera = self._derivative(camera)
-            by_turn = -by_camera @ skew(turned) @ left_jacobian(self.pose[frames, :3])[:, None]
+            by_turn = -by_camera @ _skew(turned) @ left_jacobian(self.pose[frames, :3])[:, None]
             jacobian = np.concatenate([by_turn, by_camera], axis=-1)
             weighted = jacobian * weight[..., None, None]
             flat = (len(residual), -1, _PARAMETERS)
@@ -251,7 +251,7 @@ class _Solver:
         return FilmedHead(self.focal, shape, rotations, translations, np.concatenate(residuals))
 
 
-def skew(v: np.ndarray) -> np.ndarray:  # [..., 3] -> [..., 3, 3]
+def _skew(v: np.ndarray) -> np.ndarray:  # [..., 3] -> [..., 3, 3]
     out = np.zeros((*v.shape, 3))
     out[..., 0, 1], out[..., 0, 2], out[..., 1, 2] = -v[..., 2], v[..., 1], -v[..., 0]
     return out - np.swapaxes(out, -1, -2)
@@ -260,7 +260,7 @@ def skew(v: np.ndarray) -> np.ndarray:  # [..., 3] -> [..., 3, 3]
 def left_jacobian(r: np.ndarray) -> np.ndarray:  # [N, 3] -> [N, 3, 3]
     """How a rotation moves when its rotation vector does: d exp(r) = [J dr]x exp(r)."""
     angle = np.linalg.norm(r, axis=-1)[:, None, None] + 1e-9
-    cross = skew(r)
+    cross = _skew(r)
     return np.eye(3) + (1 - np.cos(angle)) / angle**2 * cross + (angle - np.sin(angle)) / angle**3 * cross @ cross
 
 

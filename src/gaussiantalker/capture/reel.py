@@ -104,11 +104,11 @@ def look_through(path: Path, greys: Path, expected: int, landmarker: Landmarker,
     cuts = [round(seconds * FPS) for seconds in find_cuts(np.array(changes))]
     turns = _turns(looks)
     height, width = shape[::-1] if turns % 2 else shape
-    upright = [Look(look.frame, [turned(face, turns, *shape) for face in look.faces], look.jpeg) for look in looks]
+    upright = [Look(look.frame, [_turned(face, turns, *shape) for face in look.faces], look.jpeg) for look in looks]
     return Reel(path, greys, width, height, turns, len(changes) + 1, upright, cuts, bridged)
 
 
-def turned(points: np.ndarray, turns: int, height: int, width: int) -> np.ndarray:
+def _turned(points: np.ndarray, turns: int, height: int, width: int) -> np.ndarray:
     """Where points [P, 2] of a picture lie after quarter turns counter-clockwise (np.rot90)."""
     x, y = points.T
     return np.stack([(x, y), (y, width - x), (width - x, height - y), (height - y, x)][turns % 4], axis=1)
@@ -120,7 +120,7 @@ def _faces(picture: np.ndarray, landmarker: Landmarker, tries: list[int]) -> lis
         lying = np.ascontiguousarray(np.rot90(picture, turns))
         found = [face.points[:, :2] for face in landmarker.detect_all(lying)]
         if found:
-            return [turned(points, -turns, *lying.shape[:2]) for points in found]
+            return [_turned(points, -turns, *lying.shape[:2]) for points in found]
     return []
 
 

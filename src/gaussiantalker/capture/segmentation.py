@@ -72,13 +72,13 @@ def _write_labels(
             return _labels(parse, stretch, first, size, parser.corners)
 
         first = writer.rows
-        stretches = _stretches(parse, key_frames(len(pictures), joins), first, workers)
+        stretches = _stretches(parse, _key_frames(len(pictures), joins), first, workers)
         for labels in in_order(finish, stretches, workers, _ONE_THREAD):
             writer.append(labels)
             progress.update(writer.rows)
 
 
-def key_frames(count: int, joins: Sequence[int] = ()) -> list[int]:
+def _key_frames(count: int, joins: Sequence[int] = ()) -> list[int]:
     """The frames the parser sees in any case: every sixth, the last, and those on both sides of a join."""
     return sorted({*range(0, count, STEP), count - 1, *joins, *(join - 1 for join in joins)})
 
@@ -113,12 +113,12 @@ def _gliding(parse: Callable[[int], Tensor], stretch: tuple[_Parsed, _Parsed]) -
     """Scores [n, 4, h, w] from one end of a stretch, which is left out, to the other."""
     (left, before), (right, after) = ends = [*stretch]
     middle = (left + right) // 2
-    if middle > left and head_overlap(before, after) < _ALIKE:
+    if middle > left and _head_overlap(before, after) < _ALIKE:
         ends.insert(1, (middle, parse(middle)))
     return torch.cat([_between(*pair) for pair in pairwise(ends)])
 
 
-def head_overlap(a: Tensor, b: Tensor) -> float:
+def _head_overlap(a: Tensor, b: Tensor) -> float:
     """Intersection over union of the heads in scores [4, h, w]; 1 where there is none in either."""
     a, b = a.argmax(0) == HEAD, b.argmax(0) == HEAD
     either = int((a | b).sum())

@@ -35,10 +35,10 @@ class SelfieParser:
         x = resize(picture, (_INPUT, _INPUT)).astype(np.float32)[None] / 255
         (logits,) = self._own.network(x).values()
         scores = torch.from_numpy(logits[0]).permute(2, 0, 1).log_softmax(0)
-        return clothed(torch.stack([scores[members].logsumexp(0) for members in _MEMBERS]))
+        return _clothed(torch.stack([scores[members].logsumexp(0) for members in _MEMBERS]))
 
 
-def clothed(scores: Tensor) -> Tensor:
+def _clothed(scores: Tensor) -> Tensor:
     """Scores [4, h, w] in which nothing below neck or clothes is background: what is dark there is still a garment."""
     best = scores.argmax(0)
     below = (best >= NECK).int().cummax(0).values.bool() & (best == BACKGROUND)

@@ -28,7 +28,7 @@ def track(folder: Path, size: int, joins: Sequence[int], progress: Progress) -> 
     progress.stage("head pose", 3)
     found = read_arrays(folder / "faces.npz", "found")["found"]
     bridged = bridge(read_array(folder / "landmarks.npy"), found)
-    landmarks = np.concatenate([steady(part) for part in np.split(bridged, joins)])
+    landmarks = np.concatenate([_steady(part) for part in np.split(bridged, joins)])
     progress.update(1)
     mesh = load_face_mesh(pretrained.path("face-landmarker"))
     motion = fit_filmed_head(landmarks, found, mesh, size, joins=joins)
@@ -52,7 +52,7 @@ def save_tracking(
     scores, found = bridge(faces["scores"], faces["found"]), faces["found"]
     raw = read_array(folder / "landmarks.npy", mapped=True)
     if landmarks is None:
-        landmarks = steady(bridge(np.asarray(raw), found))
+        landmarks = _steady(bridge(np.asarray(raw), found))
     blink = blink_of(landmarks, scores) if blink is None else blink
     by_eye = blinks_of(landmarks, scores)
     hidden = hidden_mouths(ArrayReader(folder / "frames.npy"), landmarks, found, mesh)
@@ -71,7 +71,7 @@ def save_tracking(
         vertices=motion.shape.astype(np.float32),
         triangles=mesh.triangles,
     )
-    trembling = {name: round(jitter(_some(points)), 3) for name, points in (("raw", raw), ("smoothed", landmarks))}
+    trembling = {name: round(_jitter(_some(points)), 3) for name, points in (("raw", raw), ("smoothed", landmarks))}
     more = {"landmark_jitter_px": trembling, "hidden_frames": np.flatnonzero(hidden).tolist()}
     return _facts(landmarks, scores, found, blink, motion, size) | more
 
@@ -93,7 +93,7 @@ def bridge(values: np.ndarray, found: np.ndarray) -> np.ndarray:
     return out
 
 
-def steady(points: np.ndarray) -> np.ndarray:  # [N, P, 2]
+def _steady(points: np.ndarray) -> np.ndarray:  # [N, P, 2]
     """Landmarks without their jitter: local parabolas, from which only what exceeds the noise may depart.
 
     The noise of each point is told from its third differences, in which slow motion vanishes; a blink or a closing
@@ -134,7 +134,7 @@ def lip_opening(points: np.ndarray) -> np.ndarray:  # [N] float32
     return (gap / np.maximum(eyes, np.percentile(known, 75) if len(known) else 1)).astype(np.float32)
 
 
-def jitter(values: np.ndarray) -> float:
+def _jitter(values: np.ndarray) -> float:
     """Median length of the second differences of [N, ..., D]: how a path trembles, whatever its speed."""
     bends = np.linalg.norm(np.diff(values, 2, axis=0), axis=-1)
     bends = bends[np.isfinite(bends)]
@@ -155,7 +155,7 @@ def _facts(
         "camera": {"focal": motion.focal, "cx": size / 2, "cy": size / 2, "width": size, "height": size},
         "missing_frames": np.flatnonzero(~found).tolist(),
         "reprojection_px": round(float(motion.residual.mean()), 3),
-        "pose_jitter": {"degrees": round(jitter(angles), 4), "px": round(jitter(pixels), 4)},
+        "pose_jitter": {"degrees": round(_jitter(angles), 4), "px": round(_jitter(pixels), 4)},
         "yaw_pitch_roll_ranges": dict(zip(("yaw", "pitch", "roll"), ranges, strict=True)),
         "blinks_per_minute": round(float((np.diff(blinks.astype(int)) > 0).sum() * 60 * FPS / len(blinks)), 1),
         "blink_agreement": round(float(-agreement), 3),

@@ -21,7 +21,7 @@ _COLUMNS = {"loss": ("loss", ".4f"), "psnr": ("PSNR", ".2f"), "gaussians": ("Gau
 
 
 @dataclass
-class Stage:
+class _Stage:
     """One stage and how far it is."""
 
     name: str
@@ -69,7 +69,7 @@ class Stage:
         return ", ".join(f"{name} {value:,.4g}" for name, value in self.numbers.items() if name not in _COLUMNS)
 
 
-def duration(seconds: float | None) -> str:
+def _duration(seconds: float | None) -> str:
     """`m:ss` or `h:mm:ss`; nothing when unknown."""
     if seconds is None:
         return ""
@@ -84,11 +84,11 @@ class _Stages:
     def __init__(self, console: Console, clock: Callable[[], float]) -> None:
         self.console = console
         self.clock = clock
-        self.stages: list[Stage] = []
+        self.stages: list[_Stage] = []
 
     def stage(self, name: str, total: int) -> None:
         self.end()
-        self.stages.append(Stage(printable(name), total, self.clock()))
+        self.stages.append(_Stage(printable(name), total, self.clock()))
         self.began(self.stages[-1])
 
     def update(self, done: int, **numbers: float) -> None:
@@ -104,17 +104,17 @@ class _Stages:
             self.stages[-1].ended = self.clock()
             self.finished(self.stages[-1])
 
-    def began(self, stage: Stage) -> None:
+    def began(self, stage: _Stage) -> None:
         """A stage has begun."""
 
-    def moved(self, stage: Stage) -> None:
+    def moved(self, stage: _Stage) -> None:
         """A stage has gone on."""
 
-    def finished(self, stage: Stage) -> None:
+    def finished(self, stage: _Stage) -> None:
         """A stage has ended."""
 
 
-class LiveProgress(_Stages):
+class _LiveProgress(_Stages):
     """A table that redraws itself in a terminal.
 
     It is drawn from `update` and not from a thread of its own, which would take time from the work it shows.
@@ -125,14 +125,14 @@ class LiveProgress(_Stages):
         self.live = live
         self.drawn = -_REDRAW_SECONDS
 
-    def began(self, stage: Stage) -> None:
+    def began(self, stage: _Stage) -> None:
         self._draw()
 
-    def moved(self, stage: Stage) -> None:
+    def moved(self, stage: _Stage) -> None:
         if self.clock() - self.drawn >= _REDRAW_SECONDS:
             self._draw()
 
-    def finished(self, stage: Stage) -> None:
+    def finished(self, stage: _Stage) -> None:
         self._draw()
 
     def _draw(self) -> None:
@@ -148,32 +148,32 @@ class LiveProgress(_Stages):
         for stage in self.stages:
             rate = "" if stage.rate is None else f"{stage.rate:.1f}"
             took = stage.took is not None
-            left = f"took {duration(stage.took)}" if took else duration(stage.seconds_left)
+            left = f"took {_duration(stage.took)}" if took else _duration(stage.seconds_left)
             shown = [stage.shown(key) for key in _COLUMNS]
             table.add_row(stage.name, stage.count, rate, *shown, left, stage.others, style="dim" if took else "default")
         return table
 
 
-class LineProgress(_Stages):
+class _LineProgress(_Stages):
     """A line when a stage begins, now and then within it, and when it ends: for logs and pipes."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(console, clock)
         self.said = 0.0
 
-    def began(self, stage: Stage) -> None:
+    def began(self, stage: _Stage) -> None:
         self.said = self.clock()
 
-    def moved(self, stage: Stage) -> None:
+    def moved(self, stage: _Stage) -> None:
         if self.clock() - self.said >= LINE_SECONDS:
             self.said = self.clock()
             left = stage.seconds_left
-            self.note(self._line(stage) + ("" if left is None else f", {duration(left)} left"))
+            self.note(self._line(stage) + ("" if left is None else f", {_duration(left)} left"))
 
-    def finished(self, stage: Stage) -> None:
-        self.note(f"{self._line(stage)}, took {duration(stage.took)}")
+    def finished(self, stage: _Stage) -> None:
+        self.note(f"{self._line(stage)}, took {_duration(stage.took)}")
 
-    def _line(self, stage: Stage) -> str:
+    def _line(self, stage: _Stage) -> str:
         parts = [f"{stage.name}: {stage.count}"]
         if stage.rate is not None:
             parts.append(f"{stage.rate:.1f} it/s")
@@ -186,10 +186,10 @@ def shown_progress(console: Console) -> Iterator[Progress]:
     """Progress for the console at hand, closed at the end, also when the work failed."""
     if console.is_terminal:
         with Live(console=console, auto_refresh=False) as live:
-            progress = LiveProgress(console, live)
+            progress = _LiveProgress(console, live)
             yield progress
             progress.end()
     else:
-        progress = LineProgress(console)
+        progress = _LineProgress(console)
         yield progress
         progress.end()

@@ -48,7 +48,7 @@ class Runner(Protocol):
         ...
 
 
-def perform(task: Task, threads: int) -> Outcome:
+def _perform(task: Task, threads: int) -> Outcome:
     """Runs the verb in this process, which has run no other."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
     os.chdir(task.folder)
@@ -107,7 +107,7 @@ def _alone(sender: Connection, task: Task, threads: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-    sender.send(perform(task, threads))
+    sender.send(_perform(task, threads))
 
 
 def _why(exit_code: int | None) -> str:
@@ -132,7 +132,7 @@ class Ray:
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise GaussianTalkerError(f"No Ray cluster answers at {address} ({error}): check the address.") from None
         self._ray, self._threads, self._running = ray, threads, set()
-        self._perform = ray.remote(num_cpus=threads, max_calls=1, max_retries=_RETRIES)(perform)
+        self._perform = ray.remote(num_cpus=threads, max_calls=1, max_retries=_RETRIES)(_perform)
 
     def submit(self, task: Task) -> "Future[Outcome]":
         reference = self._perform.options(num_gpus=1 if task.device == "cuda" else 0).remote(task, self._threads)

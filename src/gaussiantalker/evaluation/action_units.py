@@ -46,7 +46,7 @@ def intensities(scores: np.ndarray, upper: bool) -> np.ndarray:
     return np.stack([scores[:, [NAMES.index(name) for name in names]].mean(axis=1) for names in units], axis=1) * _FULL
 
 
-def read_units(path: str | Path) -> dict[str, np.ndarray]:
+def _read_units(path: str | Path) -> dict[str, np.ndarray]:
     """Intensities of the upper face's units [N, 8] and of the lower face's [N, 9] from OpenFace's csv.
 
     Raises GaussianTalkerError when a unit is missing.
@@ -74,7 +74,7 @@ class OpenFace:
 
         Raises GaussianTalkerError when a table does not fit the held-out frames.
         """
-        truth, render = (read_units(path) for path in paths)
+        truth, render = (_read_units(path) for path in paths)
         if len(truth["upper"]) == capture.frames:
             truth = {part: values[capture.train_frames :] for part, values in truth.items()}
         n = capture.frames - capture.train_frames

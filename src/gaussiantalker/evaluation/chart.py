@@ -56,7 +56,7 @@ def chart(x: np.ndarray, lines: Sequence[Line], x_label: str, y_label: str, soun
         return floor - (value - low) / (high - low) * (floor - _TOP)
 
     parts = [] if sound is None else _sound(sound, x, across, width, floor)
-    for tick in ticks(low, high):
+    for tick in _ticks(low, high):
         parts.append(
             f'<line class="grid" x1="{_LEFT}" x2="{width - _RIGHT}" y1="{down(tick):.1f}" y2="{down(tick):.1f}"/>'
         )
@@ -84,7 +84,7 @@ def histogram(values: np.ndarray, marks: Sequence[tuple[str, float, str]], x_lab
         for count, left, right in zip(counts, edges[:-1], edges[1:], strict=True)
         if count
     ]
-    for tick in ticks(0.0, float(counts.max())):
+    for tick in _ticks(0.0, float(counts.max())):
         y = floor - tick * step
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
@@ -95,7 +95,7 @@ def histogram(values: np.ndarray, marks: Sequence[tuple[str, float, str]], x_lab
     return _picture(parts, WIDTH, f"{y_label} over {x_label}") + _legend(lines)
 
 
-def ticks(low: float, high: float, about: int = 5) -> list[float]:
+def _ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Round numbers from low to high, some five of them."""
     rough = (high - low) / about
     power = 10.0 ** np.floor(np.log10(rough))
@@ -114,7 +114,7 @@ def _picture(parts: Sequence[str], width: int, label: str) -> str:
 def _foot(low: float, high: float, across: _Scale, width: int, x_label: str, y_label: str) -> list[str]:
     parts = [
         f'<text x="{across(tick):.1f}" y="{HEIGHT - 18}" text-anchor="middle">{tick:g}</text>'
-        for tick in ticks(low, high, about=max(5, width // 200))
+        for tick in _ticks(low, high, about=max(5, width // 200))
     ]
     parts.append(f'<text x="{width - _RIGHT}" y="{HEIGHT - 3}" text-anchor="end">{escape(x_label)}</text>')
     return [*parts, f'<text x="{_LEFT}" y="{HEIGHT - 3}">{escape(y_label)}</text>']

@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 
 
 @dataclass
-class Stopwatch:
+class _Stopwatch:
     """Lets things through and keeps the seconds, on its clock, that it waited for each."""
 
     waits: list[float] = field(default_factory=list)
@@ -61,9 +61,9 @@ def _sound(rendering: Rendering) -> np.ndarray:
 
 
 @shared
-def live(rendering: Rendering) -> Stopwatch:
+def live(rendering: Rendering) -> _Stopwatch:
     """One picture at a time: sound is handed over in pieces of 40 ms as it would arrive."""
-    watch = Stopwatch()
+    watch = _Stopwatch()
     rendering.progress.stage("timing, live", TIMED_FRAMES + WARM_UP)
     for frame in watch.watch(rendering.avatar.stream(_sound(rendering).reshape(-1, SAMPLES_PER_FRAME))):
         rendering.progress.update(frame.index + 1)
@@ -71,9 +71,9 @@ def live(rendering: Rendering) -> Stopwatch:
 
 
 @shared
-def _offline(rendering: Rendering) -> tuple[Stopwatch, Stopwatch]:
+def _offline(rendering: Rendering) -> tuple[_Stopwatch, _Stopwatch]:
     """As `speak` renders, by the clock and by the processor's time."""
-    clock, processor = Stopwatch(), Stopwatch(clock=time.process_time)
+    clock, processor = _Stopwatch(), _Stopwatch(clock=time.process_time)
     rendering.progress.stage("timing, offline", TIMED_FRAMES + WARM_UP)
     for frame in clock.watch(processor.watch(rendering.avatar.speak(_sound(rendering)))):
         rendering.progress.update(frame.index + 1)
@@ -85,7 +85,7 @@ def _latency(rendering: Rendering, percent: float) -> Score:
     return Score(watch.percentile(percent), len(watch.counted), _EVERY_STEP)
 
 
-def _rate(rendering: Rendering, watch: Callable[[Rendering], Stopwatch], note: str) -> Score:
+def _rate(rendering: Rendering, watch: Callable[[Rendering], _Stopwatch], note: str) -> Score:
     found = watch(rendering)
     return Score(found.per_second, len(found.counted), note)
 

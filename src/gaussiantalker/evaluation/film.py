@@ -11,7 +11,7 @@ _GAIN = 4  # a difference of a quarter of the range is white
 COMPARISON, TRUTH, RENDER = "comparison.mp4", "truth.mp4", "render.mp4"
 
 
-def error_picture(truth: np.ndarray, render: np.ndarray) -> np.ndarray:
+def _error_picture(truth: np.ndarray, render: np.ndarray) -> np.ndarray:
     """How far two uint8 pictures [H, W, 3] are apart: black, red, yellow, white, the last at a quarter of the range."""
     error = np.abs(truth.astype(np.int16) - render).mean(axis=-1, keepdims=True) * (3 * _GAIN)
     return np.clip(error - np.array([0, 255, 510]), 0, 255).astype(np.uint8)
@@ -19,7 +19,7 @@ def error_picture(truth: np.ndarray, render: np.ndarray) -> np.ndarray:
 
 def panels(truth: np.ndarray, render: np.ndarray) -> np.ndarray:
     """Truth, render and error side by side, uint8 [H, 3 W, 3]."""
-    return np.concatenate([truth, render, error_picture(truth, render)], axis=1)
+    return np.concatenate([truth, render, _error_picture(truth, render)], axis=1)
 
 
 def write_films(folder: Path, rendering: Rendering) -> None:

@@ -41,7 +41,7 @@ def _fid(rendering: Rendering) -> Score:
     truth = _true_features(rendering.reference)
     n = len(truth)
     note = f"biased upwards: {n} frames are fewer than {_FEATURES}" if n < _FEATURES else ""
-    return Score(frechet_distance(truth, _features(rendering.reference, rendering.images)), n, note)
+    return Score(_frechet_distance(truth, _features(rendering.reference, rendering.images)), n, note)
 
 
 @shared
@@ -55,7 +55,7 @@ def _features(reference: Reference, pictures: np.ndarray) -> np.ndarray:  # [k, 
     boxes = [(k, box) for k in chosen if (box := head_box(reference.labels[k])) is not None]
     if len(boxes) < 2:
         raise NotMeasured("fewer than two frames with a head")
-    inception, rows = network(reference, Inception), []
+    inception, rows = network(reference, _Inception), []
     reference.progress.stage("features for FID", len(boxes))
     for k, box in boxes:
         rows.append(inception.features(pictures[k][box]))
@@ -63,7 +63,7 @@ def _features(reference: Reference, pictures: np.ndarray) -> np.ndarray:  # [k, 
     return np.stack(rows)
 
 
-class Inception:
+class _Inception:
     """The network of the original implementation, as TorchScript, up to its last pooling."""
 
     def __init__(self, progress: Progress = SILENT) -> None:
@@ -78,7 +78,7 @@ class Inception:
         return self._network((x - 128) / 128)[0].double().numpy()
 
 
-def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
+def _frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     """|m_a - m_b|^2 + Tr(S_a + S_b - 2 (S_a S_b)^1/2) of the normal distributions fitted to rows [n, D] and [m, D].
 
     With centred rows A and B over the roots of n-1 and m-1, the trace of the root is the sum of the singular values

@@ -112,7 +112,7 @@ def _blinks(rendering: Rendering) -> tuple[np.ndarray, np.ndarray]:
     return rendering.track.blink, rendering.reference.track.blink
 
 
-def lip_range(opening: np.ndarray, reference: np.ndarray) -> Score:
+def _range(opening: np.ndarray, reference: np.ndarray) -> Score:
     """How far the lips move, whatever they follow: a mouth that is never sure opens less than the true one."""
     both = np.isfinite(opening) & np.isfinite(reference)
     if both.sum() < FEWEST or reference[both].std() == 0:
@@ -231,7 +231,7 @@ METRICS = (
     _of_lips("lip_lag", f"{_TRUE}, lag", partial(_lag, pair=_openings), "ms", ""),
     _of_lips("lip_exact_correlation", _EXACT, partial(_correlation, pair=_exact), "r", "higher", "truth"),
     _of_lips("lip_exact_lag", f"{_EXACT}, lag", partial(_lag, pair=_exact), "ms", "", "truth"),
-    _of_lips("lip_range", "Range of the lip opening", lambda it: lip_range(*_openings(it)), "of the true video's", ""),
+    _of_lips("lip_range", "Range of the lip opening", lambda it: _range(*_openings(it)), "of the true video's", ""),
     Metric(
         "blink_correlation",
         "Blinks against the true video's",

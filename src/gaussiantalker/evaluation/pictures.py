@@ -50,7 +50,7 @@ def likeness(rendering: Rendering) -> dict[str, np.ndarray]:
         masks = {
             "head": labels == HEAD,
             "torso": body_mask(labels),
-            "face_box": landmark_box(points[k], labels.shape),
+            "face_box": _landmark_box(points[k], labels.shape),
             "whole": None,
         }
         row = {f"psnr_{name}": psnr(true, render, mask) for name, mask in masks.items()}
@@ -66,14 +66,14 @@ def _steadiness(rendering: Rendering) -> np.ndarray:
     rendering.progress.stage("flicker and seam", len(pairs))
     for done, k in enumerate(pairs):
         both = truth.images[k : k + 2], rendering.images[k : k + 2]
-        motion, head = flow(both[0][0], both[0][1]), truth.labels[k + 1] == HEAD
+        motion, head = _flow(both[0][0], both[0][1]), truth.labels[k + 1] == HEAD
         flickers = [flicker(pictures[0], pictures[1], motion, head) for pictures in both]
         rows.append([*flickers, *(seam(pictures[0], truth.labels[k]) for pictures in both)])
         rendering.progress.update(done + 1)
     return np.array(rows)
 
 
-def mean(values: np.ndarray, note: str = "") -> Score:
+def _mean(values: np.ndarray, note: str = "") -> Score:
     """Of those that are known."""
     known = values[np.isfinite(values)]
     if not len(known):
@@ -82,7 +82,7 @@ def mean(values: np.ndarray, note: str = "") -> Score:
 
 
 def _likeness(rendering: Rendering, key: str) -> Score:
-    return mean(likeness(rendering)[key], _behind(rendering) if key.endswith(("whole", "torso")) else "")
+    return _mean(likeness(rendering)[key], _behind(rendering) if key.endswith(("whole", "torso")) else "")
 
 
 def _lpips(rendering: Rendering, net: str, region: str, most: int = EVERY_FRAME) -> Score:
@@ -94,24 +94,24 @@ def _lpips(rendering: Rendering, net: str, region: str, most: int = EVERY_FRAME)
         if box is not None:
             values.append(lpips.distance(truth.images[k][box], rendering.images[k][box]))
         rendering.progress.update(done + 1)
-    return mean(np.array(values), "" if region == "head" else _behind(rendering))
+    return _mean(np.array(values), "" if region == "head" else _behind(rendering))
 
 
 def _flicker(rendering: Rendering) -> Score:
     truth, render, _, _ = _steadiness(rendering).T
-    return mean(render, f"the true video's own is {np.nanmean(truth):.2f}" if np.isfinite(truth).any() else "")
+    return _mean(render, f"the true video's own is {np.nanmean(truth):.2f}" if np.isfinite(truth).any() else "")
 
 
 def _seam(rendering: Rendering) -> Score:
     _, _, truth, render = _steadiness(rendering).T
-    return mean(render / truth, "1 is as smooth as the truth")
+    return _mean(render / truth, "1 is as smooth as the truth")
 
 
 def _behind(rendering: Rendering) -> str:
     return _TRUE_WHOLE if rendering.avatar.torso is None else _OWN_WHOLE
 
 
-def landmark_box(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:  # bool [H, W]
+def _landmark_box(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:  # bool [H, W]
     """The pixels of a picture of this shape in the box around landmarks [478, 2] px; none where there is no face."""
     mask = np.zeros(shape, bool)
     if np.isfinite(points).all():
@@ -186,9 +186,9 @@ def ssim(a: np.ndarray, b: np.ndarray, masks: dict[str, np.ndarray | None]) -> d
     return {name: float(value.mean(dtype=np.float64)) if value.size else float("nan") for name, value in values.items()}
 
 
-def flow(before: np.ndarray, after: np.ndarray) -> np.ndarray:  # [2, H, W], rows then columns
+def _flow(before: np.ndarray, after: np.ndarray) -> np.ndarray:  # [2, H, W], rows then columns
     """Where each pixel of `after` was in `before`, from iterated Lucas-Kanade on their luma."""
-    return optical_flow_ilk(luma(after), luma(before), radius=7, num_warp=3, dtype=np.float32)
+    return optical_flow_ilk(_luma(after), _luma(before), radius=7, num_warp=3, dtype=np.float32)
 
 
 def flicker(before: np.ndarray, after: np.ndarray, motion: np.ndarray, mask: np.ndarray) -> float:
@@ -197,8 +197,8 @@ def flicker(before: np.ndarray, after: np.ndarray, motion: np.ndarray, mask: np.
     The motion is the true video's, so what remains is change that is not movement. NaN for an empty mask bool [H, W].
     """
     rows, columns = np.meshgrid(*(np.arange(n) for n in mask.shape), indexing="ij")
-    carried = warp(luma(before), np.array([rows + motion[0], columns + motion[1]]), mode="edge")
-    change = np.abs(carried - luma(after))[mask]
+    carried = warp(_luma(before), np.array([rows + motion[0], columns + motion[1]]), mode="edge")
+    change = np.abs(carried - _luma(after))[mask]
     return float(change.mean() * 255) if change.size else float("nan")
 
 
@@ -210,11 +210,11 @@ def seam(picture: np.ndarray, labels: np.ndarray) -> float:
     width = max(1, round(_SEAM_WIDTH * labels.shape[0]))
     head, below = labels == HEAD, (labels == NECK) | (labels == TORSO)
     band = np.logical_and(*(binary_dilation(part, iterations=width) for part in (head, below)))
-    gradient = np.hypot(*np.gradient(luma(picture) * 255))[band]
+    gradient = np.hypot(*np.gradient(_luma(picture) * 255))[band]
     return float(gradient.mean()) if gradient.size else float("nan")
 
 
-def luma(picture: np.ndarray) -> np.ndarray:  # float32 [H, W] in [0, 1]
+def _luma(picture: np.ndarray) -> np.ndarray:  # float32 [H, W] in [0, 1]
     """Rec. 709 luma of a uint8 picture [H, W, 3]."""
     return (picture.astype(np.float32) @ np.array([0.2126, 0.7152, 0.0722], np.float32)) / 255
 

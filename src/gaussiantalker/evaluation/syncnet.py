@@ -105,8 +105,8 @@ class SyncNet(nn.Module):
             raise GaussianTalkerError(
                 f"SyncNet needs at least {_FEWEST_FRAMES} frames with one face in most of them: give a longer video."
             )
-        crops = face_crops(pictures, track)
-        rows = torch.from_numpy(mfcc(np.round(audio * 32767))).float()
+        crops = _face_crops(pictures, track)
+        rows = torch.from_numpy(_mfcc(np.round(audio * 32767))).float()
         count = min(len(crops), len(audio) // 640) - _CLIP
         lips, sound = [], []
         for start in range(0, count, _BATCH):
@@ -115,10 +115,10 @@ class SyncNet(nn.Module):
             lips.append(self.lips(torch.from_numpy(clips).permute(0, 4, 1, 2, 3).float()))
             parts = [rows[k * _ROWS_PER_FRAME : (k + _CLIP) * _ROWS_PER_FRAME].T[None] for k in at]
             sound.append(self.sound(torch.stack(parts)))
-        return sync_score(torch.cat(lips).numpy(), torch.cat(sound).numpy())
+        return _sync_score(torch.cat(lips).numpy(), torch.cat(sound).numpy())
 
 
-def sync_score(lips: np.ndarray, sound: np.ndarray) -> SyncScore:
+def _sync_score(lips: np.ndarray, sound: np.ndarray) -> SyncScore:
     """From embeddings [n, D]: mean distances of lips i and sound i + shift over all i, for shifts of +-15 frames.
 
     Beyond the ends the sound's embedding is zero. Distance is the least of the means, confidence the median less that.
@@ -130,7 +130,7 @@ def sync_score(lips: np.ndarray, sound: np.ndarray) -> SyncScore:
     return SyncScore(float(np.median(means) - means.min()), float(means.min()), _MAX_SHIFT - int(means.argmin()))
 
 
-def face_crops(pictures: np.ndarray, track: FaceTrack) -> np.ndarray:  # uint8 [N, 224, 224, 3]
+def _face_crops(pictures: np.ndarray, track: FaceTrack) -> np.ndarray:  # uint8 [N, 224, 224, 3]
     """Squares 2.8 half-sides wide around the tracked face: its centre and size go through a median over 13 frames."""
     low, high = track.points.min(axis=1), track.points.max(axis=1)
     half = (high - low).max(axis=1) / 2
@@ -161,7 +161,7 @@ def _layer2(inputs: int, outputs: int, kernel: int | tuple, padding: int) -> lis
     return [nn.Conv2d(inputs, outputs, kernel, 1, padding), nn.BatchNorm2d(outputs), nn.ReLU()]
 
 
-def mfcc(samples: np.ndarray) -> np.ndarray:  # [T, 13], 100 rows a second
+def _mfcc(samples: np.ndarray) -> np.ndarray:  # [T, 13], 100 rows a second
     """Mel-frequency cepstra of mono sound [S] at 16 kHz as SyncNet was trained with: 25 ms windows every 10 ms, 13 of
     26 bands. The scale matters: it wants 16-bit values, from -32768 to 32767.
 

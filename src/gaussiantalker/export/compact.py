@@ -35,9 +35,9 @@ def compact(avatar: Avatar) -> bytes:
     Raises GaussianTalkerError where the avatar is of a kind that pages cannot show.
     """
     check(avatar)
-    named = dict(tensors(avatar))
+    named = dict(_named(avatar))
     return serialize(
-        {name: tensor.contiguous() for name, tensor in named.items()}, {"avatar": json.dumps(facts(avatar))}
+        {name: tensor.contiguous() for name, tensor in named.items()}, {"avatar": json.dumps(_facts(avatar))}
     )
 
 
@@ -57,7 +57,7 @@ def check(avatar: Avatar) -> None:
         )
 
 
-def facts(avatar: Avatar) -> dict[str, Any]:
+def _facts(avatar: Avatar) -> dict[str, Any]:
     """What the file says in words and single numbers."""
     motion, listener, torso = avatar.motion, avatar.listener, avatar.torso
     assert isinstance(torso, Torso)  # as `check` has seen
@@ -87,7 +87,7 @@ def facts(avatar: Avatar) -> dict[str, Any]:
     }
 
 
-def tensors(avatar: Avatar) -> Iterator[tuple[str, Tensor]]:
+def _named(avatar: Avatar) -> Iterator[tuple[str, Tensor]]:
     """What the file holds, by name, in the order of docs/web.md."""
     shapes, torso, motion, listener = avatar.shapes, avatar.torso, avatar.moved, avatar.listener
     assert isinstance(torso, Torso) and isinstance(listener, MouthListener)  # as `check` has seen

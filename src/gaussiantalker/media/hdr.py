@@ -38,7 +38,7 @@ def white_of(signals: np.ndarray, transfer: int) -> float:
     return float(np.clip(lightest, DARKEST_WHITE, LIGHTEST_WHITE))
 
 
-def to_709(signal: np.ndarray, transfer: int, white: float) -> np.ndarray:
+def _to_709(signal: np.ndarray, transfer: int, white: float) -> np.ndarray:
     """R'G'B' [..., 3] of BT.709 in [0, 1] for BT.2020 signals [..., 3], the light of `white` nits just below 1."""
     light = np.maximum(_nits(signal, transfer) / white @ _TO_709.T, 0)
     over = np.maximum(light - _KNEE, 0) / (1 - _KNEE)
@@ -49,6 +49,6 @@ def write_cube(path: Path, transfer: int, white: float) -> None:
     """The conversion as a .cube file, red running fastest."""
     steps = np.linspace(0, 1, _SIDE)
     blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")
-    table = to_709(np.stack([red, green, blue], -1), transfer, white).reshape(-1, 3)
+    table = _to_709(np.stack([red, green, blue], -1), transfer, white).reshape(-1, 3)
     rows = "\n".join(f"{r:.6f} {g:.6f} {b:.6f}" for r, g, b in table)
     path.write_text(f"LUT_3D_SIZE {_SIDE}\n{rows}\n", encoding="ascii")

@@ -94,7 +94,7 @@ class Upright:
                 matrix = Colorspace.ITU709 if frame.height >= _HD_HEIGHT else Colorspace.ITU601
             how = "AREA" if width * height < frame.width * frame.height else None
             image = frame.reformat(width, height, "rgb24", src_colorspace=matrix, interpolation=how).to_ndarray()
-        return turned(image, self._matrix)
+        return _turned(image, self._matrix)
 
     def _size(self, frame: av.VideoFrame) -> tuple[int, int]:
         """What a picture is scaled to before it is turned. Raises GaussianTalkerError when the film changes shape."""
@@ -164,7 +164,7 @@ def _display_matrix(frame: av.VideoFrame) -> np.ndarray:  # [2, 2], of -1, 0 and
     return np.sign([[a, 0], [0, d]] if abs(a) > abs(b) else [[0, b], [c, 0]])
 
 
-def turned(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+def _turned(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """The picture turned and mirrored by a display matrix."""
     (a, b), (c, d) = matrix
     if a == d == 1:

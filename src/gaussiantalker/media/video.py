@@ -180,7 +180,7 @@ FORMATS = {
 """By ending: H.264 and AAC, VP9 and Opus, ProRes 4444 and PCM. The latter two hold transparent pictures."""
 
 
-class VideoWriter:
+class _VideoWriter:
     """A film of one of `FORMATS`, by BT.709; an mp4 starts to play before it is whole.
 
     A context manager: the file gets its name only when the block ends well. Sound may be written in pieces of any
@@ -212,7 +212,7 @@ class VideoWriter:
         self._sample_rate, self._layout = sample_rate if sound else 0, layout
         self._written, self._comment = 0, comment
 
-    def __enter__(self) -> "VideoWriter":
+    def __enter__(self) -> "_VideoWriter":
         temporary = self._stack.enter_context(atomic_path(self._target))
         how = self._format
         self._container = self._stack.enter_context(av.open(str(temporary), "w", options=how.container))
@@ -286,7 +286,7 @@ def write_video(
     sound = Sound(audio, sample_rate) if isinstance(audio, np.ndarray) else audio
     options: dict[str, Any] = {"crf": crf, "comment": comment, "fps": fps, "clear": channels == 4}
     options |= {"sample_rate": sound.rate, "layout": sound.layout} if sound else {"sound": False}
-    with VideoWriter(path, width, height, **options) as writer:
+    with _VideoWriter(path, width, height, **options) as writer:
         pieces = per_frame(sound, fps) if sound else repeat(None)
         for image, piece in zip(chain([first], frames), pieces, strict=False):
             writer.write(image)

@@ -26,20 +26,20 @@ class Identity:
 
     def embedding(self, picture: np.ndarray, points: np.ndarray) -> np.ndarray:  # [128], of length 1
         """Of the face with landmarks [478, 2] px in a uint8 picture [H, W, 3]."""
-        crop = aligned(picture, points[list(_LANDMARKS)])
+        crop = _aligned(picture, points[list(_LANDMARKS)])
         found = self._network(torch.from_numpy(crop).permute(2, 0, 1)[None].float())[0].numpy()
         return found / np.linalg.norm(found)
 
 
-def aligned(picture: np.ndarray, points: np.ndarray) -> np.ndarray:  # uint8 [112, 112, 3]
+def _aligned(picture: np.ndarray, points: np.ndarray) -> np.ndarray:  # uint8 [112, 112, 3]
     """The picture turned, scaled and moved so that five points [5, 2] px lie nearest to where networks expect them."""
-    matrix = similarity(_TEMPLATE, points)
+    matrix = _similarity(_TEMPLATE, points)
     data = tuple(matrix.ravel())
     turned = Image.fromarray(picture).transform((_SIDE, _SIDE), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR)
     return np.array(turned)
 
 
-def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:  # [2, 3]
+def _similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:  # [2, 3]
     """The turn, scale and shift that takes points [P, 2] nearest to others in the mean of squares.
 
     In complex numbers it is target = a source + b, a straight line fitted by least squares.

@@ -38,7 +38,7 @@ class Lpips:
 
     def __init__(self, net: str = "alex", progress: Progress = SILENT, device: torch.device | str = "cpu") -> None:
         """Compares pictures that are on `device`. Raises GaussianTalkerError when the weights cannot be had."""
-        arrays = read_arrays(pretrained.path(f"lpips-{net}", progress))
+        arrays = _read_arrays(pretrained.path(f"lpips-{net}", progress))
         self.net = net
         convolutions = arrays[_MODULE[net]]
         layers = [convolutions[f"Conv_{i}"] for i in range(len(convolutions))]
@@ -98,7 +98,7 @@ class _ArraysOnly(pickle.Unpickler):
         return _ALLOWED[module, name]
 
 
-def read_arrays(path: Path) -> dict[str, Any]:
+def _read_arrays(path: Path) -> dict[str, Any]:
     """Nested dicts of numpy arrays. Raises GaussianTalkerError when the file holds anything else."""
     try:
         with open(path, "rb") as file:

@@ -20,7 +20,7 @@ _FLOAT = 1
 
 
 @dataclass(frozen=True)
-class Node:
+class _Layer:
     """One layer: its kind, the names of what goes in and comes out, and its settings."""
 
     kind: str
@@ -33,7 +33,7 @@ class Node:
 class Chain:
     """Layers that each take what the one before gave."""
 
-    nodes: list[Node]
+    nodes: list[_Layer]
     tensors: dict[str, Tensor]
 
     @classmethod
@@ -111,12 +111,12 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
             return value, at
 
 
-def _node(data: bytes) -> Node:
+def _node(data: bytes) -> _Layer:
     parts: dict[int, list] = {}
     for number, value in _fields(data):
         parts.setdefault(number, []).append(value)
     settings = dict(_setting(value) for value in parts.get(5, []))
-    return Node(parts[4][0].decode(), [name.decode() for name in parts[1]], parts[2][0].decode(), settings)
+    return _Layer(parts[4][0].decode(), [name.decode() for name in parts[1]], parts[2][0].decode(), settings)
 
 
 def _setting(data: bytes) -> tuple[str, float | int | list[int]]:

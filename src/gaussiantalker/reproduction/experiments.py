@@ -157,7 +157,7 @@ class _Experiments:
         """The folder of the row's avatar, trained unless it is there already."""
         if row.method is None:
             raise ValueError(f"{row.title} is known from its paper alone.")
-        plan, progress = schedule_of(row, self.plan), self.reference.progress
+        plan, progress = _schedule_of(row, self.plan), self.reference.progress
         whole = self.out / f"{row.method.replace('/', '-')}-{plan.name}-seed{seed}"
         steps = [_steps(plan, share) for share in milestones(row.method, row.canonical)]
         if not (whole / "avatar.json").is_file():
@@ -168,7 +168,7 @@ class _Experiments:
         return whole if row.share == 1 else kept(whole, _steps(plan, row.share))
 
 
-def schedule_of(row: Row, plan: Schedule) -> Schedule:
+def _schedule_of(row: Row, plan: Schedule) -> Schedule:
     """The plan, without its first stage where the row leaves it out."""
     return plan if row.canonical else replace(plan, name=f"{plan.name}-deformation", canonical_steps=0)
 

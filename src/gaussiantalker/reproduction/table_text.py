@@ -55,7 +55,7 @@ def _differences(table: Table, result: dict[str, Any]) -> list[str]:
             rows[f"{row.title} less {against}"] = cells
     if not rows:
         return []
-    spreads = [noise(table, result, column) for column in table.keys]
+    spreads = [_noise(table, result, column) for column in table.keys]
     told = "Differences, paper / here. With one training a row nothing is known of chance."
     if any(spreads):
         told = (
@@ -74,18 +74,18 @@ def _difference(table: Table, result: dict[str, Any], column: str, row: Row, aga
     if not all(pair):
         return _DASH
     here = fmean(pair[0]) - fmean(pair[1])
-    error = noise(table, result, column) * (1 / len(pair[0]) + 1 / len(pair[1])) ** 0.5
+    error = _noise(table, result, column) * (1 / len(pair[0]) + 1 / len(pair[1])) ** 0.5
     chance = NOISE if abs(here) < 2 * error else ""
     papers = [result["rows"][title]["paper"].get(column) for title in (row.title, against)]
     if None in papers or row.elsewhere:
-        own = signed(here) if column not in table.columns else f"{_DASH} / {signed(here)}"
+        own = _signed(here) if column not in table.columns else f"{_DASH} / {_signed(here)}"
         return f"{own} {chance}".rstrip()
     paper = papers[0] - papers[1]
     mark = chance or ((SAME if here * paper > 0 else OPPOSITE) if error and paper else "")
-    return f"{signed(paper)} / {signed(here)} {mark}".rstrip()
+    return f"{_signed(paper)} / {_signed(here)} {mark}".rstrip()
 
 
-def noise(table: Table, result: dict[str, Any], column: str) -> float:
+def _noise(table: Table, result: dict[str, Any], column: str) -> float:
     """Standard deviation between trainings of the same row, pooled over the table; 0 when no row has two."""
     groups = [values for row in table.rows if len(values := _known(result, row.title, column)) > 1]
     if not groups:
@@ -94,7 +94,7 @@ def noise(table: Table, result: dict[str, Any], column: str) -> float:
     return (squares / sum(len(values) - 1 for values in groups)) ** 0.5
 
 
-def signed(value: float) -> str:
+def _signed(value: float) -> str:
     """With its sign, at three digits and no more than four decimals."""
     value = round(value, 4)
     return ("+" if value > 0 else "−" if value < 0 else "") + shown(abs(value), 3)

@@ -69,7 +69,7 @@ class MarkovChain:
         count = len(params["means"])
         shares = torch.bincount(chosen, minlength=count)[chosen] + 1
         opacities = params["opacity_logits"].sigmoid()[chosen]
-        shared, shrink = share(opacities, shares)
+        shared, shrink = _shared(opacities, shares)
         values = {name: parameter.detach().clone() for name, parameter in params.items()}
         # A Gaussian chosen several times is written as often with the same numbers, so no += here.
         values["opacity_logits"][chosen] = shared.clamp(self.dead_opacity, 1 - 1e-6).logit()
@@ -97,7 +97,7 @@ class MarkovChain:
         params["means"].add_((axes @ (axes.transpose(1, 2) @ noise[..., None]))[..., 0])
 
 
-def share(opacities: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
+def _shared(opacities: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
     """Opacity, and factor on the scales, of each of n equal Gaussians that together look like one (equation 9).
 
     The double sum of the paper is a single one, since sum_{i <= n} C(i - 1, k) = C(n, k + 1):

@@ -18,7 +18,7 @@ def rasterize(scene: Scene) -> tuple[Tensor, Tensor, dict]:  # [B, H, W, 3], [B,
     """See `rasterization.rasterize`."""
     means, quats, scales, opacities, colors, viewmats, Ks, width, height = scene[:9]
     opacities, colors = (t.expand(len(viewmats), *t.shape[1:]) for t in (opacities, colors))
-    depths = depth(means, viewmats)
+    depths = _depth(means, viewmats)
     seen = (depths >= scene.near_plane) & (depths <= scene.far_plane)
     means2d, covariances, determinants = project(means, quats, scales, viewmats, Ks, width, height, scene.eps2d, seen)
     if means2d.requires_grad:
@@ -40,7 +40,7 @@ def rasterize(scene: Scene) -> tuple[Tensor, Tensor, dict]:  # [B, H, W, 3], [B,
     return image, alpha, {"means2d": means2d, "radii": radii, "depths": depths}
 
 
-def depth(means: Tensor, viewmats: Tensor) -> Tensor:  # [B, N]
+def _depth(means: Tensor, viewmats: Tensor) -> Tensor:  # [B, N]
     return (means * viewmats[:, None, 2, :3]).sum(-1) + viewmats[:, None, 2, 3]
 
 

@@ -62,7 +62,7 @@ def _forward(x: Tensor, y: Tensor, keep: bool) -> tuple[Tensor, Tensor]:
     grid = _grid(x)
     sums, maps = x.new_empty(count, grid[0]), x.new_empty(3, *(x.shape if keep else (0,)))
     with torch.cuda.device_of(x):
-        similarity[grid](
+        _similarity[grid](
             x,
             y,
             _window(x.device),
@@ -83,7 +83,7 @@ def _backward(x: Tensor, y: Tensor, maps: Tensor, scale: Tensor) -> Tensor:
     result = torch.empty_like(x)
     _, height, width = x.shape
     with torch.cuda.device_of(x):
-        similarity_gradient[_grid(x)](
+        _similarity_gradient[_grid(x)](
             x,
             y,
             maps,
@@ -101,7 +101,7 @@ def _backward(x: Tensor, y: Tensor, maps: Tensor, scale: Tensor) -> Tensor:
 
 
 @jit(do_not_specialize=["height", "width", "size"])
-def similarity(
+def _similarity(
     x, y, window, sums, maps, height, width, size, KEEP: tl.constexpr, ACROSS: tl.constexpr, DOWN: tl.constexpr
 ):  # fmt: skip
     """Sums [C, blocks] of the similarity, and where KEEP its derivatives [3, C, H, W]; the grid is blocks by planes."""
@@ -144,7 +144,7 @@ def similarity(
 
 
 @jit(do_not_specialize=["height", "width", "size"])
-def similarity_gradient(
+def _similarity_gradient(
     x, y, maps, scale, window, result, height, width, size, ACROSS: tl.constexpr, DOWN: tl.constexpr
 ):  # fmt: skip
     """The gradient to x, when the sum of the similarity over plane c has the gradient scale[c]: the window is

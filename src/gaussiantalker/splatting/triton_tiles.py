@@ -61,7 +61,7 @@ def sort_into_tiles(
     counts = torch.empty(total, dtype=torch.int32, device=device)
     radii = torch.empty(frames, n, 2, dtype=torch.int32, device=device)
     grid = (triton.cdiv(total, BLOCK),)
-    tabulate[grid](
+    _tabulate[grid](
         *splats,
         table,
         rects,
@@ -85,7 +85,7 @@ def sort_into_tiles(
         torch.empty(capacity, dtype=torch.int32, device=device),
     )
     steps = total.bit_length()
-    list_entries[(capacity // BLOCK,)](
+    _list_entries[(capacity // BLOCK,)](
         ends,
         counts,
         rects,
@@ -122,7 +122,7 @@ def _past_tile(centre, reach, tiles):
 
 
 @jit(do_not_specialize=["total", "width", "height", "across", "down"])
-def tabulate(
+def _tabulate(
     means2d, covariances, determinants, depths, opacities, colors, table, rects, counts, radii,
     total, near, far, width, height, across, down, BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -162,7 +162,7 @@ def tabulate(
 
 
 @jit(do_not_specialize=["total", "n", "across", "tiles"])
-def list_entries(
+def _list_entries(
     ends, counts, rects, depths, keys, owners, total, n, across, tiles, STEPS: tl.constexpr, BLOCK: tl.constexpr
 ):
     """For every slot its splat and a key that sorts by tile, then by depth; the bits of positive floats sort as

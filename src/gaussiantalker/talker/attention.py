@@ -48,10 +48,10 @@ class CrossAttention(FusionLayer):
         return _scores(z, keys, offsets, self.heads).mean(dim=1)
 
     def mix(self, z: Tensor, tokens: Tensor) -> Tensor:
-        return attend(z, *self.folded(tokens), self.out.bias, self.heads)
+        return _attend(z, *self.folded(tokens), self.out.bias, self.heads)
 
 
-def attend(z: Tensor, keys: Tensor, offsets: Tensor, values: Tensor, bias: Tensor, heads: int) -> Tensor:
+def _attend(z: Tensor, keys: Tensor, offsets: Tensor, values: Tensor, bias: Tensor, heads: int) -> Tensor:
     """What tokens say to features z [B or 1, N, width]: softmax(z keys^T + offsets) values + bias, [B, N, width].
 
     Keys and values [B, heads * tokens, width] are folded; the softmax is over each head's tokens.
@@ -59,11 +59,11 @@ def attend(z: Tensor, keys: Tensor, offsets: Tensor, values: Tensor, bias: Tenso
     if z.device.type == "cpu" and z.dtype == torch.float32:
         from gaussiantalker.talker.attention_kernel import attend as run
     else:
-        run = attend_reference
+        run = _attend_reference
     return run(z, keys, offsets, values, bias, heads)
 
 
-def attend_reference(z: Tensor, keys: Tensor, offsets: Tensor, values: Tensor, bias: Tensor, heads: int) -> Tensor:
+def _attend_reference(z: Tensor, keys: Tensor, offsets: Tensor, values: Tensor, bias: Tensor, heads: int) -> Tensor:
     """The same in plain torch."""
     return _scores(z, keys, offsets, heads).flatten(1, 2).transpose(1, 2) @ values + bias
 

@@ -25,7 +25,7 @@ _EYE_HARMONICS = 3
 _POSE_NUMBERS = 12
 
 
-def eye_encoding(blink: Tensor) -> Tensor:
+def _eye_encoding(blink: Tensor) -> Tensor:
     """Blink [B] in [0, 1] as sines and cosines [B, 6] of up to three quarters of a period, counted from the open eye.
 
     The public code's frequencies reach 5,623 rad, where neighbouring values of the blink share nothing, and octaves of
@@ -126,7 +126,7 @@ class _EyeToken(Token):
         self.widen = _network(method, 2 * _EYE_HARMONICS, width)
 
     def forward(self, drive: Drive) -> Tensor:
-        return self.widen(eye_encoding(drive.conditions[EYE]))
+        return self.widen(_eye_encoding(drive.conditions[EYE]))
 
 
 class CameraToken(Token):

@@ -32,7 +32,7 @@ GAUSSIANS, WIDTH, HIDDEN, OUTPUTS = 4096, 64, 128, (3, 3, 4, 1, 27)
 _LAPS = 7
 
 
-class Found(NamedTuple):
+class _Found(NamedTuple):
     """Billions of operations a second of each way, by what is done."""
 
     speeds: dict[_Work, dict[_Way, float]]
@@ -43,7 +43,7 @@ class Found(NamedTuple):
 
 
 @cache
-def found() -> Found:
+def found() -> _Found:
     """What was measured on this processor, now or earlier."""
     file = kernel_folder(Path(__file__)) / "speeds.json"
     machine = f"{hardware.processor()} {os.environ.get('NUMBA_CPU_NAME', '')}".strip()
@@ -55,7 +55,7 @@ def found() -> Found:
         with suppress(OSError):  # a place that cannot be written to: measured anew by the next process
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
-    return Found(known[machine])
+    return _Found(known[machine])
 
 
 def fastest() -> _Way:

@@ -103,7 +103,7 @@ class Footage:
             return plates
         reach = max(2, round(_SEAM * plates.shape[1]))
         where = self.torso.background.device
-        near = grown(torch.from_numpy(self.capture.labels[frames] == HEAD).to(where), reach)
+        near = _grown(torch.from_numpy(self.capture.labels[frames] == HEAD).to(where), reach)
         return torch.where(near[..., None], self.torso(self.codes[frames].to(where)), plates.to(where))
 
     def shots(self, frames: np.ndarray) -> Shots:
@@ -118,7 +118,7 @@ class Footage:
         return torch.from_numpy(np.asarray(pictures)).to(self.device).float() / 255
 
 
-def grown(masks: Tensor, pixels: int) -> Tensor:
+def _grown(masks: Tensor, pixels: int) -> Tensor:
     """Masks bool [B, H, W], so many steps to all four sides larger."""
     for _ in range(pixels):
         wide = F.pad(masks, (1, 1, 1, 1))

@@ -31,10 +31,10 @@ class HashTriplane(Encoding):
             from gaussiantalker.talker.hash_kernel import sample_tables
 
             return sample_tables(unit, self.tables, self.sizes)
-        return sample_tables_reference(unit, self.tables, self.sizes)
+        return _sample_tables_reference(unit, self.tables, self.sizes)
 
 
-def sample_tables_reference(unit: Tensor, tables: Tensor, sizes: tuple[int, ...]) -> Tensor:
+def _sample_tables_reference(unit: Tensor, tables: Tensor, sizes: tuple[int, ...]) -> Tensor:
     """In plain torch: points [N, 3] in [0, 1] and tables [3, L, T, C] to [N, 3 * L * C]."""
     features = []
     for plane, (first, second) in enumerate(AXES):
@@ -43,13 +43,13 @@ def sample_tables_reference(unit: Tensor, tables: Tensor, sizes: tuple[int, ...]
             i, j = u.detach().long().clamp_max(size - 2), v.detach().long().clamp_max(size - 2)
             a, b = (u - i)[:, None], (v - j)[:, None]
             table = tables[plane, level]
-            corners = [table[entry(i + di, j + dj, size, len(table))] for dj in (0, 1) for di in (0, 1)]
+            corners = [table[_entry(i + di, j + dj, size, len(table))] for dj in (0, 1) for di in (0, 1)]
             upper, lower = corners[0] * (1 - a) + corners[1] * a, corners[2] * (1 - a) + corners[3] * a
             features.append(upper * (1 - b) + lower * b)
     return torch.cat(features, dim=-1)
 
 
-def entry(i: Tensor, j: Tensor, size: int, entries: int) -> Tensor:
+def _entry(i: Tensor, j: Tensor, size: int, entries: int) -> Tensor:
     """The table's entry of node (i, j): its own where all nodes fit, a hash's otherwise (`entries` a power of 2)."""
     if size * size <= entries:
         return j * size + i

@@ -10,7 +10,7 @@ GRID, ORDER = 5, 3
 BASES = GRID + ORDER  # cubic B-splines that reach into [-1, 1]
 
 
-class SplineLayer(nn.Module):
+class _SplineLayer(nn.Module):
     """y_j = sum_i w_ij SiLU(x_i) + sum_i sum_k c_ijk B_k(x_i) / sqrt(inputs): a curve on every edge, inputs in [-1, 1].
 
     Bases sum to 1 for every input, so without the root a step of Adam would move all curves of an output together, far
@@ -26,7 +26,7 @@ class SplineLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., inputs] to [..., outputs]."""
-        return self.base(F.silu(x)) + self.scale * self.curves(spline_bases(x).flatten(-2))
+        return self.base(F.silu(x)) + self.scale * self.curves(_spline_bases(x).flatten(-2))
 
 
 class TaylorLayer(nn.Module):
@@ -58,8 +58,8 @@ class SplineRegressors(nn.Module):
         self.sizes = dict(outputs)
         if not outputs:
             return
-        self.first, self.norm = SplineLayer(inputs, width), nn.LayerNorm(width)
-        self.last = SplineLayer(width, sum(outputs.values()))
+        self.first, self.norm = _SplineLayer(inputs, width), nn.LayerNorm(width)
+        self.last = _SplineLayer(width, sum(outputs.values()))
         for parameter in self.last.parameters():
             nn.init.zeros_(parameter)
 
@@ -72,16 +72,16 @@ class SplineRegressors(nn.Module):
         return dict(zip(self.sizes, offsets, strict=True))
 
 
-def spline_bases(x: Tensor) -> Tensor:
+def _spline_bases(x: Tensor) -> Tensor:
     """The cubic B-splines on [-1, 1] with five equal cells: [...] to [..., 8], summing to 1. Inputs are clamped."""
     if x.device.type == "cpu" and x.dtype == torch.float32:
         from gaussiantalker.talker.spline_kernel import bases
 
         return bases(x)
-    return spline_bases_reference(x)
+    return _spline_bases_reference(x)
 
 
-def spline_bases_reference(x: Tensor) -> Tensor:
+def _spline_bases_reference(x: Tensor) -> Tensor:
     """The same in plain torch, any float type and device."""
     u = (x.clamp(-1, 1) + 1) * (GRID / 2)
     centres = torch.arange(BASES, device=x.device, dtype=x.dtype) - 1

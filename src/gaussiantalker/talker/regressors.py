@@ -34,7 +34,7 @@ class Regressors(nn.Module):
         if not self.names:
             return {}
         weights, biases = map(list, zip(*(last.parameters() for last in self.last.values()), strict=True))
-        moves = perceptrons(feature, self.first.weight, self.first.bias, weights, biases)
+        moves = _perceptrons(feature, self.first.weight, self.first.bias, weights, biases)
         return dict(zip(self.names, moves, strict=True))
 
 
@@ -50,7 +50,7 @@ class CanonicalPredictors(nn.Module):
         return self.heads(self.trunk(feature))
 
 
-def perceptrons(
+def _perceptrons(
     x: Tensor, first: Tensor, first_bias: Tensor, lasts: list[Tensor], biases: list[Tensor]
 ) -> list[Tensor]:
     """last_h relu(first_h relu(x) + b_h) + b'_h for every head h: x [..., inputs] to one [..., size] a head.

@@ -44,10 +44,10 @@ class Triplane(Encoding):
             from gaussiantalker.talker.triplane_kernel import sample_planes
 
             return torch.cat([sample_planes(unit, planes) for planes in self.planes], dim=-1)
-        return torch.cat([sample_planes_reference(unit, planes) for planes in self.planes], dim=-1)
+        return torch.cat([_sample_planes_reference(unit, planes) for planes in self.planes], dim=-1)
 
 
-def sample_planes_reference(unit: Tensor, planes: Tensor) -> Tensor:
+def _sample_planes_reference(unit: Tensor, planes: Tensor) -> Tensor:
     """One level in plain torch: points [N, 3] in [-1, 1] and planes [3, R, R, C] to [N, C]; corners are aligned."""
     grid = torch.stack([unit[:, axes] for axes in AXES])[:, None]  # [3, 1, N, 2]
     samples = F.grid_sample(planes.movedim(-1, 1), grid, align_corners=True, padding_mode="border")

@@ -59,7 +59,7 @@ class Kokoro:
         """Speech float32 [S], a few words first and then ever more. Raises GaussianTalkerError where nothing in the
         text can be spoken."""
         spoken = False
-        for piece in pieces(text):
+        for piece in _pieces(text):
             symbols = self.pronunciation.of(piece)
             if any(symbol.isalpha() for symbol in symbols):
                 spoken = True
@@ -75,7 +75,7 @@ class Kokoro:
         return np.clip(sound.reshape(-1), -1, 1)
 
 
-def pieces(text: str) -> Iterator[str]:
+def _pieces(text: str) -> Iterator[str]:
     """The text cut at its pauses, or after so many words as fit; a piece may have twice as many as the one before,
     since it is made while that is heard."""
     most, piece = _FIRST_WORDS, []
