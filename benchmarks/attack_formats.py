@@ -53,9 +53,9 @@ def readers() -> dict[str, tuple[str, Reader]]:
     from gaussiantalker.progress import SILENT
     from gaussiantalker.provenance.manifest import read_manifest
     from gaussiantalker.speaking import Avatar
+    from gaussiantalker.speaking.direction import read_poses
     from gaussiantalker.speaking.folder import read_folder
     from gaussiantalker.speaking.mouths import dubbed
-    from gaussiantalker.speaking.poses import read_poses
     from gaussiantalker.speech.deepspeech import read_windows
     from gaussiantalker.splatting.ply import read_ply
     from gaussiantalker.training.torso import kept_body

@@ -16,7 +16,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from gaussiantalker.memory import keep_memory
+from gaussiantalker.hardware import keep_memory
 from gaussiantalker.talker import fast_products, find_method
 from gaussiantalker.talker.fusion import FusionLayer
 from gaussiantalker.talker.parts import FUSIONS

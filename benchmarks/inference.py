@@ -26,8 +26,8 @@ from rich.table import Table
 
 from gaussiantalker import hardware, speech
 from gaussiantalker.geometry import Camera
+from gaussiantalker.hardware import keep_memory
 from gaussiantalker.kernels.threads import quiet_torch
-from gaussiantalker.memory import keep_memory
 from gaussiantalker.speaking import Avatar, Motion, baking
 from gaussiantalker.speaking.frames import FrameStream
 from gaussiantalker.speaking.rendering import BATCH

@@ -44,7 +44,7 @@ def measure(count: int, size: int, sh_degree: int, with_reference: bool) -> dict
     from heads import camera, head
 
     from gaussiantalker import hardware
-    from gaussiantalker.memory import keep_memory
+    from gaussiantalker.hardware import keep_memory
     from gaussiantalker.splatting import rasterize
 
     keep_memory()

@@ -27,7 +27,7 @@ from rich.table import Table
 from steps import PARTS, cut_step
 
 from gaussiantalker import hardware
-from gaussiantalker.memory import keep_memory
+from gaussiantalker.hardware import keep_memory
 from gaussiantalker.splatting import Gaussians
 from gaussiantalker.talker import Footage, Talker, fast_products, find_method
 from gaussiantalker.training.schedule import find_schedule

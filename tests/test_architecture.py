@@ -17,7 +17,6 @@ FLOORS = {
     "hardware": 0,
     "kernels": 0,
     "media": 0,
-    "memory": 0,
     "pretrained": 0,
     "progress": 0,
     "timing": 0,

@@ -1,7 +1,9 @@
 """What the machine tells about itself is plausible and fits into JSON."""
 
 import json
+import platform
 
+import numpy as np
 import pytest
 import torch
 
@@ -30,3 +32,15 @@ def test_a_device_is_chosen_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         hardware.device("tpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert hardware.device("cuda") == torch.device("cuda")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has these settings")
+def test_a_large_block_is_faulted_in_once() -> None:
+    import resource
+
+    hardware.keep_memory()
+    np.ones(16 << 20, np.float32)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    np.ones(16 << 20, np.float32)
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    assert faults < (64 << 20) / 4096 / 10

@@ -15,7 +15,7 @@ from gaussiantalker.errors import GaussianTalkerError
 if TYPE_CHECKING:  # what an editor completes
     from gaussiantalker.capture import Capture, capture
     from gaussiantalker.evaluation import evaluate
-    from gaussiantalker.memory import keep_memory
+    from gaussiantalker.hardware import keep_memory
     from gaussiantalker.speaking import Avatar
     from gaussiantalker.training import train
 
@@ -25,7 +25,7 @@ _HOMES = {
     "Capture": "gaussiantalker.capture",
     "capture": "gaussiantalker.capture",
     "evaluate": "gaussiantalker.evaluation",
-    "keep_memory": "gaussiantalker.memory",
+    "keep_memory": "gaussiantalker.hardware",
     "train": "gaussiantalker.training",
 }
 

@@ -21,3 +21,8 @@ def frame_at(seconds: float) -> int:
 def held_out_from(frames: int) -> int:
     """First held-out frame: the last 1/11 of a clip is kept for testing, the papers' 10:1 split."""
     return frames - frames // 11
+
+
+def clock(seconds: float) -> str:
+    """m:ss.ss"""
+    return f"{int(seconds // 60)}:{seconds % 60:05.2f}"

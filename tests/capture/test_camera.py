@@ -13,7 +13,7 @@ from gaussiantalker.capture.bisenet import BiSeNetParser
 from gaussiantalker.capture.camera import Still, align, small_grey, to_pixels
 from gaussiantalker.capture.landmarker import Landmarker
 from gaussiantalker.capture.scene import displacement, follow, same_scene
-from gaussiantalker.capture.silhouette import silhouette
+from gaussiantalker.capture.segmentation import silhouette
 from gaussiantalker.media import video
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "speaker.mp4"

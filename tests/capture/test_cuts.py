@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from gaussiantalker.capture.cuts import find_cuts, thumbnail
+from gaussiantalker.capture.reel import _find_cuts, _thumbnail
 
 
 def changes(film: np.ndarray) -> np.ndarray:
-    small = np.array([thumbnail(frame) for frame in film])
+    small = np.array([_thumbnail(frame) for frame in film])
     return np.abs(np.diff(small, axis=0)).mean((1, 2))
 
 
@@ -23,21 +23,21 @@ def film() -> np.ndarray:
 
 
 def test_motion_is_no_cut(film: np.ndarray) -> None:
-    assert find_cuts(changes(film)) == []
+    assert _find_cuts(changes(film)) == []
 
 
 def test_cuts_are_timed(film: np.ndarray) -> None:
     film[30:] = 255 - film[30:]
-    assert find_cuts(changes(film)) == [30 / 25]
+    assert _find_cuts(changes(film)) == [30 / 25]
     film[50:] = 255 - film[50:]
-    assert find_cuts(changes(film)) == [30 / 25, 50 / 25]
+    assert _find_cuts(changes(film)) == [30 / 25, 50 / 25]
 
 
 def test_fading_light_is_no_cut(film: np.ndarray) -> None:
     fading = film * np.linspace(1, 0.2, 60)[:, None, None, None]
-    assert find_cuts(changes(fading)) == []
+    assert _find_cuts(changes(fading)) == []
 
 
 def test_few_pictures_are_no_error() -> None:
-    assert find_cuts(np.zeros(0)) == []
-    assert find_cuts(np.array([100.0])) == [1 / 25]
+    assert _find_cuts(np.zeros(0)) == []
+    assert _find_cuts(np.array([100.0])) == [1 / 25]

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gaussiantalker.capture.lag import lip_lag
 from gaussiantalker.capture.landmarker import Landmarker
+from gaussiantalker.capture.sync import lip_lag
 from gaussiantalker.capture.tracking import lip_opening
 from gaussiantalker.media import audio, video
 from gaussiantalker.timing import SAMPLES_PER_FRAME

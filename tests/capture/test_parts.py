@@ -9,9 +9,8 @@ from synthetic_head import SyntheticClip
 
 from gaussiantalker.capture import scout
 from gaussiantalker.capture.ingest import ingest
-from gaussiantalker.capture.lag import lip_lag
 from gaussiantalker.capture.reel import _turned
-from gaussiantalker.capture.sync import synchronise
+from gaussiantalker.capture.sync import lip_lag, synchronise
 from gaussiantalker.media import audio, video
 from gaussiantalker.media.image import resize
 from gaussiantalker.progress import SILENT

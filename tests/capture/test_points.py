@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from gaussiantalker.capture.points import _CENTRE, _hull_radius, _smoothest, _Views
-from gaussiantalker.capture.surface import on_mesh, on_sphere
-from gaussiantalker.geometry import Camera, from_yaw_pitch_roll, rigid
+from gaussiantalker.geometry import Camera, from_yaw_pitch_roll, on_mesh, on_sphere, rigid
 
 RADIUS = 1.2
 

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gaussiantalker.capture import tracking
+from gaussiantalker.capture.arrays import bridge
 from gaussiantalker.capture.blendshapes import INPUT_POINTS, NAMES
 from gaussiantalker.capture.eyes import blink_of, eye_opening
 from gaussiantalker.capture.face_mesh import EYES, INNER_LIPS, OUTER_EYE_CORNERS
-from gaussiantalker.capture.tracking import _jitter, _steady, bridge, lip_opening
+from gaussiantalker.capture.tracking import _jitter, _steady, lip_opening
 
 
 def eyes(opening: np.ndarray, scale: float = 1.0) -> np.ndarray:

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 
-from gaussiantalker.capture.lag import Lag
+from gaussiantalker.capture.sync import Lag
 from gaussiantalker.capture.verdict import judge
 
 GOOD = {

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import from_yaw_pitch_roll, yaw_pitch_roll
-from gaussiantalker.speaking.direction import Blinks, directed
+from gaussiantalker.speaking.direction import Blinks, directed, read_poses
 from gaussiantalker.speaking.motion import NECK, Motion, Steering, between, steps_between
-from gaussiantalker.speaking.poses import read_poses
 
 
 def wandering(frames: int, seed: int) -> Motion:

@@ -19,7 +19,7 @@ from gaussiantalker.capture.arrays import ArrayReader, spread
 from gaussiantalker.capture.face_mesh import LIDS, FaceMesh
 from gaussiantalker.capture.parallel import in_order
 from gaussiantalker.capture.pose import FilmedHead, Prior, left_jacobian, smooth_solve
-from gaussiantalker.capture.surface import on_mesh
+from gaussiantalker.geometry import on_mesh
 
 _POINTS = 2400
 _TEXTURE_FRAMES = 120

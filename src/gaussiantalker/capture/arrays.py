@@ -99,6 +99,16 @@ def spread(length: int, count: int) -> np.ndarray:
     return np.unique(np.linspace(0, length - 1, min(count, length)).round().astype(int))
 
 
+def bridge(values: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Rows [N, ...] with those not found filled in linearly from their neighbours in time."""
+    if found.all():
+        return values
+    out, seen, missing = values.copy(), np.flatnonzero(found), np.flatnonzero(~found)
+    for column in out.reshape(len(out), -1).T:
+        column[missing] = np.interp(missing, seen, column[seen])
+    return out
+
+
 def file_size(path: Path) -> int:
     """Bytes of a file, -1 when it is not there."""
     return os.stat(path).st_size if path.is_file() else -1

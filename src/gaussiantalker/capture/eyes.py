@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gaussiantalker.capture.arrays import bridge
 from gaussiantalker.capture.blendshapes import NAMES
 from gaussiantalker.capture.face_mesh import EYES, IRISES
 from gaussiantalker.capture.morphable import EYE, MorphableHead
@@ -90,12 +91,11 @@ def gaze_of(
         depth = np.sqrt(np.maximum((_IRIS_DEPTH * radius) ** 2 - ((nearest - centre) ** 2).sum(1), 0))
         angles.append(_angles(nearest - depth[:, None] * ray - centre))
     gaze = 0.5 * (np.mean(angles, axis=0) + _by_scores(scores))
-    seen = np.flatnonzero(blink < _SHUT)
-    if not len(seen):
+    opened = blink < _SHUT
+    if not opened.any():
         return np.zeros((len(blink), 2), np.float32)
-    gaze[:, 1] -= np.median((gaze - _angles(camera))[seen, 1])
-    index = np.arange(len(blink))
-    return np.stack([np.interp(index, seen, column[seen]) for column in gaze.T], axis=1).astype(np.float32)
+    gaze[:, 1] -= np.median((gaze - _angles(camera))[opened, 1])
+    return bridge(gaze, opened).astype(np.float32)
 
 
 def _angles(towards: np.ndarray) -> np.ndarray:  # [N, 2]

@@ -1,17 +1,16 @@
 """The geometry behind the 478 landmarks: a canonical face in three dimensions, and which points are which.
 
-The mesh ships inside face_landmarker.task (Apache-2.0) as a protocol-buffer message; the few field types it uses are
-read here, so that no protobuf runtime is needed. In head axes: x to the picture's right, y down, z into the head.
+The mesh ships inside face_landmarker.task (Apache-2.0) as a protocol-buffer message. In head axes: x to the picture's
+right, y down, z into the head.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from gaussiantalker.capture.landmarker import read_task
+from gaussiantalker.media.protobuf import message_fields
 
 MESH_POINTS = 468
 OUTER_EYE_CORNERS = (33, 263)
@@ -23,28 +22,11 @@ LIDS = (
     (7, 33, 133, 144, 145, 153, 154, 155, 157, 158, 159, 160, 161, 163, 173, 246),
     (249, 263, 362, 373, 374, 380, 381, 382, 384, 385, 386, 387, 388, 390, 398, 466),
 )
-OUTLINE = (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377) + (
-    152,
-    148,
-    176,
-    149,
-    150,
-    136,
-    172,
-    58,
-    132,
-    93,
-    234,
-    127,
-    162,
-    21,
-    54,
-    103,
-    67,
-    109,
+OUTLINE = (
+    *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
+    *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
 )
 OUTER_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
-
 INNER_LIP_RING = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
 
 
@@ -60,9 +42,9 @@ class FaceMesh:
 def load_face_mesh(task: Path) -> FaceMesh:
     """The canonical mesh inside a face_landmarker.task bundle."""
     message = read_task(task)["geometry_pipeline_metadata_landmarks.binarypb"]
-    mesh = next(value for field, value in _fields(message) if field == 1)
+    mesh = next(value for field, value in message_fields(message) if field == 1)
     numbers, corners = [], []
-    for field, value in _fields(mesh):
+    for field, value in message_fields(mesh):
         if field == 3:
             numbers.append(value)
         elif field == 4:
@@ -90,26 +72,3 @@ def _rigid(vertices: np.ndarray) -> np.ndarray:  # [468]
     rigid[np.array(LIDS).ravel()] = 0.0
     rigid[[33, 133, 263, 362]] = 0.5
     return rigid
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
-    """Field numbers and values of one protocol-buffer message: varints, fixed 32 bits and byte strings."""
-    at = 0
-    while at < len(message):
-        tag, at = _varint(message, at)
-        field, kind = tag >> 3, tag & 7
-        if kind == 0:
-            value, at = _varint(message, at)
-        else:
-            length, at = (4, at) if kind == 5 else _varint(message, at)
-            value, at = message[at : at + length], at + length
-        yield field, value
-
-
-def _varint(message: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[at]
-        value, shift, at = value | (byte & 0x7F) << shift, shift + 7, at + 1
-        if byte < 0x80:
-            return value, at

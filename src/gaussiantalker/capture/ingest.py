@@ -7,19 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from gaussiantalker.capture.cuts import clock
 from gaussiantalker.capture.faces import find_faces, gaps
 from gaussiantalker.capture.landmarker import Landmarker
 from gaussiantalker.capture.plan import Plan, make_plan
 from gaussiantalker.capture.reel import Reel, look_through
 from gaussiantalker.capture.scout import Choice, choose
-from gaussiantalker.capture.segmentation import Parser
-from gaussiantalker.capture.silhouette import silhouette
+from gaussiantalker.capture.segmentation import Parser, silhouette
 from gaussiantalker.capture.sync import FILM_SOUND
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media import audio, video
 from gaussiantalker.progress import Progress
-from gaussiantalker.timing import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME
+from gaussiantalker.timing import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, clock
 
 _PLAN = "plan.part.npz"
 _MakeParser = Callable[[], Parser]  # makes it when first asked, and gives the same one from then on

@@ -1,7 +1,8 @@
 """478 face landmarks and 52 expression scores on one picture, with MediaPipe's published networks.
 
 Pre- and post-processing follow the model cards and the Attention Mesh paper (Grishchenko et al. 2020,
-arXiv:2006.10962): a square around the face, turned upright, half as large again as the face, at 256 pixels.
+arXiv:2006.10962): a square around the face, turned upright, half as large again as the face, at 256 pixels. Faces are
+found with the short-range BlazeFace detector (Bazarevsky et al. 2019, arXiv:1907.05047).
 """
 
 import zipfile
@@ -13,7 +14,6 @@ from PIL import Image
 
 from gaussiantalker import pretrained
 from gaussiantalker.capture.blendshapes import INPUT_POINTS
-from gaussiantalker.capture.detector import Detection, FaceDetector
 from gaussiantalker.capture.litert import Network
 from gaussiantalker.progress import SILENT, Progress
 
@@ -22,6 +22,115 @@ _INPUT = 256
 _MARGIN = 1.5
 _MIN_PRESENCE = 0.5
 _EYE_CORNERS = (33, 263)
+_SEEN = 128  # pixels that the detector sees
+_MIN_SCORE = 0.5
+_MIN_OVERLAP = 0.3
+
+
+@dataclass(frozen=True)
+class _Detection:
+    """One face in pixels: its box, six key points (eyes, nose, mouth, ears) and a score in [0, 1]."""
+
+    box: np.ndarray  # [4] left, top, right, bottom
+    points: np.ndarray  # [6, 2]
+    score: float
+
+    @property
+    def size(self) -> float:
+        return float(max(self.box[2:] - self.box[:2]))
+
+
+class _FaceDetector:
+    """The detector on a whole picture, and where that shows nothing on overlapping squares of it.
+
+    The network sees 128 pixels, so a face smaller than about a tenth of a picture is only found in a part of it.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        self._network = Network(model)
+        self._anchors = _anchors()
+
+    def detect(self, image: np.ndarray) -> list[_Detection]:
+        """Faces in uint8 [H, W, 3], best score first."""
+        height, width = image.shape[:2]
+        short, long = min(height, width), max(height, width)
+        found = self._in_square(image, 0.5 * (width - long), 0.5 * (height - long), long)
+        side = short
+        while not found and side >= max(short // 3, _SEEN):
+            for top in _starts(height, side):
+                for left in _starts(width, side):
+                    found += self._in_square(image, left, top, side)
+            side //= 2
+        return _merge(found)
+
+    def _in_square(self, image: np.ndarray, left: float, top: float, side: float) -> list[_Detection]:
+        scale = side / _SEEN
+        if left >= 0 and top >= 0:
+            box = (left, top, left + side, top + side)
+            picture = Image.fromarray(image).resize((_SEEN, _SEEN), Image.Resampling.BILINEAR, box=box)
+        else:
+            picture = _letterbox(image, _SEEN)
+        tensor = np.asarray(picture, np.float32)[None] / 127.5 - 1
+        outputs = self._network(tensor)
+        boxes, logits = outputs["regressors"][0], outputs["classificators"][0, :, 0]
+        scores = 1 / (1 + np.exp(-np.clip(logits, -80, 80)))
+        keep = scores > _MIN_SCORE
+        boxes, anchors = boxes[keep].reshape(-1, 8, 2), self._anchors[keep]
+        centres = (boxes[:, 0] + anchors * _SEEN) * scale + (left, top)
+        half = boxes[:, 1] * scale / 2
+        points = (boxes[:, 2:] + anchors[:, None] * _SEEN) * scale + (left, top)
+        corners = np.concatenate([centres - half, centres + half], axis=1)
+        return [_Detection(b, p, float(s)) for b, p, s in zip(corners, points, scores[keep], strict=True)]
+
+
+def _letterbox(image: np.ndarray, size: int) -> Image.Image:
+    """The whole picture in the middle of a black square."""
+    height, width = image.shape[:2]
+    scale = size / max(height, width)
+    small = Image.fromarray(image).resize(
+        (max(round(width * scale), 1), max(round(height * scale), 1)), Image.Resampling.BILINEAR
+    )
+    square = Image.new("RGB", (size, size))
+    square.paste(small, ((size - small.width) // 2, (size - small.height) // 2))
+    return square
+
+
+def _starts(length: int, side: int) -> list[int]:
+    """Left edges of squares that cover a length and overlap by half."""
+    steps = max(int(np.ceil((length - side) / (side / 2))), 0)
+    return sorted({round(k * (length - side) / max(steps, 1)) for k in range(steps + 1)})
+
+
+def _anchors() -> np.ndarray:  # [896, 2]
+    """Centres of the detector's boxes in [0, 1]: two for each cell of a 16x16 grid, then six for each of 8x8."""
+    grids = []
+    for cells, per_cell in ((16, 2), (8, 6)):
+        y, x = np.mgrid[:cells, :cells]
+        centres = np.stack([x, y], axis=-1).reshape(-1, 2)
+        grids.append(np.repeat((centres + 0.5) / cells, per_cell, axis=0))
+    return np.concatenate(grids)
+
+
+def _merge(found: list[_Detection]) -> list[_Detection]:
+    """Non-maximum suppression in which what overlaps the best box is averaged into it by score."""
+    rest = sorted(found, key=lambda d: -d.score)
+    faces = []
+    while rest:
+        near = [d for d in rest if _overlap(rest[0].box, d.box) > _MIN_OVERLAP]
+        weights = np.array([d.score for d in near])
+        box = np.average([d.box for d in near], axis=0, weights=weights)
+        points = np.average([d.points for d in near], axis=0, weights=weights)
+        faces.append(_Detection(box, points, rest[0].score))
+        taken = {id(d) for d in near}
+        rest = [d for d in rest if id(d) not in taken]
+    return faces
+
+
+def _overlap(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two boxes."""
+    inner = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
+    union = (a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - inner
+    return float(inner / union) if union > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -63,7 +172,7 @@ class Landmarker:
         Raises GaussianTalkerError when the model cannot be fetched.
         """
         models = read_task(pretrained.path("face-landmarker", progress))
-        self._detector = FaceDetector(models["face_detector.tflite"])
+        self._detector = _FaceDetector(models["face_detector.tflite"])
         self._mesh = Network(models["face_landmarks_detector.tflite"], threads=1)
         self._scores = Network(models["face_blendshapes.tflite"], threads=1)
         self._track = track
@@ -128,7 +237,7 @@ def _upright(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:  # [256, 256,
     return np.multiply(np.asarray(crop), np.float32(1 / 255), dtype=np.float32)
 
 
-def _region_of_detection(face: Detection) -> _Region:
+def _region_of_detection(face: _Detection) -> _Region:
     """The upright square around a detected face; its eyes lie level in it."""
     right_eye, left_eye = face.points[0], face.points[1]
     turn = np.arctan2(*(left_eye - right_eye)[::-1])

@@ -11,13 +11,12 @@ import cv2
 import numpy as np
 
 from gaussiantalker.capture.camera import to_pixels
-from gaussiantalker.capture.cuts import clock
 from gaussiantalker.capture.framing import Crop, FaceBox, square
 from gaussiantalker.capture.reel import Reel
 from gaussiantalker.capture.scene import displacement
 from gaussiantalker.capture.scout import Choice, Shot, footprints, in_scene, places_of
 from gaussiantalker.media.files import atomic_path, read_arrays
-from gaussiantalker.timing import FPS
+from gaussiantalker.timing import FPS, clock
 
 # A camera that moves less than this share of the square's side stands still: a pixel of 512.
 _STILL = 0.002

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.linalg import solveh_banded
 from scipy.spatial.transform import Rotation
 
+from gaussiantalker.capture.arrays import bridge
 from gaussiantalker.capture.face_mesh import MESH_POINTS, OUTER_EYE_CORNERS, FaceMesh
 
 _CHUNK = 1000
@@ -94,9 +95,7 @@ def place_shape(given: FilmedHead, landmarks: np.ndarray, found: np.ndarray, mes
     turn = Rotation.align_vectors(usual, shape, weight)[0]
     solver.shape = turn.apply(solver.shape)
     rotations = given.rotations @ turn.as_matrix().T
-    index, seen = np.arange(len(found)), np.flatnonzero(found)
-    vectors = np.c_[Rotation.from_matrix(rotations).as_rotvec(), given.translations * scale]
-    solver.pose = np.stack([np.interp(index, seen, column[seen]) for column in vectors.T], axis=1)
+    solver.pose = bridge(np.c_[Rotation.from_matrix(rotations).as_rotvec(), given.translations * scale], found)
     return solver.motion()
 
 
@@ -143,10 +142,7 @@ class _Solver:
         )
         depth = self.focal / scale
         moved = np.concatenate([affine[:, :, 3] * (depth / self.focal)[:, None], depth[:, None]], axis=1)
-        index, seen = np.arange(len(depth)), np.flatnonzero(self.found)
-        vectors = Rotation.from_matrix(turned).as_rotvec()
-        both = np.c_[vectors, moved]
-        self.pose = np.stack([np.interp(index, seen, column[seen]) for column in both.T], axis=1)
+        self.pose = bridge(np.c_[Rotation.from_matrix(turned).as_rotvec(), moved], self.found > 0)
 
     def solve(self, rounds: int) -> None:
         for k in range(rounds):

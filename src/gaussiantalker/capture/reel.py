@@ -1,4 +1,4 @@
-"""One look through a film: small grey pictures of all of it, and the faces in some of its pictures."""
+"""One look through a film: small grey pictures of all of it, its cuts, and the faces in some of its pictures."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,6 @@ import numpy as np
 
 from gaussiantalker.capture.arrays import ArrayReader, ArrayWriter
 from gaussiantalker.capture.camera import small_grey
-from gaussiantalker.capture.cuts import LEAST_CHANGE, find_cuts, thumbnail
 from gaussiantalker.capture.landmarker import Landmarker
 from gaussiantalker.media import video
 from gaussiantalker.progress import Progress
@@ -20,6 +19,10 @@ _LOOKS, _LEAST_APART = 60, FPS // 3  # and frames between two of them
 _AFTER_CUT = 3  # frames after which the new picture is looked at
 _KEPT = 640  # longer side of the pictures that are kept
 _TRIES = 10  # looks in which a face that is not found is looked for sideways and head down, too
+_CELLS = 24
+_LEAST_CHANGE = 16.0  # grey levels by which a cut changes the mean cell of the picture
+_TIMES_USUAL = 5.0  # and how much more than its neighbours
+_NEIGHBOURS = 6
 
 
 @dataclass(frozen=True)
@@ -84,12 +87,12 @@ def look_through(path: Path, greys: Path, expected: int, landmarker: Landmarker,
         for k, picture in enumerate(video.read_frames(path, most_lines=_MOST_LINES, told=bridged)):
             shape = shape if k else picture.shape[:2]
             picture = picture if picture.shape[:2] == shape else cv2.resize(picture, shape[::-1])
-            grey, small = small_grey(picture), thumbnail(picture)
+            grey, small = small_grey(picture), _thumbnail(picture)
             writer = writer or ArrayWriter(greys, grey.shape).__enter__()
             writer.append(grey[None])
             if before is not None:
                 changes.append(float(np.abs(small - before).mean()))
-                if changes[-1] > LEAST_CHANGE and (not looks or k - looks[-1].frame >= _LEAST_APART):
+                if changes[-1] > _LEAST_CHANGE and (not looks or k - looks[-1].frame >= _LEAST_APART):
                     due = k + _AFTER_CUT
             before = small
             if k >= due:
@@ -101,7 +104,7 @@ def look_through(path: Path, greys: Path, expected: int, landmarker: Landmarker,
     finally:
         if writer is not None:
             writer.__exit__()
-    cuts = [round(seconds * FPS) for seconds in find_cuts(np.array(changes))]
+    cuts = [round(seconds * FPS) for seconds in _find_cuts(np.array(changes))]
     turns = _turns(looks)
     height, width = shape[::-1] if turns % 2 else shape
     upright = [Look(look.frame, [_turned(face, turns, *shape) for face in look.faces], look.jpeg) for look in looks]
@@ -138,3 +141,22 @@ def _jpeg(picture: np.ndarray) -> bytes:
     scale = min(_KEPT / max(picture.shape[:2]), 1)
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else picture
     return cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+
+
+def _thumbnail(image: np.ndarray) -> np.ndarray:  # [24, 24] float32
+    """A coarse grey version of uint8 [H, W, 3], from a sample of its pixels."""
+    height, width = image.shape[:2]
+    rows = np.linspace(0, height - 1, 4 * _CELLS).astype(int)
+    columns = np.linspace(0, width - 1, 4 * _CELLS).astype(int)
+    grey = image[rows[:, None], columns].mean(-1, dtype=np.float32)
+    return grey.reshape(_CELLS, 4, _CELLS, 4).mean((1, 3))
+
+
+def _find_cuts(changes: np.ndarray) -> list[float]:
+    """Seconds of the cuts, from the mean change [N - 1] of the thumbnail from each picture to the next."""
+    cuts = []
+    for k in np.flatnonzero(changes > _LEAST_CHANGE):
+        around = np.delete(changes[max(k - _NEIGHBOURS, 0) : k + _NEIGHBOURS + 1], min(k, _NEIGHBOURS))
+        if not around.size or changes[k] > _TIMES_USUAL * np.median(around) and changes[k] >= around.max():
+            cuts.append(float((k + 1) / FPS))
+    return cuts

@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw
 
 from gaussiantalker.capture.arrays import ArrayReader, spread
 from gaussiantalker.capture.face_mesh import LIDS, OUTER_LIPS, OUTLINE
-from gaussiantalker.capture.lag import lip_lag
 from gaussiantalker.capture.morphable import SKIN
+from gaussiantalker.capture.sync import lip_lag
 from gaussiantalker.capture.verdict import judge
 from gaussiantalker.geometry import Camera, project, rigid, yaw_pitch_roll
 from gaussiantalker.media import audio

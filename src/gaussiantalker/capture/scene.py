@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from gaussiantalker.capture.arrays import bridge
 from gaussiantalker.capture.camera import Alignment, Still, align, still_shifts, to_pixels
 from gaussiantalker.timing import FPS
 
@@ -77,7 +78,7 @@ def follow(grey: _Greys, person: _PersonNear, start: int, stop: int, first: int)
             if found.shared < _LEAST_SHARED or not 1 / _MOST_ZOOM < _zoom(motion) < _MOST_ZOOM:
                 current = _next(stills, places[k - start], lambda k=k, cover=cover: Still(grey(k), cover))
                 motion = np.linalg.inv(places[k - start]) @ stills[current][1]
-    _bridge(places, lost)
+    places = places if lost.all() else bridge(places, ~lost)
     typical, most = np.median(shifts, axis=0) if shifts else (0.0, 0.0)
     left = float(np.percentile([middle for middle, _ in shifts], _USUALLY)) if shifts else 0.0
     stands = not unmoved or float(np.percentile(unmoved, _USUALLY)) < max(_STANDS, _NO_BETTER * left)
@@ -177,11 +178,3 @@ def _plausible(motion: np.ndarray) -> bool:
 
 def _unit(motion: np.ndarray) -> np.ndarray:
     return motion / motion[2, 2]
-
-
-def _bridge(places: np.ndarray, lost: np.ndarray) -> None:
-    seen = np.flatnonzero(~lost)
-    if lost.any() and len(seen):
-        flat = places.reshape(len(places), 9)
-        for column in flat.T:
-            column[lost] = np.interp(np.flatnonzero(lost), seen, column[seen])

@@ -3,7 +3,8 @@
 The parser sees every sixth frame, and every third where the head moves much. Its scores, a smooth field, are
 interpolated for the frames between, so that borders glide instead of flickering: against parsing every frame with
 BiSeNet the head's masks agree to 0.993 (intersection over union) and change less from frame to frame.
-Islands too small to be a part of the person go to the class that comes next.
+Islands too small to be a part of the person go to the class that comes next. `silhouette` tells roughly where a person
+is in a picture of any shape, so that the scene can be looked at without them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
+import cv2
 import numpy as np
 import torch
 from scipy import ndimage
@@ -19,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gaussiantalker.capture.arrays import ArrayReader, ArrayWriter
+from gaussiantalker.capture.framing import FaceBox, square
 from gaussiantalker.capture.labels import BACKGROUND, HEAD, NECK, TORSO
 from gaussiantalker.capture.parallel import in_order
 from gaussiantalker.hardware import WORKERS, one_torch_thread
@@ -33,6 +36,9 @@ _ONE_THREAD = partial(torch.set_num_threads, 1)
 _SHARES = 200  # frames from which the mean share of each class is told
 
 _Parsed = tuple[int, Tensor]  # a frame's number and its scores [4, h, w]
+_SEEN_SIDE = 512  # pixels in which the parser looks at head and shoulders
+_MARGIN = 0.06  # added all around, in face heights
+_BESIDE = 0.3  # added to either side of what goes on below the square
 
 
 class Parser(Protocol):
@@ -174,3 +180,31 @@ def _give_away(labels: np.ndarray, scores: np.ndarray, part: int, island: np.nda
     others = scores[:, where]
     others[[part, HEAD]] = -np.inf
     labels[where] = others.argmax(0)
+
+
+def silhouette(picture: np.ndarray, points: np.ndarray, parser: Parser) -> np.ndarray:  # [H, W] bool
+    """The person with face landmarks [478, 2] in uint8 [H, W, 3], with a margin.
+
+    The parser sees head and shoulders; what leaves them downwards and sideways is taken to go on to the edge.
+    """
+    height, width = picture.shape[:2]
+    face = FaceBox(0, points)
+    crop = square([face], width, height)
+    part = np.ascontiguousarray(cv2.resize(crop.of(picture), (_SEEN_SIDE, _SEEN_SIDE), interpolation=cv2.INTER_AREA))
+    with torch.inference_mode(), one_torch_thread():
+        scores = parser.scores(part)[None].float()
+        fine = F.interpolate(scores, (_SEEN_SIDE, _SEEN_SIDE), mode="bilinear", align_corners=parser.corners or None)[0]
+    inner = (clean(fine.numpy()) != BACKGROUND).astype(np.uint8)
+    out = np.zeros((height, width), np.uint8)
+    bottom, right = crop.top + crop.side, crop.left + crop.side
+    out[crop.top : bottom, crop.left : right] = cv2.resize(inner, (crop.side,) * 2, interpolation=cv2.INTER_NEAREST)
+    for edge, beyond in ((crop.left, slice(0, crop.left)), (right - 1, slice(right, width))):
+        rows = np.flatnonzero(out[:, edge])
+        if rows.size:
+            out[rows[0] :, beyond] = 1
+    columns = np.flatnonzero(out[bottom - 1])
+    if columns.size:
+        beside = round(_BESIDE * face.height)
+        out[bottom:, max(columns[0] - beside, 0) : columns[-1] + beside] = 1
+    margin = 2 * max(round(_MARGIN * face.height), 1) + 1
+    return cv2.dilate(out, np.ones((margin, margin), np.uint8)) > 0

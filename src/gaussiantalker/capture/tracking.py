@@ -7,7 +7,7 @@ import numpy as np
 
 from gaussiantalker import pretrained
 from gaussiantalker.capture.alignment import align_motion
-from gaussiantalker.capture.arrays import ArrayReader
+from gaussiantalker.capture.arrays import ArrayReader, bridge
 from gaussiantalker.capture.eyes import BLINKS, blink_of, blinks_of, eye_opening
 from gaussiantalker.capture.face_mesh import INNER_LIPS, OUTER_EYE_CORNERS, FaceMesh, load_face_mesh
 from gaussiantalker.capture.hiding import hidden_mouths
@@ -74,23 +74,6 @@ def save_tracking(
     trembling = {name: round(_jitter(_some(points)), 3) for name, points in (("raw", raw), ("smoothed", landmarks))}
     more = {"landmark_jitter_px": trembling, "hidden_frames": np.flatnonzero(hidden).tolist()}
     return _facts(landmarks, scores, found, blink, motion, size) | more
-
-
-def bridge(values: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Rows [N, ...] with those not found filled in linearly from their neighbours in time."""
-    if found.all():
-        return values
-    seen, missing = np.flatnonzero(found), np.flatnonzero(~found)
-    after = np.clip(np.searchsorted(seen, missing), 0, len(seen) - 1)
-    right, left = seen[after], seen[np.clip(after - 1, 0, None)]
-    left = np.where(missing < seen[0], right, left)
-    right = np.where(missing > seen[-1], seen[-1], right)
-    left = np.where(missing > seen[-1], seen[-1], left)
-    share = np.where(right > left, (missing - left) / np.maximum(right - left, 1), 0.0)
-    share = share.reshape(-1, *[1] * (values.ndim - 1))
-    out = values.copy()
-    out[missing] = (1 - share) * values[left] + share * values[right]
-    return out
 
 
 def _steady(points: np.ndarray) -> np.ndarray:  # [N, P, 2]

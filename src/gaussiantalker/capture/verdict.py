@@ -6,9 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gaussiantalker.capture.cuts import clock
-from gaussiantalker.capture.lag import Lag
-from gaussiantalker.timing import FPS
+from gaussiantalker.capture.sync import Lag
+from gaussiantalker.timing import FPS, clock
 
 Level = Literal["good", "limit", "problem"]
 _SHORT, _ENOUGH = 30, 120  # seconds

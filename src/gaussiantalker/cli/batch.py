@@ -32,9 +32,7 @@ class Batch:
     def folder(self) -> Path:
         return self.out or Path("batches") / self.jobs.stem
 
-    @property
-    def when_stopped(self) -> str:
-        return "Stopped; run the same command again to go on."
+    when_stopped = "Stopped; run the same command again to go on."
 
     def run(self, progress: Progress) -> tuple[str, int]:
         from gaussiantalker.cli.jobs import DONE, State, do, read_jobs

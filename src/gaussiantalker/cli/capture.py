@@ -9,8 +9,6 @@ import tyro
 from gaussiantalker.cli.options import File, OptionalFile, OptionalFolder, quoted
 from gaussiantalker.progress import Progress
 
-_MoreFiles = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE ...", help_behavior_hint="")]
-
 
 @dataclass(frozen=True)
 class Capture:
@@ -53,9 +51,7 @@ class Capture:
     def _forced(self) -> tuple[str, ...] | bool:
         return () if self.force is None else self.force or True
 
-    @property
-    def when_stopped(self) -> str:
-        return "Stopped; run the same command again to go on."
+    when_stopped = "Stopped; run the same command again to go on."
 
     def run(self, progress: Progress) -> str:
         from gaussiantalker.capture import capture

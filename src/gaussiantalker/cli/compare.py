@@ -2,11 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-import tyro
-
-from gaussiantalker.cli.options import Force, OptionalFile
+from gaussiantalker.cli.options import Folders, Force, OptionalFile
 from gaussiantalker.progress import Progress
 
 
@@ -14,7 +11,7 @@ from gaussiantalker.progress import Progress
 class Compare:
     """Put the evaluations of several avatars side by side in one page."""
 
-    avatars: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
+    avatars: Folders
     """Folders that `gaussiantalker evaluate` has measured."""
     out: OptionalFile = None
     """The page to write (default: compare.html here)."""
@@ -25,9 +22,7 @@ class Compare:
     def file(self) -> Path:
         return self.out or Path("compare.html")
 
-    @property
-    def when_stopped(self) -> str:
-        return "Stopped; nothing was written."
+    when_stopped = "Stopped; nothing was written."
 
     def run(self, progress: Progress) -> str:
         from gaussiantalker.evaluation import compare

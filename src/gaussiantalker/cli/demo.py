@@ -28,9 +28,7 @@ class Demo:
     def folder(self) -> Path:
         return self.out or Path("demo")
 
-    @property
-    def when_stopped(self) -> str:
-        return "Stopped; run the same command again to go on from here."
+    when_stopped = "Stopped; run the same command again to go on from here."
 
     def run(self, progress: Progress) -> str:
         from gaussiantalker.capture import capture

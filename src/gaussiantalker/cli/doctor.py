@@ -13,9 +13,7 @@ from gaussiantalker.progress import Progress
 class Doctor:
     """Print what a bug report needs: the machine, versions of everything in use, and which models are at hand."""
 
-    @property
-    def when_stopped(self) -> str:
-        return "Stopped."
+    when_stopped = "Stopped."
 
     def run(self, progress: Progress) -> str:
         return "\n".join(f"{what:<18} {found}" for what, found in [*_machine(), *_ways(), *_versions(), *_models()])

@@ -38,9 +38,7 @@ class Evaluate:
     def file(self) -> Path:
         return self.avatar / "evaluation.json"
 
-    @property
-    def when_stopped(self) -> str:
-        return "Stopped; nothing new was written."
+    when_stopped = "Stopped; nothing new was written."
 
     def run(self, progress: Progress) -> str:
         from gaussiantalker.evaluation import evaluate, headlines

@@ -2,12 +2,8 @@
 
 import asyncio
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
 
-import tyro
-
-from gaussiantalker.cli.options import Device, Exact
+from gaussiantalker.cli.options import Device, Exact, Folders
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.hardware import cores
 from gaussiantalker.progress import Progress
@@ -20,7 +16,7 @@ class Livekit:
     LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET name the server. SIGTERM lets it finish the rooms that it has.
     """
 
-    avatars: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
+    avatars: Folders
     """Folders written by `gaussiantalker train`."""
     name: str = "gaussiantalker"
     """By which agents ask for it; their request's metadata may name one of the avatars."""
@@ -29,9 +25,7 @@ class Livekit:
     exact: Exact = False
     device: Device = "auto"
 
-    @property
-    def when_stopped(self) -> str:
-        return "Stopped; all rooms have been left."
+    when_stopped = "Stopped; all rooms have been left."
 
     def run(self, progress: Progress) -> str:
         from gaussiantalker.serving import log

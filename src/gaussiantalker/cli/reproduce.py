@@ -38,9 +38,7 @@ class Reproduce:
     def folder(self) -> Path:
         return self.out or Path("reproduction") / self.capture.resolve().name
 
-    @property
-    def when_stopped(self) -> str:
-        return "Stopped; run the same command again to go on with the row it was at."
+    when_stopped = "Stopped; run the same command again to go on with the row it was at."
 
     def run(self, progress: Progress) -> str:
         from gaussiantalker.reproduction import reproduce

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from gaussiantalker.cli.options import Device, Exact, OptionalFile, OptionalName
+from gaussiantalker.cli.options import Device, Exact, Folders, OptionalFile, OptionalName
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import Progress
 
@@ -22,7 +22,7 @@ class Serve:
     Open the address it shows in a browser.
     """
 
-    avatars: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
+    avatars: Folders
     """Folders written by `gaussiantalker train`."""
     host: str = "127.0.0.1"
     """Where to listen; anything but this machine alone needs a token."""
@@ -56,9 +56,7 @@ class Serve:
                 f"The token cannot be read from {self.token_file} ({error}): check the file."
             ) from None
 
-    @property
-    def when_stopped(self) -> str:
-        return "Stopped; all sessions have ended."
+    when_stopped = "Stopped; all sessions have ended."
 
     def run(self, progress: Progress) -> str:
         try:

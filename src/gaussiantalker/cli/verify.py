@@ -19,9 +19,7 @@ class Verify:
     json: bool = False
     """Print the findings as JSON."""
 
-    @property
-    def when_stopped(self) -> str:
-        return "Stopped; nothing was found out."
+    when_stopped = "Stopped; nothing was found out."
 
     def run(self, progress: Progress) -> tuple[str, int]:
         from gaussiantalker.provenance.verification import verify

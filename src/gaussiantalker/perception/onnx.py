@@ -4,10 +4,8 @@ The format: https://onnx.ai/onnx/repo-docs/IR.html; field numbers are those of i
 """
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.media.protobuf import message_fields, varints
 
 _FLOAT = 1
 
@@ -40,9 +39,9 @@ class Chain:
     def read(cls, path: Path) -> "Chain":
         """Raises GaussianTalkerError when the file is no ONNX chain of the layers known here."""
         try:
-            graph = next(value for number, value in _fields(path.read_bytes()) if number == 7)
-            nodes = [_node(value) for number, value in _fields(graph) if number == 1]
-            tensors = dict(_tensor(value) for number, value in _fields(graph) if number == 5)
+            graph = next(value for number, value in message_fields(path.read_bytes()) if number == 7)
+            nodes = [_node(value) for number, value in message_fields(graph) if number == 1]
+            tensors = dict(_tensor(value) for number, value in message_fields(graph) if number == 5)
         except (StopIteration, LookupError, ValueError, struct.error):
             raise GaussianTalkerError(f"{path} is not an ONNX file; remove it to fetch it again.") from None
         chained = all(after.inputs[0] == before.output for before, after in zip(nodes, nodes[1:], strict=False))
@@ -81,39 +80,9 @@ _LAYERS = {
 }
 
 
-def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """Field numbers and raw values of a protocol-buffer message."""
-    at = 0
-    while at < len(data):
-        key, at = _varint(data, at)
-        number, kind = key >> 3, key & 7
-        if kind == 0:
-            value, at = _varint(data, at)
-        elif kind == 2:
-            length, at = _varint(data, at)
-            value, at = data[at : at + length], at + length
-        elif kind in (1, 5):
-            length = 8 if kind == 1 else 4
-            value, at = data[at : at + length], at + length
-        else:
-            raise ValueError(f"wire type {kind}")
-        yield number, value
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """A number in groups of seven bits, the lowest first, and where it ends."""
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value |= (byte & 127) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 128:
-            return value, at
-
-
 def _node(data: bytes) -> _Layer:
     parts: dict[int, list] = {}
-    for number, value in _fields(data):
+    for number, value in message_fields(data):
         parts.setdefault(number, []).append(value)
     settings = dict(_setting(value) for value in parts.get(5, []))
     return _Layer(parts[4][0].decode(), [name.decode() for name in parts[1]], parts[2][0].decode(), settings)
@@ -121,7 +90,7 @@ def _node(data: bytes) -> _Layer:
 
 def _setting(data: bytes) -> tuple[str, float | int | list[int]]:
     name, value, several = "", 0, []
-    for number, raw in _fields(data):
+    for number, raw in message_fields(data):
         if number == 1:
             name = raw.decode()
         elif number == 2:
@@ -129,15 +98,15 @@ def _setting(data: bytes) -> tuple[str, float | int | list[int]]:
         elif number == 3:
             value = raw
         elif number == 8:
-            several += [raw] if isinstance(raw, int) else _varints(raw)
+            several += [raw] if isinstance(raw, int) else varints(raw)
     return name, several or value
 
 
 def _tensor(data: bytes) -> tuple[str, Tensor]:
     shape, kind, name, raw = [], 0, "", b""
-    for number, value in _fields(data):
+    for number, value in message_fields(data):
         if number == 1:
-            shape += [value] if isinstance(value, int) else _varints(value)
+            shape += [value] if isinstance(value, int) else varints(value)
         elif number == 2:
             kind = value
         elif number in (4, 9):  # packed floats, or the same bytes as they lie in memory
@@ -147,11 +116,3 @@ def _tensor(data: bytes) -> tuple[str, Tensor]:
     if kind != _FLOAT:
         raise ValueError(f"{name} is of type {kind}")
     return name, torch.from_numpy(np.frombuffer(raw, "<f4").reshape(shape).copy())
-
-
-def _varints(data: bytes) -> list[int]:
-    values, at = [], 0
-    while at < len(data):
-        value, at = _varint(data, at)
-        values.append(value)
-    return values

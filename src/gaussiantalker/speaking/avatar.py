@@ -129,7 +129,7 @@ class Avatar:
         """The avatar saying this: a sound file of any common kind, or 16 kHz mono samples [S], floats in
         [-1, 1] or int16. Raises GaussianTalkerError when it is no such sound.
 
-        `pose`: "recorded" (as the person moved), "still", a file of poses (see `speaking.poses`), or degrees [F, 3] of
+        `pose`: "recorded" (as the person moved), "still", a file (see `direction.read_poses`), or degrees [F, 3] of
         yaw, pitch and roll at 25 a second. `blink`: "recorded", "auto" (at human rates), or a value from 0 (open) to 1.
         `articulation`: how far the mouth moves, 1 as it was learnt; None leaves the avatar's own. `conditions`: values
         of further tokens of the avatar's method by name, such as an emotion. `mouth`: what moves the mouth instead of
