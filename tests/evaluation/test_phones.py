@@ -43,6 +43,16 @@ def test_a_table_of_seconds_becomes_frames(tmp_path: Path) -> None:
             read_phones(table)
 
 
+def test_a_pause_of_several_rows_is_one(tmp_path: Path) -> None:
+    """Also where a row is shorter than a frame, which is nobody's frame then; phones that follow each other stay."""
+    table = tmp_path / "phones.csv"
+    table.write_text(
+        "start,end,phone\n0,0.12,m\n0.12,0.2,m\n0.2,0.44,pau\n0.44,0.4406,sil\n0.4406,0.6,aa\n0.7,0.9,pau\n"
+    )
+    found = [_PhoneFrames("m", 0, 3), _PhoneFrames("m", 3, 5), _PhoneFrames("sil", 5, 11), _PhoneFrames("aa", 11, 15)]
+    assert read_phones(table) == [*found, _PhoneFrames("pau", 18, 22)]
+
+
 @pytest.mark.parametrize(("name", "read"), [("AA1", "aa"), ("sil", "sil"), ("", ""), ("ax", "ax"), ("UW0", "uw")])
 def test_stress_is_left_out(tmp_path: Path, name: str, read: str) -> None:
     (tmp_path / "a.csv").write_text(f"start,end,phone\n0.0,0.6,{name}\n")

@@ -80,7 +80,17 @@ def read_phones(path: str | Path) -> list[_PhoneFrames]:
         ) from None
     if odd := unknown_phones(name for _, _, name in rows):
         raise GaussianTalkerError(f"{path} names a phone {odd[0]!r}; give names of ARPAbet, such as aa and m, or pau.")
-    return [_phone(name, start, end) for start, end, name in rows]
+    return [_phone(name, start, end) for start, end, name in _whole_pauses(rows)]
+
+
+def _whole_pauses(rows: list[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
+    """A pause that is written as several rows, as synthesizers do, is one."""
+    whole: list[tuple[float, float, str]] = []
+    for start, end, name in rows:
+        if whole and _plain(name) in SILENT and _plain(whole[-1][2]) in SILENT and start <= whole[-1][1]:
+            start = whole.pop()[0]
+        whole.append((start, end, name))
+    return whole
 
 
 def unknown_phones(names: Iterable[object]) -> list[str]:
