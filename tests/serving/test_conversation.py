@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import websockets
 from flash_and_beep import FlashAndBeep, beeps
+from hearing import NAMES, a_mouth_listener
 from live import Server, heard, pcm16, serving
 
 from gaussiantalker.errors import GaussianTalkerError
@@ -88,6 +89,40 @@ def test_steering_and_another_rate() -> None:
     steering, buffered = talk(live)
     assert (steering.yaw, steering.pitch, steering.blink, steering.articulation) == (12.5, 0, None, 1.3)
     assert buffered == pytest.approx(0.1, abs=0.02)
+
+
+def test_a_mouth_by_its_scores() -> None:
+    """Held until another comes, or null; one that is none changes nothing, of the head neither."""
+
+    class Mouth(FlashAndBeep):
+        def __init__(self) -> None:
+            super().__init__()
+            self.listener = a_mouth_listener()
+
+    async def live(server: Server, facts: dict, socket) -> list:
+        told, steering = [facts["mouth"]], session_of(server, facts).stream.steering
+        for mouth in ({"jawOpen": 0.22}, {"jawOpne": 0.1}, {"eyeBlinkLeft": 1}, {"jawOpen": 3}, {}, "wide", None):
+            await socket.send(json.dumps({"type": "session.update", "yaw": len(told), "mouth": mouth}))
+            await socket.send('{"type": "nonsense"}')
+            errors = [await heard(socket, "error")]
+            while "nonsense" not in errors[-1]["detail"]:
+                errors.append(await heard(socket, "error"))
+            jaw = None if steering.mouth is None else steering.mouth[1]
+            told.append(([error["title"] for error in errors[:-1]], steering.yaw, jaw))
+        return told
+
+    wrong, unlike = (["No such mouth"], 1, 2.0), (["Not an event"], 1, 2.0)
+    expected = [([], 1, 2.0), wrong, wrong, unlike, unlike, unlike, ([], 7, None)]
+    assert talk(live, avatar=Mouth()) == [list(NAMES), *expected]
+
+
+def test_an_avatar_without_a_mouth_code_says_so() -> None:
+    async def live(server: Server, facts: dict, socket) -> tuple:
+        await socket.send('{"type": "session.update", "mouth": {"jawOpen": 0.2}}')
+        return facts["mouth"], (await heard(socket, "error"))["detail"]
+
+    names, detail = talk(live)
+    assert names == [] and "no mouth code" in detail
 
 
 def test_backgrounds_are_colours_or_the_servers_own_files(tmp_path) -> None:

@@ -18,6 +18,7 @@ from gaussiantalker.speaking.motion import (
     calm_stretch,
     turned,
 )
+from gaussiantalker.talker import AUDIO
 
 
 def a_motion(frames: int) -> Motion:
@@ -60,6 +61,22 @@ def test_steering_is_followed_without_a_jump() -> None:
     assert abs(shown[-1] - 20) < 0.1
     steering.yaw = float("nan")
     assert np.isfinite(steering.follow(limit=30.0)[0]).all()
+
+
+def test_a_given_mouth_is_come_to_and_left_without_a_jump() -> None:
+    motion = Motion(np.tile(np.eye(3), (20, 1, 1)), np.tile([0, 0, 8.0], (20, 1)), np.zeros(20))
+    director, steering, heard = Director(motion, 1.0, None), Steering(), np.full((6, 2), 0.5, np.float32)
+
+    def shown() -> np.ndarray:
+        return director.take(heard, 0, steering).drive.conditions[AUDIO].numpy()
+
+    np.testing.assert_array_equal(shown(), heard)
+    steering.mouth = np.array([3.0, -1.0])
+    given = shown()
+    assert (np.abs(np.diff(given, axis=0)) < 1.5).all() and (np.diff(given[:, 0]) > 0).all()
+    np.testing.assert_allclose(given[-1], [3, -1], atol=0.06)
+    steering.mouth = None
+    np.testing.assert_allclose(shown()[-1], 0.5, atol=0.02)
 
 
 def test_the_head_turns_about_the_neck() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hearing import NAMES, a_listener, a_mouth_listener, noise
 
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.speaking.mouths import dubbed
+from gaussiantalker.speaking.mouths import dubbed, held
 
 
 def test_a_table_moves_the_mouth_whatever_is_said(tmp_path: Path) -> None:
@@ -52,6 +52,23 @@ def test_what_is_no_mouth_is_one_sentence(tmp_path: Path, name: str, text: str |
         (tmp_path / name).write_text(text)
     with pytest.raises(GaussianTalkerError, match=sentence):
         dubbed(a_mouth_listener(), tmp_path / name)
+
+
+def test_a_mouth_that_is_held(tmp_path: Path) -> None:
+    """The same as a table's, whatever else is named; a name that is no score's is refused, and so is no number."""
+    listener = a_mouth_listener()
+    (tmp_path / "one.csv").write_text("jawOpen,lip_opening\n0.12,0.22\n")
+    given = {"jawOpen": 0.12, "lip_opening": 0.22, "eyeBlinkLeft": 1.0}
+    np.testing.assert_array_equal(held(listener, given), dubbed(listener, tmp_path / "one.csv").codes[0])
+    for wrong, sentence in (
+        ({"jawOpne": 0.1}, "no score 'jawOpne'"),
+        ({"eyeBlinkLeft": 0.1}, "give some of lip_opening"),
+        ({"jawOpen": np.nan}, "not finite"),
+    ):
+        with pytest.raises(GaussianTalkerError, match=sentence):
+            held(listener, wrong)
+    with pytest.raises(GaussianTalkerError, match="no mouth code"):
+        held(a_listener("gaussiantalker"), {"jawOpen": 0.1})
 
 
 def test_an_avatar_of_the_papers_hearing_has_no_code(tmp_path: Path) -> None:

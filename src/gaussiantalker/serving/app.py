@@ -24,6 +24,7 @@ from gaussiantalker.serving.problems import Problem
 from gaussiantalker.serving.session import PICTURES, Session, Shows
 from gaussiantalker.serving.sessions import Sessions
 from gaussiantalker.speaking import Avatar
+from gaussiantalker.speaking.mouths import scores_of
 from gaussiantalker.timing import FPS, SAMPLE_RATE
 from gaussiantalker.voice import Voice
 
@@ -63,7 +64,7 @@ class NewSession(BaseModel):
 class SessionFacts(BaseModel):
     """A session that has begun, and where to find it. The socket takes PCM16LE mono, at first at `sample_rate`.
 
-    What it `shows` is at `whep` and `stream`, or at `coefficients`."""
+    What it `shows` is at `whep` and `stream`, or at `coefficients`; `mouth` are the scores that move its mouth."""
 
     id: str
     avatar: str
@@ -74,6 +75,7 @@ class SessionFacts(BaseModel):
     lookahead_ms: float
     shows: Shows
     reads: bool
+    mouth: list[str]
     whep: str
     socket: str
     stream: str
@@ -90,6 +92,7 @@ class SessionFacts(BaseModel):
             lookahead_ms=round(1000 * session.stream.lookahead, 1),
             shows=session.shows,
             reads=session.reads,
+            mouth=scores_of(session.avatar.listener),
             whep=f"{path}/whep",
             socket=f"{path}/socket",
             stream=f"{path}/stream.mp4",

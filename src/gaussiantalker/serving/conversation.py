@@ -43,8 +43,8 @@ class Say(_Message):
 
 class Update(_Message):
     """The rate of the sound to come in Hz, and the head's further angles in degrees; blink 0 to 1, null its own; how
-    far the mouth moves, against the avatar's own; what is behind the avatar, a colour or one of the server's, null its
-    own."""
+    far the mouth moves, against the avatar's own; scores of a mouth to show by their names, null what is heard; what is
+    behind the avatar, a colour or one of the server's, null its own."""
 
     type: Literal["session.update"]
     sample_rate: Annotated[int, Field(ge=8_000, le=48_000)] | None = None
@@ -53,6 +53,7 @@ class Update(_Message):
     roll: Angle = 0.0
     blink: Annotated[float, Field(ge=0, le=1)] | None = None
     articulation: Annotated[float, Field(ge=0, le=ARTICULATION_LIMIT)] = 1.0
+    mouth: Annotated[dict[str, Annotated[float, Field(ge=0, le=1)]], Field(min_length=1)] | None = None
     background: Annotated[str, Field(max_length=_NAME)] | None = None
 
 
@@ -146,9 +147,16 @@ class Conversation:
             case Say():
                 self._read(event.text)
             case Update():
-                self._session.update(**event.model_dump(exclude_unset=True, exclude={"type", "background"}))
+                self._steer(event)
                 if "background" in event.model_fields_set:
                     await self._stand_before(event.background)
+
+    def _steer(self, event: Update) -> None:
+        try:
+            self._session.update(**event.model_dump(exclude_unset=True, exclude={"type", "background"}))
+        except GaussianTalkerError as error:
+            self._mistakes += 1
+            raise Mistake("No such mouth", str(error)) from None
 
     async def _stand_before(self, background: str | None) -> None:
         try:

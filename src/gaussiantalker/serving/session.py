@@ -20,6 +20,7 @@ from gaussiantalker.serving.reader import Reader
 from gaussiantalker.speaking import Avatar, AvatarStream, AvFrame, Background, CoefficientAvatar, Studio
 from gaussiantalker.speaking.background import TRANSPARENT
 from gaussiantalker.speaking.gauges import percentiles
+from gaussiantalker.speaking.mouths import held
 from gaussiantalker.timing import FPS, SAMPLE_RATE
 from gaussiantalker.voice import Voice
 
@@ -172,9 +173,12 @@ class Session:
         self._segment = None
         self._tell("buffer.level", seconds=0.0)
 
-    def update(self, sample_rate: int | None = None, **steering: float | None) -> None:
-        """Another rate of the sound to come, which ends the segment, or another stance of the head."""
+    def update(self, sample_rate: int | None = None, **steering: Any) -> None:
+        """Another rate of the sound to come, which ends the segment, or another stance of the head; a mouth as scores
+        by their names. Raises GaussianTalkerError for a mouth that the avatar cannot make, and changes nothing."""
         self._last_word = monotonic()
+        if steering.get("mouth") is not None:
+            steering["mouth"] = held(self.avatar.listener, steering["mouth"])
         if sample_rate is not None and sample_rate != self.sample_rate:
             self.stream.end_segment()
             self.sample_rate = sample_rate

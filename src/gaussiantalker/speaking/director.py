@@ -56,6 +56,7 @@ class Director:
         if steering:
             viewmats, body = self._steer(steering, viewmats, sway, body)
             blink = np.array([steering.lids(own) for own in blink])
+            heard = np.stack([steering.lips(own) for own in heard])
         held = {name: np.repeat(value[None], len(frames), axis=0) for name, value in self.conditions.items()}
         seen = {**held, AUDIO: heard, EYE: blink}
         seen = {name: torch.from_numpy(np.array(value)).float() for name, value in seen.items()}

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +28,21 @@ _BLENDS = (FPS, 2 * FPS, 4 * FPS)  # frames over which a loop's end may fade int
 
 
 @dataclass
+class _Override:
+    """What is shown in the place of the avatar's own: it comes and goes smoothly."""
+
+    share: float = 0.0
+    value: Any = 0.0
+
+    def follow(self, own: Any, given: Any) -> Any:
+        """Goes on by one frame: what to show in it where something is `given`, or None, and the own would be this."""
+        self.share += EASE_LIDS * ((given is not None) - self.share)
+        if given is not None:
+            self.value = self.value + EASE_LIDS * (np.nan_to_num(given) - self.value)
+        return (1 - self.share) * own + self.share * self.value
+
+
+@dataclass
 class Steering:
     """Live control of an avatar, for one performance. Set the attributes at any time, from any thread.
 
@@ -41,12 +57,15 @@ class Steering:
     """0 open to 1 shut; None leaves the motion's own."""
     articulation: float = 1.0
     """How far the mouth moves with speech, against the avatar's own; 0 not at all."""
+    mouth: np.ndarray | None = None
+    """A mouth code [C] (see `speaking.mouths.held`) that is shown whatever is said; None leaves what is heard."""
     background: Background | None = None
     """What is behind the avatar; None leaves its own."""
     still: bool = False
     """Holds the head in the motion's usual pose, to which the angles are still added."""
     _eased: np.ndarray = field(default_factory=lambda: np.zeros((2, 4)), repr=False)
-    _lids: np.ndarray = field(default_factory=lambda: np.zeros(2), repr=False)
+    _lids: _Override = field(default_factory=_Override, repr=False)
+    _mouth: _Override = field(default_factory=_Override, repr=False)
 
     def follow(self, limit: float) -> tuple[np.ndarray, float]:
         """Goes on by one frame: degrees [3] to show in it, none beyond the limit, and how still the head is, 0 to 1."""
@@ -59,10 +78,11 @@ class Steering:
 
     def lids(self, own: float) -> float:
         """Goes on by one frame: the blink to show in it where the motion's own would be this one."""
-        self._lids[0] += EASE_LIDS * ((self.blink is not None) - self._lids[0])
-        if self.blink is not None:
-            self._lids[1] += EASE_LIDS * (np.clip(np.nan_to_num(self.blink), 0, 1) - self._lids[1])
-        return float((1 - self._lids[0]) * own + self._lids[0] * self._lids[1])
+        return float(self._lids.follow(own, None if self.blink is None else np.clip(self.blink, 0, 1)))
+
+    def lips(self, heard: np.ndarray) -> np.ndarray:
+        """Goes on by one frame: what moves the mouth [...] in it where this is heard [...]."""
+        return self._mouth.follow(heard, self.mouth)
 
 
 def turned(viewmats: np.ndarray, degrees: np.ndarray) -> np.ndarray:

@@ -1,14 +1,16 @@
 """Mouths that a user brings: a table of scores, or what the tracker saw of another person's."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from gaussiantalker.capture.blendshapes import NAMES
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import read_arrays
 from gaussiantalker.talker import Listener, MouthListener
-from gaussiantalker.talker.mouth_code import MouthCode, tracked_scores
+from gaussiantalker.talker.mouth_code import SCORES, MouthCode, tracked_scores
 from gaussiantalker.talker.mouth_listener import MouthTrack
 
 _WIDEST = 8.0  # deviations: no mouth was seen further from rest
@@ -24,21 +26,51 @@ def dubbed(listener: Listener, path: str | Path) -> MouthTrack:
     Raises:
         GaussianTalkerError: an avatar without a mouth code, no such file, another format, or no score that it knows.
     """
-    path = Path(path)
-    if not isinstance(listener, MouthListener):
-        raise GaussianTalkerError("This avatar has no mouth code: train one with the method mouth-code.")
+    path, listener = Path(path), _with_code(listener)
     if not path.exists():
         raise GaussianTalkerError(f"{path} does not exist: give a .csv or .npz file of a mouth's scores, or a capture.")
     if path.is_dir():
-        codes = _of_capture(path, listener.code)
+        codes = _bounded(_of_capture(path, listener.code), path)
     else:
-        table = _table(path)
-        finite = all(np.isfinite(column).all() for column in table.values())
-        codes = listener.code.complete(table) if finite else np.zeros(0)
-    if not len(codes) or not np.isfinite(codes).all():
-        raise GaussianTalkerError(f"{path} holds values that are not finite: every frame needs all its scores.")
-    codes = codes.clip(-_WIDEST, _WIDEST)
+        codes = _complete(listener.code, _table(path), path)
     return MouthTrack(listener.encoder, listener.silent_row, listener.code, listener.reader, listener.lips_late, codes)
+
+
+def held(listener: Listener, scores: Mapping[str, float]) -> np.ndarray:
+    """The mouth code [C] of some scores by their names; the others go along as this person's usually do.
+
+    Raises:
+        GaussianTalkerError: an avatar without a mouth code, a name that is no score's, no score that it knows, or one
+            that is not finite.
+    """
+    listener = _with_code(listener)
+    if unknown := sorted(set(scores) - {*SCORES, *NAMES}):
+        raise GaussianTalkerError(f"There is no score {unknown[0]!r}: give some of {', '.join(listener.code.names)}.")
+    return _complete(listener.code, {name: np.array([value], float) for name, value in scores.items()}, "The mouth")[0]
+
+
+def scores_of(listener: Listener) -> list[str]:
+    """Names of the scores that move its mouth; none without a mouth code."""
+    return list(listener.code.names) if isinstance(listener, MouthListener) else []
+
+
+def _with_code(listener: Listener) -> MouthListener:
+    if not isinstance(listener, MouthListener):
+        raise GaussianTalkerError("This avatar has no mouth code: train one with the method mouth-code.")
+    return listener
+
+
+def _complete(code: MouthCode, scores: Mapping[str, np.ndarray], what: str | Path) -> np.ndarray:
+    """Codes [N, C] of some scores by name, each [N]."""
+    finite = all(np.isfinite(column).all() for column in scores.values())
+    return _bounded(code.complete(scores) if finite else np.zeros(0), what)
+
+
+def _bounded(codes: np.ndarray, what: str | Path) -> np.ndarray:
+    """Codes as far from rest as any mouth was seen. Raises GaussianTalkerError where some are not finite."""
+    if not len(codes) or not np.isfinite(codes).all():
+        raise GaussianTalkerError(f"{what} holds values that are not finite: every frame needs all its scores.")
+    return codes.clip(-_WIDEST, _WIDEST)
 
 
 def _table(path: Path) -> dict[str, np.ndarray]:
