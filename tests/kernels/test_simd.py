@@ -72,6 +72,21 @@ def test_loads_stores_and_sums():
     assert (mask, lowest) == (0b111, 5)
 
 
+@compiled
+def fours(a, places, out):
+    simd.store(out, 0, simd.load_fours(a, places[0], places[1], places[2], places[3]))
+    simd.store(out, 16, simd.each_four_times(a[0], a[5], a[2], a[9]))
+    simd.store(out, 32, simd.every_fourth(simd.load(a, 3)))
+
+
+def test_four_by_four() -> None:
+    a, out = np.arange(48, dtype=f4) ** 2, np.empty(48, f4)
+    fours(a, np.array([30, 2, 7, 44]), out)
+    np.testing.assert_array_equal(out[:16], a[[30, 31, 32, 33, 2, 3, 4, 5, 7, 8, 9, 10, 44, 45, 46, 47]])
+    np.testing.assert_array_equal(out[16:32], np.repeat(a[[0, 5, 2, 9]], 4))
+    np.testing.assert_array_equal(out[32:], np.repeat(a[[6, 10, 14, 18]], 4))
+
+
 def test_vectors_do_not_mix_with_doubles():
     @compiled
     def wrong(a):

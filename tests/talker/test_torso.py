@@ -161,6 +161,27 @@ def test_a_picture_is_texture_and_shades_moved_by_the_flow() -> None:
     np.testing.assert_allclose(torso(code[None])[0, row, column].numpy(), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "torso", [a_torso(32), a_torso(45, 3, 4, 11), a_torso(45, finer=(2, 3)), a_torso(32, shades=0)]
+)
+@pytest.mark.parametrize("frames", [1, 3])
+def test_the_kernel_draws_what_its_twin_does(torso: Torso, frames: int) -> None:
+    codes = 2 * torch.randn(frames, torso.numbers, generator=torch.Generator().manual_seed(1))
+    for drawn, twin in zip(torso.covering(codes), torso.twin(codes), strict=True):
+        torch.testing.assert_close(drawn, twin, atol=3e-5, rtol=0)
+    assert torch.equal(torso(codes), torso.covering(codes)[0])
+
+
+def test_a_torso_is_the_same_bits_for_any_number_of_threads() -> None:
+    torso, drawn = a_torso(64, finer=(2, 2)), []
+    codes, before = torch.randn(3, torso.numbers), torch.get_num_threads()
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        drawn.append(torso(codes))
+    torch.set_num_threads(before)
+    assert torch.equal(drawn[0], drawn[1]) and torch.equal(drawn[0], drawn[2])
+
+
 def test_a_saved_torso_paints_the_same(capture: SimpleNamespace, fitted: tuple[Torso, torch.Tensor]) -> None:
     again = Torso(fitted[0].state_dict(), capture.background)
     assert torch.equal(again(fitted[1][:3]), fitted[0](fitted[1][:3]))

@@ -249,6 +249,49 @@ def load(typing_context, array, index):
     return vec(array, types.int64), generate
 
 
+def _quarters(builder, vectors, lanes: Sequence[int]):
+    """Sixteen chosen lanes of vectors of four, which are counted through."""
+    while len(vectors) > 1:
+        count = 2 * vectors[0].type.count
+        every = ir.Constant(ir.VectorType(_INT, count), [_INT(lane) for lane in range(count)])
+        vectors = [builder.shuffle_vector(*pair, every) for pair in zip(vectors[::2], vectors[1::2], strict=True)]
+    return builder.shuffle_vector(vectors[0], vectors[0], _constant(_INT, lanes))
+
+
+@intrinsic
+def load_fours(typing_context, array, a, b, c, d):
+    """Four neighbours from each of four flat indices of a C-contiguous float32 array, side by side. Unchecked."""
+
+    def generate(context, builder, signature, values):
+        places = (_address(context, builder, signature.args[0], values[0], index) for index in values[1:])
+        kind = ir.VectorType(_FLOAT, 4).as_pointer()
+        fours = [builder.load(builder.bitcast(place, kind), align=4) for place in places]
+        return _quarters(builder, fours, range(LANES))
+
+    return vec(array, *[types.int64] * 4), generate
+
+
+@intrinsic
+def each_four_times(typing_context, a, b, c, d):
+    """Four float32, each in four lanes."""
+
+    def generate(context, builder, signature, values):
+        total = ir.Constant(ir.VectorType(_FLOAT, 4), ir.Undefined)
+        for lane, value in enumerate(values):
+            total = builder.insert_element(total, value, _INT(lane))
+        return _quarters(builder, [total], [lane // 4 for lane in range(LANES)])
+
+    return vec(a, b, c, d), generate
+
+
+@intrinsic
+def every_fourth(typing_context, a):
+    """Lanes 3, 7, 11 and 15, each in the place of its own four."""
+    return vec(a), lambda context, builder, signature, values: _quarters(
+        builder, values, [lane // 4 * 4 + 3 for lane in range(LANES)]
+    )
+
+
 @intrinsic
 def add_integer_products(typing_context, total, array, index, factors):
     """total + a[2 i] x + a[2 i + 1] y in lane i, for the 32 neighbours a from this flat index of an int8 array.

@@ -66,6 +66,7 @@ class Torso(nn.Module):
             or not self.shades.ndim == self.flow.ndim == 4
         ):
             raise ValueError("the torso's pictures do not fit together")
+        self._packed: Any = None  # what the kernel has made of the above, once
         self.eval().requires_grad_(False)
 
     @cached_property
@@ -95,18 +96,26 @@ class Torso(nn.Module):
 
     def forward(self, codes: Tensor, room: Room | None = None) -> Tensor:
         """Pictures [B, H, W, 3] for codes [B, K]."""
-        return self._before(self.layer(codes))
+        return self._drawn(codes, False)[0]
 
     def covering(self, codes: Tensor, room: Room | None = None) -> tuple[Tensor, Tensor]:
         """The same pictures, and how far the body covers the background in them, [B, H, W, 1]."""
-        layer = self.layer(codes)
-        return self._before(layer), F.pad(layer[..., 3:], (0, 0, 0, 0, self.first_row, 0))
+        return self._drawn(codes, True)
 
-    def _before(self, layer: Tensor) -> Tensor:
-        """A layer [B, H - top, W, 4] before the background, [B, H, W, 3]."""
+    def _drawn(self, codes: Tensor, covering: bool) -> tuple[Tensor, Tensor]:
+        if codes.device.type != "cpu":
+            return self.twin(codes)
+        from gaussiantalker.talker.torso_kernel import draw, packed
+
+        self._packed = self._packed or packed(self)
+        return draw(codes, self.shade_scale, self._packed, covering)
+
+    def twin(self, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """What the CPU's kernel draws, in plain torch: `covering`."""
+        layer = self.layer(codes)
         out = self.background.repeat(len(layer), 1, 1, 1)
         out[:, self.first_row :].mul_(1 - layer[..., 3:]).add_(layer[..., :3])
-        return out
+        return out, F.pad(layer[..., 3:], (0, 0, 0, 0, self.first_row, 0))
 
     def layer(self, codes: Tensor) -> Tensor:
         """The torso alone [B, H - top, W, 4], premultiplied colours and alpha, for codes [B, K]."""
@@ -157,6 +166,7 @@ class Torso(nn.Module):
     def _apply(self, fn: Any, recurse: bool = True) -> "Torso":
         for name in ("floats", "unit", "grid"):
             self.__dict__.pop(name, None)
+        self._packed = None
         return super()._apply(fn, recurse)
 
 
