@@ -69,7 +69,7 @@ def window() -> Iterator[Browser]:
 def tiny() -> Whisper:
     """Of random weights, as they are after half precision."""
     torch.manual_seed(0)
-    net = WhisperNet(channels=64, heads=4, layers=3, positions=40)
+    net = WhisperNet(channels=128, heads=2, layers=3, positions=40)
     torch.nn.init.normal_(net.positions)
     return Whisper(net.half().float().eval(), name="whisper-early", layers=(1, 2))
 

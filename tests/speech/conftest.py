@@ -18,13 +18,13 @@ def babble() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def tiny():
-    """A Whisper encoder of 32 channels and random weights."""
+    """A Whisper encoder of 128 channels and random weights."""
     import torch
 
     from gaussiantalker.speech.whisper import Whisper
     from gaussiantalker.speech.whisper_net import WhisperNet
 
     torch.manual_seed(0)
-    net = WhisperNet(channels=32, heads=2, layers=3, positions=64).eval()
+    net = WhisperNet(channels=128, heads=2, layers=3, positions=64).eval()
     torch.nn.init.normal_(net.positions)
     return Whisper(net, layers=(1, 3))

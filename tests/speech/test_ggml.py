@@ -47,10 +47,10 @@ def tensors_of(net):
 def net(tiny):
     """One whose keys have no bias, as OpenAI's have none."""
     torch.manual_seed(1)
-    net = WhisperNet(channels=32, heads=2, layers=2, positions=64).eval()
+    net = WhisperNet(channels=128, heads=2, layers=2, positions=64).eval()
     torch.nn.init.normal_(net.positions)
     for layer in net.layers:
-        layer.self_attention.linear_0.bias.data[32:64] = 0
+        layer.self_attention.linear_0.bias.data[128:256] = 0
     return net
 
 
@@ -58,7 +58,7 @@ def test_a_model_file_is_read_back(tmp_path, net):
     decoder = {"decoder.token_embedding.weight": torch.zeros(2, 8)}
     write_model(tmp_path / "model.bin", net, decoder | tensors_of(net))
     encoder = Whisper.read_multilingual(tmp_path / "model.bin")
-    assert encoder.name == "whisper-multilingual" and encoder.channels == 32
+    assert encoder.name == "whisper-multilingual" and encoder.channels == 128
     mel = torch.randn(1, 80, 40)
     for a, b in zip(encoder.net.hidden(mel, 2), net.hidden(mel, 2), strict=True):
         torch.testing.assert_close(a, b, atol=0.02, rtol=0.02)

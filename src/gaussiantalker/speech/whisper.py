@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from gaussiantalker.speech.blocks import BlockEncoder, Blocks, BlockStage
 from gaussiantalker.speech.mel import BANDS, FLOOR, WINDOW, MelStream
+from gaussiantalker.speech.whisper_kernel import encoded, packed
 from gaussiantalker.speech.whisper_net import WhisperNet
 
 _DEFAULT_BLOCKS = Blocks(left=24, hop=4, right=6)
@@ -32,6 +32,8 @@ class Whisper(BlockEncoder):
         self.net, self.name = net, name
         self.layers, self.blocks = layers, blocks
         self.channels = len(layers) * net.positions.shape[1]
+        del net.layers[max(layers) :]  # is never heard
+        self._packed = packed(net, max(layers), blocks.rows)
 
     @classmethod
     def read(cls, path: Path) -> "Whisper":
@@ -58,7 +60,4 @@ class Whisper(BlockEncoder):
         """Log-mel blocks [B, 2 rows, 80] to the rows they are for [B, hop, channels]."""
         loudest = blocks.max(axis=(1, 2), keepdims=True)
         scaled = (np.maximum(blocks, loudest - _RANGE) + 4) / 4
-        kept = slice(self.blocks.left, self.blocks.left + self.blocks.hop)
-        with torch.inference_mode():
-            states = self.net.hidden(torch.from_numpy(scaled).transpose(1, 2).contiguous(), max(self.layers))
-            return torch.cat([states[layer][:, kept] for layer in self.layers], dim=-1).numpy()
+        return encoded(scaled, self._packed, self.layers, self.blocks.left, self.blocks.hop)

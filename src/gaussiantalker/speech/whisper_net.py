@@ -39,7 +39,7 @@ class _FeedForward(nn.Module):
         return self.linear_1(F.gelu(self.linear_0(self.layer_norm(x))))
 
 
-class _Layer(nn.Module):
+class Layer(nn.Module):
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
         self.self_attention = _Attention(channels, heads)
@@ -60,8 +60,8 @@ class WhisperNet(nn.Module):
         self.conv1 = nn.Conv1d(80, channels, 3, padding=1)
         self.conv2 = nn.Conv1d(channels, channels, 3, stride=2, padding=1)
         self.register_buffer("positions", torch.zeros(positions, channels))
-        self.heads = heads
-        self.layers = nn.ModuleList(_Layer(channels, heads) for _ in range(layers))
+        self.heads, self.depth = heads, layers
+        self.layers = nn.ModuleList(Layer(channels, heads) for _ in range(layers))
         self.layer_norm = nn.LayerNorm(channels)
 
     @classmethod
@@ -94,7 +94,7 @@ class WhisperNet(nn.Module):
         states = [x + self.positions[: x.shape[1]]]
         for layer in self.layers[:last]:
             states.append(layer(states[-1]))
-        if last == len(self.layers):
+        if last == self.depth:
             states[-1] = self.layer_norm(states[-1])
         return states
 
