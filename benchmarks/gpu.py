@@ -324,7 +324,7 @@ def a_trainer(lent: Lent, schedule):
     import torch
 
     from gaussiantalker.talker import Footage, Talker, find_method
-    from gaussiantalker.training.initialise import initial_gaussians
+    from gaussiantalker.training.train import initial_gaussians
     from gaussiantalker.training.trainer import Trainer
 
     capture = lent.capture()

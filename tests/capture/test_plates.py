@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gaussiantalker.capture.fill import pull_push
+from gaussiantalker.capture.fill import pull_push, rows_down_to
 from gaussiantalker.capture.plates import _clean_background, _plate
 
 SIZE = 96
@@ -108,3 +108,9 @@ def test_a_fade_from_black_leaves_no_silhouette(dark: int) -> None:
     assert seen.all() and np.array_equal(background, views[0][2]), (
         "a wall without the person is the best of backgrounds"
     )
+
+
+def test_rows_down_to() -> None:
+    target = np.array([[0, 0], [0, 0], [1, 0]], bool)
+    through = np.array([[1, 1], [1, 1], [0, 1]], bool)
+    np.testing.assert_array_equal(rows_down_to(target, through), [[2, np.inf], [1, np.inf], [np.inf, np.inf]])

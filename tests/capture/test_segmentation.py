@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gaussiantalker.capture import segmentation
 from gaussiantalker.capture.bisenet import _BiSeNet, _fused, _load_net
-from gaussiantalker.capture.segmentation import HEAD, NECK, STEP, _head_overlap, _key_frames, _stretches, clean
+from gaussiantalker.capture.segmentation import HEAD, NECK, STEP, _clean, _head_overlap, _key_frames, _stretches
 
 
 @given(st.integers(1, 200))
@@ -74,7 +74,7 @@ def test_islands_take_the_next_best_class() -> None:
     scores[HEAD, 50:58, 50:58] = 3
     scores[NECK, 48:60, 48:60] = 2
     scores[NECK, 5, 50] = 9
-    labels = clean(scores)
+    labels = _clean(scores)
     assert (labels[10:40, 10:40] == HEAD).all() and (labels == HEAD).sum() == 900
     assert (labels[50:58, 50:58] == NECK).all(), "a second head is none"
     assert labels[5, 50] == 0
@@ -88,7 +88,7 @@ def test_islands_of_large_pictures_leave_no_rim() -> None:
     scores[HEAD, (y - 120) ** 2 + (x - 150) ** 2 < 80**2] = 3
     for row, column in rng.integers([225, 10], [290, 290], (6, 2)):
         scores[HEAD, (y - row) ** 2 + (x - column) ** 2 < 7**2] = 2
-    labels = clean(scores)
+    labels = _clean(scores)
     assert (labels[205:] == 0).all()
     assert (labels == HEAD)[:205].sum() == (scores[HEAD] == 3).sum()
 

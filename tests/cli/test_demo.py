@@ -47,7 +47,7 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             (avatar / name).write_bytes(b"")
         (avatar / "evaluation.json").write_text(json.dumps(NUMBERS))
 
-    monkeypatch.setattr(demo, "sample_folder", lambda: samples)
+    monkeypatch.setattr(demo, "_sample_folder", lambda: samples)
     monkeypatch.setattr("gaussiantalker.capture.capture", capture)
     monkeypatch.setattr("gaussiantalker.training.train", train)
     monkeypatch.setattr("gaussiantalker.evaluation.evaluate", evaluate)  # first: its module binds the true Avatar

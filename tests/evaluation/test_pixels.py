@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio
 
-from gaussiantalker.evaluation.pictures import PSNR_LIMIT, psnr, ssim
+from gaussiantalker.evaluation.pictures import PSNR_LIMIT, _ssim, psnr
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -38,7 +38,7 @@ def test_psnr_in_a_region_sees_only_the_region(seed: int) -> None:
 def test_psnr_and_ssim_are_symmetric(seed: int) -> None:
     a, b = pictures(seed)
     assert psnr(a, b) == pytest.approx(psnr(b, a))
-    assert ssim(a, b, {"": None})[""] == pytest.approx(ssim(b, a, {"": None})[""], abs=1e-6)
+    assert _ssim(a, b, {"": None})[""] == pytest.approx(_ssim(b, a, {"": None})[""], abs=1e-6)
 
 
 def test_identical_and_black_pictures() -> None:
@@ -46,7 +46,7 @@ def test_identical_and_black_pictures() -> None:
     black = np.zeros_like(a)
     for same in (a, black):
         assert psnr(same, same) == PSNR_LIMIT
-        assert ssim(same, same, {"": None})[""] == pytest.approx(1)
+        assert _ssim(same, same, {"": None})[""] == pytest.approx(1)
     assert psnr(black, black + 255) == pytest.approx(0)
 
 
@@ -54,7 +54,7 @@ def test_an_empty_region_is_nan() -> None:
     a, b = pictures(0)
     nowhere = np.zeros(a.shape[:2], bool)
     assert np.isnan(psnr(a, b, nowhere))
-    assert np.isnan(ssim(a, b, {"": nowhere})[""])
+    assert np.isnan(_ssim(a, b, {"": nowhere})[""])
 
 
 def ssim_by_definition(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -80,11 +80,11 @@ def test_ssim_is_that_of_the_paper(seed: int) -> None:
     a, b = pictures(seed)
     mask = np.random.default_rng(seed).random(a.shape[:2]) < 0.5
     expected = ssim_by_definition(a, b)
-    found = ssim(a, b, {"whole": None, "part": mask})
+    found = _ssim(a, b, {"whole": None, "part": mask})
     assert found["whole"] == pytest.approx(expected.mean(), abs=1e-4)
     assert found["part"] == pytest.approx(expected[mask[5:-5, 5:-5]].mean(), abs=1e-4)
 
 
 def test_more_noise_is_worse() -> None:
-    found = [(psnr(*pictures(1, noise)), ssim(*pictures(1, noise), {"": None})[""]) for noise in (5, 20, 80)]
+    found = [(psnr(*pictures(1, noise)), _ssim(*pictures(1, noise), {"": None})[""]) for noise in (5, 20, 80)]
     assert found == sorted(found, reverse=True)

@@ -54,12 +54,6 @@ def test_a_wav_that_meets_a_full_disk_is_not_there(tmp_path: Path) -> None:
     assert not any(tmp_path.iterdir())
 
 
-def test_resample_mixes_channels() -> None:
-    stereo = np.stack([tone(48_000), -tone(48_000)], 1)
-    assert np.abs(audio.resample(stereo, 48_000)).max() < 1e-6
-    assert len(audio.resample(stereo, 48_000)) == SAMPLE_RATE
-
-
 def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "text.wav").write_text("hello " * 100)
     video.write_video(tmp_path / "mute.mp4", [np.zeros((32, 32, 3), np.uint8)] * 3)

@@ -10,7 +10,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from flash_and_beep import BRIGHT, DARK, FlashAndBeep, beeps
 from live import Server, Watcher, heard, on_loopback, pcm16, serving, watching
 
-from gaussiantalker.serving.call import video_codec
+from gaussiantalker.serving.call import _video_codec
 from gaussiantalker.serving.limits import Limits
 
 
@@ -42,7 +42,7 @@ def test_what_is_said_is_seen_and_heard() -> None:
     loud = [np.abs(samples).max() for _, samples in watcher.sounds]
     assert min(bright) < DARK + 5 and max(bright) > BRIGHT - 5, "where the machine is busy some may be missing"
     assert 12 <= sum(level > 0.2 for level in loud) <= 14, "0.24 s in packets of 20 ms"
-    assert video_codec(watcher.answer) == "H264"
+    assert _video_codec(watcher.answer) == "H264"
 
 
 def test_odd_sizes_are_made_even() -> None:
@@ -58,7 +58,7 @@ def test_one_without_h264_gets_vp8() -> None:
             return watcher
 
     watcher = asyncio.run(live())
-    assert video_codec(watcher.answer) == "VP8" and abs(watcher.pictures[0][1].mean() - DARK) < 5
+    assert _video_codec(watcher.answer) == "VP8" and abs(watcher.pictures[0][1].mean() - DARK) < 5
 
 
 def test_leaving_frees_the_place_and_the_session_goes_on() -> None:

@@ -16,7 +16,7 @@ from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.image import write_image
 from gaussiantalker.serving.conversation import Conversation
 from gaussiantalker.serving.limits import Limits
-from gaussiantalker.serving.server import named
+from gaussiantalker.serving.server import _named
 from gaussiantalker.speaking import Background
 
 
@@ -146,7 +146,7 @@ def test_backgrounds_are_colours_or_the_servers_own_files(tmp_path) -> None:
         return found
 
     office, blue = [77, 77, 77], [16, 32, 48]
-    found = talk(live, avatar=Cut(), backgrounds=named([tmp_path / "office.png"]))
+    found = talk(live, avatar=Cut(), backgrounds=_named([tmp_path / "office.png"]))
     assert found == [(0, office), (0, blue), (1, blue), (1, blue), (1, blue), (0, None)]
 
 
@@ -160,7 +160,7 @@ def test_backgrounds_of_a_server_are_looked_at_first(tmp_path) -> None:
         ((tmp_path / "green",), "does not exist"),
     ):
         with pytest.raises(GaussianTalkerError, match=words):
-            named(paths)
+            _named(paths)
 
 
 def test_what_is_not_agreed_is_answered_and_does_no_harm() -> None:

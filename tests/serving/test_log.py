@@ -13,7 +13,7 @@ def test_one_kind_is_told_once_a_second_and_counted(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(log, "monotonic", lambda: now[0])
     stream, logger = io.StringIO(), logging.Logger("some")
     handler = logging.StreamHandler(stream)
-    handler.addFilter(log.Sparing())
+    handler.addFilter(log._Sparing())
     handler.setFormatter(log._Plain("%(message)s"))
     logger.addHandler(handler)
     for k in range(1000):
@@ -26,7 +26,7 @@ def test_one_kind_is_told_once_a_second_and_counted(monkeypatch: pytest.MonkeyPa
 
 
 def test_kinds_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    sparing = log.Sparing()
+    sparing = log._Sparing()
     for k in range(5000):
         sparing.filter(logging.LogRecord("some", logging.WARNING, "", 0, f"kind {k}", (), None))
     assert len(sparing._last) <= 1000

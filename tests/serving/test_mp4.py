@@ -8,7 +8,7 @@ import numpy as np
 from flash_and_beep import FlashAndBeep, beeps
 from live import pcm16, serving
 
-from gaussiantalker.serving.mp4 import LiveMp4
+from gaussiantalker.serving.mp4 import _LiveMp4
 from gaussiantalker.speaking import SYNTHETIC, AvFrame, FrameStream
 
 
@@ -22,7 +22,7 @@ def decoded(data: bytes) -> tuple[dict[float, float], np.ndarray]:
 
 
 def test_sound_and_pictures_belong_together_and_say_what_they_are() -> None:
-    stream, movie, pcm = FrameStream(FlashAndBeep(64)), LiveMp4(64, 64), beeps(3.0)
+    stream, movie, pcm = FrameStream(FlashAndBeep(64)), _LiveMp4(64, 64), beeps(3.0)
     frames = [*stream.push(pcm), *stream.finish()]
     pieces = [movie.add(frame._replace(index=500 + frame.index)) for frame in frames]
     movie.close()
@@ -37,7 +37,7 @@ def test_sound_and_pictures_belong_together_and_say_what_they_are() -> None:
 
 
 def test_a_missing_picture_is_the_one_before() -> None:
-    movie = LiveMp4(16, 16)
+    movie = _LiveMp4(16, 16)
     images = [None, np.full((16, 16, 3), 50, np.uint8), None, np.full((16, 16, 3), 200, np.uint8), *[None] * 20]
     data = b"".join(movie.add(AvFrame(k, image, np.zeros(640, np.float32))) for k, image in enumerate(images))
     levels = [round(level / 50) for level in decoded(data)[0].values()]

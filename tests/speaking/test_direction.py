@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import from_yaw_pitch_roll, yaw_pitch_roll
-from gaussiantalker.speaking.direction import Blinks, directed, read_poses
+from gaussiantalker.speaking.direction import _Blinks, directed, read_poses
 from gaussiantalker.speaking.motion import NECK, Motion, Steering, between, steps_between
 
 
@@ -57,7 +57,7 @@ def test_halfway_between_poses() -> None:
 
 @given(seed=st.integers(0, 99), first=st.integers(0, 5_000))
 def test_blinks_come_at_human_rates(seed: int, first: int) -> None:
-    blinks = Blinks(0.1, 0.9, seed)
+    blinks = _Blinks(0.1, 0.9, seed)
     minutes = blinks(np.arange(10 * 60 * 25))
     assert minutes.min() == pytest.approx(0.1)
     assert minutes.max() == pytest.approx(0.9)

@@ -5,17 +5,11 @@ import numpy as np
 import pytest
 
 from gaussiantalker.speech import phones
-from gaussiantalker.speech.phones import Phone, per_frame, recognise
+from gaussiantalker.speech.phones import recognise
 
 
 def test_every_phone_belongs_to_one_viseme():
     assert len(phones.PHONES) == len(set(phones.PHONES)) == 40
-
-
-def test_each_frame_has_the_phone_at_its_middle():
-    spoken = [Phone(0.0, 0.10, "SIL"), Phone(0.10, 0.14, "M"), Phone(0.14, 0.30, "AA")]
-    assert per_frame(spoken, 9) == ["SIL", "SIL", "M", "AA", "AA", "AA", "AA", "SIL", "SIL"]
-    assert per_frame([], 2) == ["SIL", "SIL"]
 
 
 def test_without_the_package_one_sentence_says_what_to_install():

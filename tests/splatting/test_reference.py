@@ -55,7 +55,7 @@ def test_covariance_is_carried_by_the_projection_s_jacobian():
     g["means"] /= 2  # well inside the picture, where the linearisation is exact
     seen = torch.ones(3, 10, dtype=torch.bool)
     shape = g["means"][None], g["quats"][None], g["scales"][None]
-    centres, covariances, determinants = reference.project(*shape, viewmats, Ks, 64, 48, 0.3, seen)
+    centres, covariances, determinants = reference._project(*shape, viewmats, Ks, 64, 48, 0.3, seen)
     step = 1e-6 * np.eye(3)
     axes = reference.rotation_matrices(g["quats"]) * g["scales"][:, None]
     world = (axes @ axes.transpose(1, 2)).numpy()

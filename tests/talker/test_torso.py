@@ -15,7 +15,7 @@ from gaussiantalker.splatting.gaussians import Gaussians
 from gaussiantalker.talker import Torso, TorsoField
 from gaussiantalker.talker.torso import slow_part
 from gaussiantalker.talker.torso_reading import Reader, beside_head, coarse_flow
-from gaussiantalker.training.torso import Samples, behind_head, fit_torso, kept_body, principal, rows_down_to
+from gaussiantalker.training.torso import _behind_head, _fit_torso, _principal, _Samples, kept_body
 
 SIZE, FRAMES, KNOWN = 96, 60, 45
 CAMERA = Camera(180.0, SIZE / 2, SIZE / 2, SIZE, SIZE)
@@ -53,7 +53,7 @@ def capture() -> SimpleNamespace:
 
 @pytest.fixture(scope="module")
 def fitted(capture: SimpleNamespace) -> tuple[Torso, torch.Tensor]:
-    return fit_torso(capture, np.arange(KNOWN), KNOWN, SILENT)
+    return _fit_torso(capture, np.arange(KNOWN), KNOWN, SILENT)
 
 
 def guessed(torso: Torso, viewmats: np.ndarray) -> np.ndarray:
@@ -208,14 +208,14 @@ def test_a_training_that_was_stopped_does_not_start_anew(capture: SimpleNamespac
 def test_a_head_without_a_body_is_no_error(capture: SimpleNamespace, frames: int) -> None:
     nobody = np.where(capture.labels == HEAD, HEAD, 0).astype(np.uint8)
     bare = SimpleNamespace(**{**vars(capture), "labels": nobody})
-    torso, codes = fit_torso(bare, np.arange(frames), frames, SILENT)
+    torso, codes = _fit_torso(bare, np.arange(frames), frames, SILENT)
     assert torch.isfinite(codes).all() and torch.isfinite(torso(codes)).all()
     assert torso.layer(codes)[..., 3].mean() < 0.5
 
 
 def test_principal_directions_give_values_back() -> None:
     values = torch.randn(9, 3) @ torch.randn(3, 40) + 1
-    parts, weights = principal(values, 5)
+    parts, weights = _principal(values, 5)
     torch.testing.assert_close(parts[0] + weights @ parts[1:], values)
     torch.testing.assert_close(weights[:, :3].square().mean(dim=0), torch.ones(3))
 
@@ -230,14 +230,8 @@ def test_flow_tells_a_shift() -> None:
 
 
 def test_the_texture_goes_on_where_the_body_comes_from(capture: SimpleNamespace) -> None:
-    samples = Samples(capture, np.arange(0, KNOWN, 3), 0)
+    samples = _Samples(capture, np.arange(0, KNOWN, 3), 0)
     assert samples.margin >= 5, "the shirt moves by five pixels to both sides"
-
-
-def test_rows_down_to() -> None:
-    target = np.array([[0, 0], [0, 0], [1, 0]], bool)
-    through = np.array([[1, 1], [1, 1], [0, 1]], bool)
-    np.testing.assert_array_equal(rows_down_to(target, through), [[2, np.inf], [1, np.inf], [0, np.inf]])
 
 
 def test_the_neck_goes_on_behind_the_head() -> None:
@@ -245,7 +239,7 @@ def test_the_neck_goes_on_behind_the_head() -> None:
     seen[30:, 5:35], unknown[5:30, 12:28] = True, True
     neck = np.zeros_like(seen)
     neck[30:32, 16:24] = True
-    hidden = behind_head(seen, neck, unknown, 20.0)
+    hidden = _behind_head(seen, neck, unknown, 20.0)
     assert hidden[20:30, 16:24].all() and not hidden[:15].any() and not hidden[20, 13], "upwards of the neck alone"
 
 

@@ -15,7 +15,7 @@ from gaussiantalker.progress import SILENT
 from gaussiantalker.talker.mouth_code import MouthCode
 from gaussiantalker.talker.mouth_listener import MouthListener
 from gaussiantalker.talker.mouth_reader import Curves, MouthReader
-from gaussiantalker.training.lip_range import WIDEST, LipRange, matched
+from gaussiantalker.training.lip_range import WIDEST, LipRange, _matched
 from gaussiantalker.training.reading import Reading
 
 FRAMES = 300
@@ -73,7 +73,7 @@ def test_a_mouth_that_saturates_is_matched_between_what_was_seen() -> None:
     def moves(gain: float) -> float:
         return 0.95 * gain**0.5
 
-    assert moves(matched(moves)) == pytest.approx(1, abs=0.005)
+    assert moves(_matched(moves)) == pytest.approx(1, abs=0.005)
 
 
 def test_a_listener_that_is_drawn_out_opens_wider_and_shuts_as_before() -> None:

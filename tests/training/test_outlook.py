@@ -16,7 +16,7 @@ from gaussiantalker.media.image import read_image
 from gaussiantalker.progress import _Silent
 from gaussiantalker.speaking import baking
 from gaussiantalker.training import SCHEDULES, Trainer, outlook, train
-from gaussiantalker.training.outlook import PICTURE, Outlook, spoken
+from gaussiantalker.training.outlook import PICTURE, Outlook, _spoken
 
 QUICK = replace(SCHEDULES["fast"], listening_steps=3, canonical_steps=20, deformation_steps=6, points=200)
 HOW = {"method": "gaussiantalker-star", "schedule": QUICK, "encoder": "logmel", "torso": "plates"}
@@ -43,7 +43,7 @@ def test_the_time_is_told_from_the_first_steps_of_both_stages(tmp_path: Path) ->
             watch(trainer)
     assert [note.split(" of training")[0] for note in told.notes] == ["About 7 minutes", "About 9 minutes"]
     assert str(tmp_path / PICTURE) in told.notes[0]
-    assert [spoken(s) for s in (3, 64, 130, 7000, 7300)] == [
+    assert [_spoken(s) for s in (3, 64, 130, 7000, 7300)] == [
         "10 seconds",
         "60 seconds",
         "2 minutes",

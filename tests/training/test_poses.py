@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 from gaussiantalker.splatting.gaussians import Gaussians
 from gaussiantalker.talker import render
 from gaussiantalker.talker.talker import Splats
-from gaussiantalker.training.poses import PoseCorrections, rotation
+from gaussiantalker.training.poses import PoseCorrections, _rotation
 
 turns = st.lists(st.floats(-1, 1), min_size=3, max_size=3)
 
@@ -17,7 +17,7 @@ turns = st.lists(st.floats(-1, 1), min_size=3, max_size=3)
 @settings(max_examples=20, deadline=None)
 @given(turn=turns)
 def test_turns_are_scipys(turn: list[float]) -> None:
-    ours = rotation(torch.tensor([turn], dtype=torch.float64))[0].numpy()
+    ours = _rotation(torch.tensor([turn], dtype=torch.float64))[0].numpy()
     np.testing.assert_allclose(ours, Rotation.from_rotvec(turn).as_matrix(), atol=1e-9)
 
 

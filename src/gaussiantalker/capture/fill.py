@@ -1,4 +1,4 @@
-"""Smooth filling of holes in a picture from what is known around them."""
+"""Filling holes in a picture from what is known around them: smoothly, or from below."""
 
 import numpy as np
 
@@ -36,3 +36,16 @@ def _double(x: np.ndarray) -> np.ndarray:
         shape[axis] *= 2
         x = pair.reshape(shape)
     return x
+
+
+def rows_down_to(target: np.ndarray, through: np.ndarray) -> np.ndarray:  # [H, W] float32
+    """Rows from a `through` pixel down to its column's next `target`, passing only such pixels; infinite elsewhere."""
+    height = len(target)
+    row = np.arange(height, dtype=np.int32)[:, None]
+
+    def next_row(where: np.ndarray) -> np.ndarray:
+        return np.minimum.accumulate(np.where(where, row, height)[::-1], axis=0)[::-1]
+
+    reached = next_row(target)
+    free = through & (reached < height) & (next_row(~(target | through)) > reached)
+    return np.where(free, reached - row, np.inf).astype(np.float32)

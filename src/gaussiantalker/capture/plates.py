@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from gaussiantalker.capture.arrays import ArrayReader, ArrayWriter
-from gaussiantalker.capture.fill import pull_push
+from gaussiantalker.capture.fill import pull_push, rows_down_to
 from gaussiantalker.capture.labels import BACKGROUND, HEAD
 from gaussiantalker.capture.parallel import in_order
 from gaussiantalker.media.image import resize, write_image
@@ -135,7 +135,7 @@ def _extended(
 
     `size` is the side of the whole frame in pixels of this grid. Opacity counts only where the head covers.
     """
-    rows_below = _rows_to(trusted, covered)
+    rows_below = rows_down_to(trusted, covered)
     reach = _REACH * size
     here = np.flatnonzero((rows_below <= reach).any(1))
     if not here.size:
@@ -163,16 +163,3 @@ def _resized(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     if values.shape[::-1] == shape:
         return values
     return np.asarray(Image.fromarray(values).resize(shape, Image.Resampling.BILINEAR))
-
-
-def _rows_to(target: np.ndarray, through: np.ndarray) -> np.ndarray:  # [H, W] float32
-    """Rows down to the next `target` pixel of a column, passing only `through` pixels; infinite where there is none."""
-    height = len(target)
-    row = np.arange(height, dtype=np.int32)[:, None]
-
-    def next_row(where: np.ndarray) -> np.ndarray:
-        return np.minimum.accumulate(np.where(where, row, height)[::-1], axis=0)[::-1]
-
-    reached = next_row(target)
-    free = through & (reached < height) & (next_row(~(target | through)) > reached)
-    return np.where(free, reached - row, np.inf).astype(np.float32)

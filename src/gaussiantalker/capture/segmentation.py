@@ -111,7 +111,7 @@ def _labels(
     labels = np.empty((len(scores), size, size), np.uint8)
     for k, coarse in enumerate(scores):
         fine = F.interpolate(coarse[None], (size, size), mode="bilinear", align_corners=corners)
-        labels[k] = clean(fine[0].numpy())
+        labels[k] = _clean(fine[0].numpy())
     return labels
 
 
@@ -138,7 +138,7 @@ def _between(before: _Parsed, after: _Parsed) -> Tensor:
     return torch.lerp(a[None], b[None], share)
 
 
-def clean(scores: np.ndarray) -> np.ndarray:  # [H, W] uint8
+def _clean(scores: np.ndarray) -> np.ndarray:  # [H, W] uint8
     """Labels from scores [4, H, W], where islands, and all heads but the largest, take the next best class."""
     labels = _best(scores)
     step = 2 if len(labels) >= _FINE else 1
@@ -194,7 +194,7 @@ def silhouette(picture: np.ndarray, points: np.ndarray, parser: Parser) -> np.nd
     with torch.inference_mode(), one_torch_thread():
         scores = parser.scores(part)[None].float()
         fine = F.interpolate(scores, (_SEEN_SIDE, _SEEN_SIDE), mode="bilinear", align_corners=parser.corners or None)[0]
-    inner = (clean(fine.numpy()) != BACKGROUND).astype(np.uint8)
+    inner = (_clean(fine.numpy()) != BACKGROUND).astype(np.uint8)
     out = np.zeros((height, width), np.uint8)
     bottom, right = crop.top + crop.side, crop.left + crop.side
     out[crop.top : bottom, crop.left : right] = cv2.resize(inner, (crop.side,) * 2, interpolation=cv2.INTER_NEAREST)

@@ -37,7 +37,7 @@ class Demo:
         from gaussiantalker.speaking import Avatar
         from gaussiantalker.training import train
 
-        samples = sample_folder()
+        samples = _sample_folder()
         captured, trained, spoken = self.folder / "capture", self.folder / "avatar", self.folder / "speaks.mp4"
         driving = samples / "driving.wav"
         if not (trained / "avatar.json").exists():  # a demo that came so far owns these names
@@ -63,7 +63,7 @@ class Demo:
         )
 
 
-def sample_folder() -> Path:
+def _sample_folder() -> Path:
     """The folder of the bundled sample. Raises GaussianTalkerError where the package came without it."""
     folder = Path(__file__).resolve().parents[3] / "samples"
     if not (folder / "speaker.mp4").is_file():

@@ -54,7 +54,7 @@ def likeness(rendering: Rendering) -> dict[str, np.ndarray]:
             "whole": None,
         }
         row = {f"psnr_{name}": psnr(true, render, mask) for name, mask in masks.items()}
-        rows.append(row | {f"ssim_{name}": value for name, value in ssim(true, render, masks).items()})
+        rows.append(row | {f"ssim_{name}": value for name, value in _ssim(true, render, masks).items()})
         rendering.progress.update(k + 1)
     return {key: np.array([row[key] for row in rows]) for key in rows[0]}
 
@@ -164,7 +164,7 @@ def psnr(a: np.ndarray, b: np.ndarray, mask: np.ndarray | None = None) -> float:
     return float(-10 * np.log10(max(values.mean(dtype=np.float64), 10 ** (-PSNR_LIMIT / 10))))
 
 
-def ssim(a: np.ndarray, b: np.ndarray, masks: dict[str, np.ndarray | None]) -> dict[str, float]:
+def _ssim(a: np.ndarray, b: np.ndarray, masks: dict[str, np.ndarray | None]) -> dict[str, float]:
     """Structural similarity (Wang et al. 2004) of uint8 pictures [H, W, 3], averaged over each of several masks.
 
     Window 11 x 11, Gaussian of sigma 1.5, C1 = .01^2, C2 = .03^2, mean over the three channels. A border of 5 pixels,

@@ -66,13 +66,6 @@ def language(path: str | Path) -> str | None:
     return said if said not in ("", "und", "mis", "zxx") else None
 
 
-def resample(samples: np.ndarray, source_rate: int, sample_rate: int = SAMPLE_RATE) -> np.ndarray:  # [S']
-    """float32 [S] or [S, channels] at `source_rate`, mixed to mono at `sample_rate` (soxr, high quality)."""
-    samples = np.asarray(samples, np.float32)
-    mono = samples if samples.ndim == 1 else samples.mean(axis=1)
-    return mono if source_rate == sample_rate else soxr.resample(mono, source_rate, sample_rate)
-
-
 def write_wav(path: str | Path, samples: np.ndarray, sample_rate: int = SAMPLE_RATE) -> None:
     """16-bit WAV of float32 [S]; what lies beyond [-1, 1] is clipped."""
     _write_pieces(path, [samples], sample_rate)

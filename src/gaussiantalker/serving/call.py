@@ -60,7 +60,7 @@ class Call:
             bound(self._peer, limits)
             await self._peer.setLocalDescription(await self._peer.createAnswer())
             answer = self._peer.localDescription.sdp
-            if video_codec(answer) == "H264":
+            if _video_codec(answer) == "H264":
                 self._sharpen(pictures.sender)
             return answer
         except Problem:
@@ -127,7 +127,7 @@ def _choose_codecs(sound: RTCRtpTransceiver, pictures: RTCRtpTransceiver) -> Non
     pictures.setCodecPreferences(sorted(codecs, key=lambda codec: codec.mimeType != "video/H264"))
 
 
-def video_codec(sdp: str) -> str | None:
+def _video_codec(sdp: str) -> str | None:
     """The name of the first video codec in a session description."""
     for media in SessionDescription.parse(sdp).media:
         if media.kind == "video" and media.rtp.codecs:

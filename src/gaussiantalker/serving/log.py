@@ -12,12 +12,12 @@ _KINDS = 1000  # that are remembered
 def set_up() -> None:
     """Sends warnings of everything that runs in the server there."""
     handler = logging.StreamHandler()
-    handler.addFilter(Sparing())
+    handler.addFilter(_Sparing())
     handler.setFormatter(_Plain("%(asctime)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 
-class Sparing(logging.Filter):
+class _Sparing(logging.Filter):
     """Lets through one message of a kind in a second; the next one tells how many were left out.
 
     A kind is a logger and the first line of what it says, before values are put in.

@@ -38,7 +38,7 @@ class _Pipe:
         return taken
 
 
-class LiveMp4:
+class _LiveMp4:
     """Fragmented mp4 of frames as they come, H.264 with AAC; its metadata say that it is AI-generated."""
 
     def __init__(self, width: int, height: int) -> None:
@@ -96,7 +96,7 @@ class LiveMp4Response(StreamingResponse):
 async def _live_mp4(session: Session) -> AsyncGenerator[bytes]:
     """The stream's bytes until the session ends or nobody reads them any more. Encoding has a thread to itself."""
     camera, loop = session.avatar.camera, asyncio.get_running_loop()
-    movie = LiveMp4(camera.width, camera.height)
+    movie = _LiveMp4(camera.width, camera.height)
     encoder = ThreadPoolExecutor(1, "mp4")
     try:
         with session.watch() as frames:

@@ -41,7 +41,7 @@ def serve(
     elif not is_loopback(host):
         raise GaussianTalkerError(f"Others can reach {host}: choose a secret and give it as --token-file as well.")
     with _bound(host, port) as place:
-        rooms = named(backgrounds)
+        rooms = _named(backgrounds)
         avatars, limits = load(folders, device, progress, exact), limits or Limits()
         app = build(avatars, token, limits, rooms, None if voice is None else find_voice(voice, progress))
         log.set_up()
@@ -72,7 +72,7 @@ def _bound(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def named(backgrounds: Sequence[Path]) -> dict[str, Path]:
+def _named(backgrounds: Sequence[Path]) -> dict[str, Path]:
     """Pictures and films by their names without ending. Raises GaussianTalkerError for others, or two of a name."""
     rooms: dict[str, Path] = {}
     for path in backgrounds:

@@ -38,7 +38,7 @@ def bake(
 
 
 def _baked(talker: Talker, situations: Situations, camera: Camera, progress: Progress) -> Blendshapes:
-    weights = effects(talker, situations, camera)
+    weights = _effects(talker, situations, camera)
     mean, bases, coefficients, tokens = _principal(_motions(talker, situations, progress), weights)
     count, names = weights.shape[0], _moved(talker)
     bases = bases.unflatten(1, (count, -1))
@@ -46,7 +46,7 @@ def _baked(talker: Talker, situations: Situations, camera: Camera, progress: Pro
     order = share.sum(dim=1).argsort(descending=True)
     kept = share.sum(dim=1)[order].cumsum(0) < (1 - NEGLIGIBLE) * share.sum()
     kept[min(int(kept.sum()), count - 1)] = True
-    shown = seen(talker, situations, camera)[order]
+    shown = _seen(talker, situations, camera)[order]
     moving, order = order[kept & shown], torch.cat([order[kept & shown], order[~kept & shown]])
     bases = bases[:, moving]
     reach = bases.abs().amax(dim=0).clamp_min(1e-12)
@@ -76,7 +76,7 @@ def _rest(talker: Talker, mean: Tensor, names: tuple[str, ...], order: Tensor) -
 
 @torch.inference_mode()
 @fast_products()
-def motion(talker: Talker, tokens: Tensor, viewmats: Tensor) -> Tensor:
+def _motion(talker: Talker, tokens: Tensor, viewmats: Tensor) -> Tensor:
     """What the network adds to each Gaussian's numbers, [B, N, D]; to harmonics, as the colour seen by the camera."""
     moves = talker.moves(tokens)
     if "sh" in moves:
@@ -92,7 +92,7 @@ def _basis(talker: Talker, viewmats: Tensor) -> Tensor:
     return spherical_harmonics(F.normalize(talker.raw["means"] - eyes[:, None], dim=-1), talker.sh_degree)
 
 
-def effects(talker: Talker, situations: Situations, camera: Camera) -> Tensor:
+def _effects(talker: Talker, situations: Situations, camera: Camera) -> Tensor:
     """How much a change of each number of each Gaussian changes pictures, [N, D]: the root of the mean of squares.
 
     Pixels count the more, the more speech changes them under one pose and blink. The squares are those of gradients
@@ -101,7 +101,7 @@ def effects(talker: Talker, situations: Situations, camera: Camera) -> Tensor:
     total, K = torch.zeros(()), torch.from_numpy(camera.K).float().to(talker.device)
     for _ in range(VIEWS):
         drive = situations.utterances(UTTERANCES).to(talker.device)
-        moves = motion(talker, talker.conditions(drive), drive.viewmats).clone()
+        moves = _motion(talker, talker.conditions(drive), drive.viewmats).clone()
         with torch.no_grad():
             said = _picture(talker, moves, drive, K, camera).std(dim=0).mean(dim=-1)
         pixels = (1 + SPEECH_WEIGHT * said / said.max().clamp_min(1e-6)).sqrt()[None, :, :, None]
@@ -116,7 +116,7 @@ def effects(talker: Talker, situations: Situations, camera: Camera) -> Tensor:
     return found.clamp_min(1e-4 * float(found.mean()))
 
 
-def seen(talker: Talker, situations: Situations, camera: Camera) -> Tensor:
+def _seen(talker: Talker, situations: Situations, camera: Camera) -> Tensor:
     """Which Gaussians ever show, bool [N]: those that cover, by the sum of alpha T over pixels, `UNSEEN` of a pixel or
     more in any situation. The others lie within the head, and take a third of the time of a picture."""
     most, K = torch.zeros((), device=talker.device), torch.from_numpy(camera.K).float().to(talker.device)
@@ -161,7 +161,7 @@ def _motions(talker: Talker, situations: Situations, progress: Progress) -> Iter
             drive = situations.draw(FRAMES).to(talker.device)
             with torch.inference_mode():
                 tokens = talker.conditions(drive)
-            parts.append((motion(talker, tokens, drive.viewmats), tokens))
+            parts.append((_motion(talker, tokens, drive.viewmats), tokens))
             progress.update(chunk * CHUNK + start + FRAMES)
         moves, tokens = (torch.cat(part) for part in zip(*parts, strict=True))
         yield moves, tokens

@@ -57,7 +57,7 @@ def _lids(motion: Motion, blink: Blink) -> _Lids:
     if blink == "recorded":
         return motion.blink_at
     if blink == "auto":
-        return Blinks(float(np.median(motion.blink)), float(motion.blink.max()))
+        return _Blinks(float(np.median(motion.blink)), float(motion.blink.max()))
     try:
         value = float(blink)
     except (TypeError, ValueError):
@@ -67,7 +67,7 @@ def _lids(motion: Motion, blink: Blink) -> _Lids:
     return lambda frames: np.full(len(frames), value)
 
 
-class Blinks:
+class _Blinks:
     """The blink at any frame of a performance of any length; the same for the same seed."""
 
     def __init__(self, opened: float, shut: float, seed: int = 0):

@@ -1,6 +1,7 @@
 """Speech: audio to features at 50 Hz, the windows a talker listens to, and where there is silence."""
 
 from collections.abc import Callable
+from functools import partial
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import SILENT, Progress
@@ -24,25 +25,11 @@ __all__ = [
 ]
 
 
-def _whisper(progress: Progress) -> Encoder:
+def _whisper(progress: Progress, *, read: str = "read", model: str = "whisper-tiny-en") -> Encoder:
     from gaussiantalker import pretrained
     from gaussiantalker.speech.whisper import Whisper
 
-    return Whisper.read(pretrained.path("whisper-tiny-en", progress))
-
-
-def _whisper_early(progress: Progress) -> Encoder:
-    from gaussiantalker import pretrained
-    from gaussiantalker.speech.whisper import Whisper
-
-    return Whisper.read_early(pretrained.path("whisper-tiny-en", progress))
-
-
-def _whisper_multilingual(progress: Progress) -> Encoder:
-    from gaussiantalker import pretrained
-    from gaussiantalker.speech.whisper import Whisper
-
-    return Whisper.read_multilingual(pretrained.path("whisper-tiny", progress))
+    return getattr(Whisper, read)(pretrained.path(model, progress))
 
 
 def _logmel(progress: Progress) -> Encoder:
@@ -57,26 +44,20 @@ def _phones(progress: Progress) -> Encoder:
     return Phones()
 
 
-def _hubert(progress: Progress) -> Encoder:
+def _published(progress: Progress, *, name: str) -> Encoder:
     from gaussiantalker.speech.hubert import SelfSupervised
 
-    return SelfSupervised.read("hubert")
-
-
-def _wav2vec2(progress: Progress) -> Encoder:
-    from gaussiantalker.speech.hubert import SelfSupervised
-
-    return SelfSupervised.read("wav2vec2")
+    return SelfSupervised.read(name)
 
 
 ENCODERS: dict[str, Callable[[Progress], Encoder]] = {
     "whisper": _whisper,
-    "whisper-early": _whisper_early,
+    "whisper-early": partial(_whisper, read="read_early"),
     "logmel": _logmel,
     "phones": _phones,
-    "whisper-multilingual": _whisper_multilingual,
-    "hubert": _hubert,
-    "wav2vec2": _wav2vec2,
+    "whisper-multilingual": partial(_whisper, read="read_multilingual", model="whisper-tiny"),
+    "hubert": partial(_published, name="hubert"),
+    "wav2vec2": partial(_published, name="wav2vec2"),
 }
 """Encoders by name. One of your own is added here under its `name` before an avatar is trained or loaded with it."""
 

@@ -13,13 +13,13 @@ FLOOR = -10.0  # log10 of the smallest power told apart from none
 _CHUNK = 4096  # spectra computed at a time, so that an hour of sound needs no hour of memory
 
 
-def mel_from_hertz(hertz: np.ndarray) -> np.ndarray:
+def _mel_from_hertz(hertz: np.ndarray) -> np.ndarray:
     """Slaney's Auditory Toolbox scale: 15 mel per kHz up to 1 kHz, then 27 mel per factor of 6.4."""
     hertz = np.asarray(hertz, dtype=float)
     return np.where(hertz < 1000, hertz * 0.015, 15 + 27 * np.log(np.maximum(hertz, 1) / 1000) / np.log(6.4))
 
 
-def hertz_from_mel(mel: np.ndarray) -> np.ndarray:
+def _hertz_from_mel(mel: np.ndarray) -> np.ndarray:
     mel = np.asarray(mel, dtype=float)
     return np.where(mel < 15, mel / 0.015, 1000 * 6.4 ** ((mel - 15) / 27))
 
@@ -28,7 +28,7 @@ def hertz_from_mel(mel: np.ndarray) -> np.ndarray:
 def filterbank() -> np.ndarray:
     """Triangles of equal area, float32 [80, 201], over the bins of a 400-sample transform."""
     bins = np.linspace(0, SAMPLE_RATE / 2, WINDOW // 2 + 1)
-    edges = hertz_from_mel(np.linspace(0, mel_from_hertz(np.array(SAMPLE_RATE / 2)), BANDS + 2))[:, None]
+    edges = _hertz_from_mel(np.linspace(0, _mel_from_hertz(np.array(SAMPLE_RATE / 2)), BANDS + 2))[:, None]
     low, centre, high = edges[:-2], edges[1:-1], edges[2:]
     triangles = np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre))
     return (np.maximum(triangles, 0) * 2 / (high - low)).astype(np.float32)
@@ -69,7 +69,7 @@ class MelStream:
 @cache
 def band_weights(low: float, high: float) -> np.ndarray:
     """[80] what the bands' powers count in the mean square of the sound between two frequencies in hertz."""
-    edges = hertz_from_mel(np.linspace(0, mel_from_hertz(np.array(SAMPLE_RATE / 2)), BANDS + 2))
+    edges = _hertz_from_mel(np.linspace(0, _mel_from_hertz(np.array(SAMPLE_RATE / 2)), BANDS + 2))
     inside = (edges[1:-1] >= low) & (edges[1:-1] < high)
     width = (edges[2:] - edges[:-2]) / 2  # undoes the equal areas
     scale = WINDOW / 2 * np.square(_hann()).sum()  # Parseval, for the half of the spectrum that is kept

@@ -69,13 +69,6 @@ def recognise(audio: np.ndarray, progress: Progress = SILENT) -> list[Phone]:
     return phones
 
 
-def per_frame(phones: list[Phone], frames: int) -> list[str]:
-    """The phone at the middle of each frame; silence beyond the last."""
-    ends = np.array([phone.end for phone in phones])
-    index = np.searchsorted(ends, (np.arange(frames) + 0.5) / FPS, side="right")
-    return [phones[i].name if i < len(phones) else SILENCE for i in index]
-
-
 class Phones(BlockEncoder):
     """The phone at each row as one of 40 channels: features that any voice gives alike."""
 

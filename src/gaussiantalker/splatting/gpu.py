@@ -87,16 +87,9 @@ class _Project(torch.autograd.Function):
         ctx.grid = triton.cdiv(n, projection.BLOCK), frames
         ctx.numbers = n, *(_stride(t) for t in inputs[:3]), float(width), float(height), near, far
         projection.project[ctx.grid](
-            *inputs,
-            means2d,
-            covariances,
-            determinants,
-            depths,
-            *ctx.numbers,
-            eps2d,
-            BLOCK=projection.BLOCK,
-            **on_threads(projection.BLOCK),
-        )
+            *inputs, means2d, covariances, determinants, depths, *ctx.numbers, eps2d,
+            BLOCK=projection.BLOCK, **on_threads(projection.BLOCK),
+        )  # fmt: skip
         ctx.save_for_backward(*inputs)
         ctx.mark_non_differentiable(determinants)
         return means2d, covariances, depths, determinants
@@ -109,15 +102,9 @@ class _Project(torch.autograd.Function):
         gradients = [t.new_empty(len(to_means2d), *t.shape[1:]) for t in inputs[:3]]
         sums = inputs[0].new_empty(len(to_means2d), ctx.grid[0] if ctx.needs_input_grad[3] else 0, 12)
         projection.project_gradient[ctx.grid](
-            *inputs,
-            *upstream,
-            *gradients,
-            sums,
-            *ctx.numbers,
-            WANT_VIEWS=sums.numel() > 0,
-            BLOCK=projection.BLOCK,
-            **on_threads(projection.BLOCK),
-        )
+            *inputs, *upstream, *gradients, sums, *ctx.numbers,
+            WANT_VIEWS=sums.numel() > 0, BLOCK=projection.BLOCK, **on_threads(projection.BLOCK),
+        )  # fmt: skip
         to_views = None
         if ctx.needs_input_grad[3]:
             rows = sums.sum(1, dtype=torch.float64).float().unflatten(1, (3, 4))

@@ -20,7 +20,7 @@ def rasterize(scene: Scene) -> tuple[Tensor, Tensor, dict]:  # [B, H, W, 3], [B,
     opacities, colors = (t.expand(len(viewmats), *t.shape[1:]) for t in (opacities, colors))
     depths = _depth(means, viewmats)
     seen = (depths >= scene.near_plane) & (depths <= scene.far_plane)
-    means2d, covariances, determinants = project(means, quats, scales, viewmats, Ks, width, height, scene.eps2d, seen)
+    means2d, covariances, determinants = _project(means, quats, scales, viewmats, Ks, width, height, scene.eps2d, seen)
     if means2d.requires_grad:
         means2d.retain_grad()
     xx, xy, yy = covariances.unbind(-1)
@@ -55,7 +55,7 @@ def rotation_matrices(quats: Tensor) -> Tensor:
     return torch.stack(rows, -2)
 
 
-def project(
+def _project(
     means: Tensor,
     quats: Tensor,
     scales: Tensor,

@@ -63,19 +63,9 @@ def _forward(x: Tensor, y: Tensor, keep: bool) -> tuple[Tensor, Tensor]:
     sums, maps = x.new_empty(count, grid[0]), x.new_empty(3, *(x.shape if keep else (0,)))
     with torch.cuda.device_of(x):
         _similarity[grid](
-            x,
-            y,
-            _window(x.device),
-            sums,
-            maps,
-            height,
-            width,
-            x.numel(),
-            KEEP=keep,
-            ACROSS=ACROSS,
-            DOWN=DOWN,
-            **on_threads(256),
-        )
+            x, y, _window(x.device), sums, maps, height, width, x.numel(),
+            KEEP=keep, ACROSS=ACROSS, DOWN=DOWN, **on_threads(256),
+        )  # fmt: skip
     return sums, maps
 
 
@@ -84,19 +74,9 @@ def _backward(x: Tensor, y: Tensor, maps: Tensor, scale: Tensor) -> Tensor:
     _, height, width = x.shape
     with torch.cuda.device_of(x):
         _similarity_gradient[_grid(x)](
-            x,
-            y,
-            maps,
-            scale,
-            _window(x.device),
-            result,
-            height,
-            width,
-            x.numel(),
-            ACROSS=ACROSS,
-            DOWN=DOWN,
-            **on_threads(256),
-        )
+            x, y, maps, scale, _window(x.device), result, height, width, x.numel(),
+            ACROSS=ACROSS, DOWN=DOWN, **on_threads(256),
+        )  # fmt: skip
     return result
 
 

@@ -62,44 +62,18 @@ def sort_into_tiles(
     radii = torch.empty(frames, n, 2, dtype=torch.int32, device=device)
     grid = (triton.cdiv(total, BLOCK),)
     _tabulate[grid](
-        *splats,
-        table,
-        rects,
-        counts,
-        radii,
-        total,
-        *planes,
-        width,
-        height,
-        across,
-        down,
-        BLOCK=BLOCK,
-        **on_threads(BLOCK),
-    )
+        *splats, table, rects, counts, radii, total, *planes, width, height, across, down,
+        BLOCK=BLOCK, **on_threads(BLOCK),
+    )  # fmt: skip
     ends = counts.cumsum(0)
     if room:
         room.wanted = ends[-1]
     capacity = _padded(room.capacity if room else int(ends[-1]))
-    keys, owners = (
-        torch.empty(capacity, dtype=torch.int64, device=device),
-        torch.empty(capacity, dtype=torch.int32, device=device),
-    )
-    steps = total.bit_length()
+    keys, owners = (torch.empty(capacity, dtype=kind, device=device) for kind in (torch.int64, torch.int32))
     _list_entries[(capacity // BLOCK,)](
-        ends,
-        counts,
-        rects,
-        splats[3],
-        keys,
-        owners,
-        total,
-        n,
-        across,
-        across * down,
-        STEPS=steps,
-        BLOCK=BLOCK,
-        **on_threads(BLOCK),
-    )
+        ends, counts, rects, splats[3], keys, owners, total, n, across, across * down,
+        STEPS=total.bit_length(), BLOCK=BLOCK, **on_threads(BLOCK),
+    )  # fmt: skip
     keys, slots = torch.sort(keys, stable=True)
     tiles = torch.arange(frames * across * down + 1, device=device) << 32
     begins = torch.searchsorted(keys, tiles, out_int32=True)

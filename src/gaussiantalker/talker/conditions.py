@@ -36,7 +36,7 @@ def _eye_encoding(blink: Tensor) -> Tensor:
     return torch.cat([angles.sin(), angles.cos() - 1], dim=-1)
 
 
-def periodic_position(index: Tensor, period: int, width: int) -> Tensor:
+def _periodic_position(index: Tensor, period: int, width: int) -> Tensor:
     """Sines and cosines [B, width] of index [B] modulo a period (EGSTalker, PPE): sin((t mod p) / 10000^(2i/d))."""
     place = (index % period).float()[:, None]
     angles = place * 10_000.0 ** (-torch.arange(0, width, 2, device=index.device) / width)
@@ -91,7 +91,7 @@ class _AudioToken(Token):
 
     def forward(self, drive: Drive) -> Tensor:
         token = self.widen(self._heard(drive.conditions[AUDIO], drive.articulation))
-        return token + periodic_position(drive.frames, self.period, token.shape[-1]) if self.period else token
+        return token + _periodic_position(drive.frames, self.period, token.shape[-1]) if self.period else token
 
     def _heard(self, contexts: Tensor, articulation: Tensor | float) -> Tensor:
         heard = self.speech(contexts)
@@ -213,7 +213,7 @@ class Conditions(nn.ModuleDict):
         stacked = torch.stack([token(drive) for token in self.values()], dim=1)
         if self.period:
             places = torch.arange(len(self), device=stacked.device)
-            stacked = stacked + periodic_position(places, self.period, stacked.shape[-1])
+            stacked = stacked + _periodic_position(places, self.period, stacked.shape[-1])
         return stacked
 
 

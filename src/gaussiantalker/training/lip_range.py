@@ -46,7 +46,7 @@ class LipRange:
             both = np.isfinite(true) & np.isfinite(opening)
             return float(opening[both].std() / true[both].std()) if both.mean() > 0.5 else 1.0
 
-        gain = matched(moves)
+        gain = _matched(moves)
         progress.update(3)
         return gain
 
@@ -64,7 +64,7 @@ class LipRange:
         return lip_opening(np.stack(points))
 
 
-def matched(moves: Callable[[float], float]) -> float:
+def _matched(moves: Callable[[float], float]) -> float:
     """The gain from 1 to WIDEST at which something that grows with it is 1."""
     own = moves(1.0)
     if own >= 1:

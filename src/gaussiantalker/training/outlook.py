@@ -47,8 +47,8 @@ class Outlook:
         left = step * (trainer.steps[trainer.stage] - trainer.step)
         if trainer.stage == 0:
             left += trainer.steps[1] * trainer.time_deformation()
-        where = f"; every {spoken(PICTURE_SECONDS)} {self.path} shows what is learnt" if left > PICTURE_SECONDS else ""
-        self.progress.note(f"About {spoken(left)} of training are left on this machine{where}.")
+        where = f"; every {_spoken(PICTURE_SECONDS)} {self.path} shows what is learnt" if left > PICTURE_SECONDS else ""
+        self.progress.note(f"About {_spoken(left)} of training are left on this machine{where}.")
 
 
 def _look(trainer: Trainer) -> np.ndarray:
@@ -60,7 +60,7 @@ def _look(trainer: Trainer) -> np.ndarray:
     return np.concatenate([np.concatenate(list(row), axis=1) for row in (footage.capture.images[chosen], render)])
 
 
-def spoken(seconds: float) -> str:
+def _spoken(seconds: float) -> str:
     """`40 seconds`, `25 minutes` or `3 hours`, no more exact than a forecast is."""
     for unit, size in (("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * size:

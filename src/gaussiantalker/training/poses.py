@@ -16,7 +16,7 @@ class PoseCorrections(nn.Module):
     def forward(self, viewmats: Tensor, frames: Tensor) -> Tensor:
         """Corrected poses of tracked ones [B, 4, 4], which belong to the frames with these numbers [B]."""
         turn, shift = self.values[frames].split(3, dim=-1)
-        rotations, translations = rotation(turn) @ viewmats[:, :3, :3], viewmats[:, :3, 3:] + shift[..., None]
+        rotations, translations = _rotation(turn) @ viewmats[:, :3, :3], viewmats[:, :3, 3:] + shift[..., None]
         return torch.cat([torch.cat([rotations, translations], dim=-1), viewmats[:, 3:]], dim=1)
 
     def cost(self, frames: Tensor) -> Tensor:
@@ -24,7 +24,7 @@ class PoseCorrections(nn.Module):
         return (self.values[frames] / _SMALL).square().mean()
 
 
-def rotation(turn: Tensor) -> Tensor:
+def _rotation(turn: Tensor) -> Tensor:
     """Rotations [B, 3, 3] by vectors [B, 3] along their axes, as long as their angle in radians."""
     x, y, z = turn.unbind(-1)
     zero = torch.zeros_like(x)

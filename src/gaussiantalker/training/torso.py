@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gaussiantalker.capture import Capture
-from gaussiantalker.capture.fill import pull_push
+from gaussiantalker.capture.fill import pull_push, rows_down_to
 from gaussiantalker.capture.labels import NECK
 from gaussiantalker.geometry import rigid
 from gaussiantalker.progress import Progress
@@ -53,20 +53,20 @@ def kept_body(path: Path, capture: Capture, frames: np.ndarray, recipe: dict[str
             codes = state.pop("codes")
             return Body(Torso(state, capture.background), codes, facts["seconds"])
     started = time.perf_counter()
-    torso, codes = fit_torso(capture, frames, capture.train_frames, progress)
+    torso, codes = _fit_torso(capture, frames, capture.train_frames, progress)
     out = Body(torso, codes, time.perf_counter() - started)
     write_checkpoint(path, {**torso.state_dict(), "codes": codes}, {"recipe": recipe, "seconds": out.seconds})
     return out
 
 
-def fit_torso(capture: Capture, frames: np.ndarray, stop: int, progress: Progress) -> tuple[Torso, Tensor]:
+def _fit_torso(capture: Capture, frames: np.ndarray, stop: int, progress: Progress) -> tuple[Torso, Tensor]:
     """A torso for these frames of a capture, and the codes [stop, K] of all frames before `stop`."""
     progress.stage(_STAGE, stop)
     poses = rigid(capture.tracking.rotations, capture.tracking.translations)
     viewmats, sway = (torch.from_numpy(part).float() for part in (poses, slow_part(poses)))
     chosen = frames[np.unique(np.linspace(0, len(frames) - 1, _SAMPLES).astype(int))]
     usual = np.square(poses[chosen] - np.median(poses[chosen], axis=0)).sum(axis=(1, 2)).argmin()
-    samples = Samples(capture, chosen, int(usual))
+    samples = _Samples(capture, chosen, int(usual))
     state = samples.state(capture.camera.focal / float(np.median(poses[frames, 2, 3])))
     numbers = pose_numbers(viewmats[frames])
     deviation = numbers.std(dim=0, correction=0)
@@ -84,7 +84,7 @@ def fit_torso(capture: Capture, frames: np.ndarray, stop: int, progress: Progres
     return Torso(state, capture.background), codes
 
 
-class Samples:
+class _Samples:
     """Some frames of a capture without their heads, brought into the place that the body has in one of them."""
 
     def __init__(self, capture: Capture, frames: np.ndarray, usual: int):
@@ -98,7 +98,7 @@ class Samples:
         grid = (max(2, round(_GRID * (size - self.top) / size)), _GRID)
         reference = self.plates[usual]
         flows = [coarse_flow(plate, reference, where, grid) for plate, where in zip(self.plates, body, strict=True)]
-        self.flow, self.moves = principal(torch.from_numpy(np.stack(flows)), MOVES)
+        self.flow, self.moves = _principal(torch.from_numpy(np.stack(flows)), MOVES)
         reach = min(float(self._moved().abs().max()), _FARTHEST * size)
         self.margin = int(np.ceil(reach)) + 2
 
@@ -156,7 +156,7 @@ class Samples:
         inside = np.zeros_like(known)
         inside[: self.size - self.top, self.margin : -self.margin] = True
         seen = alpha > 0.5
-        hidden = behind_head(seen, (neck > 0) & seen, ~known & inside, unit)
+        hidden = _behind_head(seen, (neck > 0) & seen, ~known & inside, unit)
         soft = ndimage.gaussian_filter((hidden | seen).astype(np.float32), _SOFT * self.size)
         drawn = np.where(inside, soft, pull_push(alpha[..., None], known.astype(np.float32))[..., 0])
         alpha = np.where(known, alpha, drawn)
@@ -169,7 +169,7 @@ class Samples:
         return np.concatenate([colors * alpha[..., None], alpha[..., None]], axis=-1).astype(np.float32)
 
 
-def principal(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def _principal(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The mean of values [F, ...] and their `count` principal directions of change, each as long as its deviation
     [1 + count, ...]; and by how many of these each value is off [F, count]."""
     flat = values.flatten(1)
@@ -209,7 +209,7 @@ def _shade_modes(colors: np.ndarray, seen: np.ndarray, alpha: np.ndarray) -> tup
     return scale * 255, shades.contiguous()
 
 
-def behind_head(seen: np.ndarray, neck: np.ndarray, unknown: np.ndarray, unit: float) -> np.ndarray:
+def _behind_head(seen: np.ndarray, neck: np.ndarray, unknown: np.ndarray, unit: float) -> np.ndarray:
     """Texels no frame shows where the neck goes on upwards, and a little of the clothes; `unit` in pixels."""
     columns = neck.any(0)
     if not columns.any():  # a beard or a scarf: take the middle of what the head covers
@@ -221,16 +221,6 @@ def behind_head(seen: np.ndarray, neck: np.ndarray, unknown: np.ndarray, unit: f
     rows = np.arange(unknown.shape[0])[:, None]
     reached = columns & np.isfinite(below) & ((below <= _NECK_LEAST * unit) | (rows > row - _NECK_REACH * unit))
     return (reached | (below <= _CLOTHES_REACH * unit)) & ~seen
-
-
-def rows_down_to(target: np.ndarray, through: np.ndarray) -> np.ndarray:
-    """Rows [H, W] from each pixel down to its column's next `target`, passing only `through`; infinite without one."""
-    out = np.full(target.shape, np.inf, np.float32)
-    below = np.full(target.shape[1], np.inf, np.float32)
-    for row in range(len(target) - 1, -1, -1):
-        below = np.where(target[row], 0, np.where(through[row], below + 1, np.inf))
-        out[row] = below
-    return out
 
 
 def _within(size: tuple[int, int], side: int) -> tuple[int, int]:

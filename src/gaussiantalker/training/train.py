@@ -15,6 +15,7 @@ from gaussiantalker import hardware, speech
 from gaussiantalker.capture import Capture
 from gaussiantalker.capture.folder import NO_CONSENT
 from gaussiantalker.capture.landmarker import Landmarker
+from gaussiantalker.capture.morphable import NECK
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import atomic_path
 from gaussiantalker.media.lock import locked
@@ -24,6 +25,7 @@ from gaussiantalker.speaking import Avatar, Motion, calm_stretch
 from gaussiantalker.speaking.folder import check_folder
 from gaussiantalker.speech.windows import PAPERS_LOOKAHEAD_MS
 from gaussiantalker.splatting.cpu import prepare
+from gaussiantalker.splatting.gaussians import Gaussians
 from gaussiantalker.talker import AUDIO, Footage, Listener, Method, Talker, WindowListener, find_method
 from gaussiantalker.talker.footage import usable
 from gaussiantalker.talker.mouth_listener import LOOKAHEAD_MS as MOUTH_LOOKAHEAD_MS
@@ -31,7 +33,6 @@ from gaussiantalker.talker.mouth_reader import drawn_out
 from gaussiantalker.timing import SAMPLES_PER_FRAME
 from gaussiantalker.training.card import model_card
 from gaussiantalker.training.chance import NETWORK, checked_seed, seed_torch
-from gaussiantalker.training.initialise import initial_gaussians
 from gaussiantalker.training.lip_range import LipRange
 from gaussiantalker.training.losses import Loss
 from gaussiantalker.training.outlook import PICTURE, Outlook
@@ -46,6 +47,21 @@ _ENCODER = "whisper"  # for windows of speech; a mouth reader has its own
 _CHECKPOINT = "checkpoint.safetensors"
 _TORSO_CHECKPOINT = "torso-checkpoint.safetensors"
 PREVIEW, PREVIEW_FRAMES = "preview.mp4", 100
+
+
+def initial_gaussians(capture: Capture, count: int, sh_degree: int, seed: int, start: str = "mesh") -> Gaussians:
+    """At most `count` Gaussians, on the capture's points drawn at random or anywhere in the box around them.
+
+    GaussianTalker starts from the mean of the tracked meshes (`mesh`); these points cover hair, ears and the inside of
+    the mouth too. The neck is left to the plates, which show it. GSTalker starts from a random cloud (`random`), of no
+    colour.
+    """
+    shown, draw = capture.tracking.regions != NECK, np.random.default_rng(seed)
+    points, colors = capture.tracking.points[shown], capture.tracking.colors[shown]
+    if start == "random":
+        return Gaussians.from_points(draw.uniform(points.min(0), points.max(0), (count, 3)), sh_degree=sh_degree)
+    chosen = np.sort(draw.permutation(len(points))[:count])
+    return Gaussians.from_points(points[chosen], colors[chosen], sh_degree=sh_degree)
 
 
 def train(
