@@ -22,6 +22,7 @@ SHORT = {
     "listening_steps": 10,
     "canonical_steps": 40,
     "deformation_steps": 20,
+    "finish_steps": 10,
     "points": 600,
     "sh_degree": 1,
     "sh_degree_every": 10,

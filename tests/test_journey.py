@@ -15,7 +15,14 @@ from gaussiantalker.speaking import Avatar, baking
 from gaussiantalker.training import SCHEDULES, train
 
 FRAMES, SIZE = 100, 128
-SHORT = {"canonical_steps": 120, "deformation_steps": 40, "points": 4_000, "sh_degree": 1, "checkpoint_every": 60}
+SHORT = {
+    "canonical_steps": 120,
+    "deformation_steps": 40,
+    "finish_steps": 8,
+    "points": 4_000,
+    "sh_degree": 1,
+    "checkpoint_every": 60,
+}
 
 
 @pytest.fixture(scope="module")

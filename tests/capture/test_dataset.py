@@ -98,7 +98,7 @@ def test_incomplete_datasets_are_named(dataset: Path, tmp_path: Path) -> None:
 
 
 def test_an_imported_dataset_can_be_trained(returned: Capture, tmp_path: Path) -> None:
-    steps = {"listening_steps": 5, "canonical_steps": 4, "deformation_steps": 2, "points": 500}
+    steps = {"listening_steps": 5, "canonical_steps": 4, "deformation_steps": 2, "finish_steps": 0, "points": 500}
     avatar = train(returned.path, tmp_path / "avatar", schedule=replace(find_schedule("demo"), **steps))
     assert json.loads((avatar / "avatar.json").read_text())["recipe"]["capture"] == returned.fingerprint
 

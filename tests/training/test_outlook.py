@@ -34,9 +34,9 @@ class Notes(_Silent):
 
 def test_the_time_is_told_from_the_first_steps_of_both_stages(tmp_path: Path) -> None:
     """Steps of the first stage take half a second, of the second three, though two were expected."""
-    told, trainer = Notes(), SimpleNamespace(steps=(100, 200), seconds=0.0, time_deformation=lambda: 2.0)
+    told, trainer = Notes(), SimpleNamespace(steps=(100, 150, 50), seconds=0.0, time_deformation=lambda: 2.0)
     watch = Outlook(tmp_path / PICTURE, told, lambda trainer: None)
-    for trainer.stage, step_seconds in enumerate((0.5, 3.0)):
+    for trainer.stage, step_seconds in enumerate((0.5, 3.0, 3.0)):
         for trainer.step in range(1, 40):
             trainer.seconds += step_seconds if trainer.step > 3 else 20.0  # the first ones compile
             watch.shown = trainer.seconds  # no time for a picture

@@ -1,4 +1,4 @@
-"""The two training stages, on a small scene whose truth is known: a ball with a mouth that opens with the sound."""
+"""Training by stages, on a small scene whose truth is known: a ball with a mouth that opens with the sound."""
 
 import signal
 from dataclasses import replace
@@ -12,11 +12,12 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from gaussiantalker.errors import Failure, GaussianTalkerError
-from gaussiantalker.progress import SILENT, _Silent
+from gaussiantalker.progress import SILENT, Progress, _Silent
 from gaussiantalker.splatting.densify import CloneSplitPrune
 from gaussiantalker.splatting.gaussians import Gaussians
 from gaussiantalker.splatting.mcmc import MarkovChain
 from gaussiantalker.talker import AUDIO, EYE, METHODS, Drive, Shots, Splats, Talker, find_method, render
+from gaussiantalker.training import losses
 from gaussiantalker.training.checkpoint import read_checkpoint, write_checkpoint
 from gaussiantalker.training.losses import patch_loss
 from gaussiantalker.training.schedule import find_schedule
@@ -29,6 +30,7 @@ TINY = replace(
     listening_steps=20,
     canonical_steps=40,
     deformation_steps=60,
+    finish_steps=0,
     sh_degree_every=20,
     checkpoint_every=15,
     batch=2,
@@ -76,8 +78,23 @@ BUSY = CloneSplitPrune(
     refine_every=8, grow_after=5, prune_after=5, refine_until=28, grow_grad2d=1e-5, prune_opacity=0.11, grow_below=300
 )
 WANDERING = MarkovChain(refine_every=8, refine_after=5, refine_until=28, most=250, dead_opacity=0.1)
-SHORT = replace(TINY, listening_steps=3, canonical_steps=30, deformation_steps=6, checkpoint_every=11)
+SHORT = replace(TINY, listening_steps=3, canonical_steps=30, deformation_steps=6, finish_steps=6, checkpoint_every=11)
 PARTLY = ("gaussiantalker-star/predict-nothing", "gaussiantalker-star/predict-shape", "gaussiantalker-star/predict-all")
+
+
+class Edges:
+    """Stands in for LPIPS."""
+
+    def __init__(self, net: str, progress: Progress, device: torch.device) -> None:
+        pass
+
+    def loss(self, image: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        return (image - truth).diff(dim=1).abs().mean()
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(losses, "Lpips", Edges)
 
 
 def a_trainer(
@@ -296,6 +313,36 @@ def test_steps_of_both_stages_can_be_watched(tmp_path: Path) -> None:
     assert watched[:40] == [(0, step, step) for step in range(1, 41)]
     assert watched[40:] == [(1, step, 40 + step) for step in range(1, 61)]
     assert trainer.steps_done == 100
+
+
+def test_the_finish_takes_small_steps_by_a_sharper_measure(tmp_path: Path) -> None:
+    """Optimizers forget the larger gradients of the stage before, whose rates would undo what it learnt."""
+    trainer, seen = a_trainer(replace(SHORT, finish_steps=8)), {}
+
+    def look(trainer: Trainer) -> None:
+        if trainer.stage:
+            terms = trainer.losses(*_rendered(trainer), trainer.footage.shots(np.arange(2)), 0, canonical=False)
+            state = next(iter(trainer.optimizers["network"].state.values()))
+            rate = trainer.optimizers["triplane"].param_groups[0]["lr"]
+            seen.setdefault(trainer.stage, []).append((rate, int(state["step"]), set(terms)))
+
+    trainer.on_step = look
+    trainer.run(tmp_path / "checkpoint")
+    (before, *_), (rate, steps, terms) = seen[1][0], seen[2][0]
+    assert rate == pytest.approx(0.3 * before) and steps == 1
+    assert terms - seen[1][0][2] == {"perceptual"}
+    assert trainer.steps_done == 30 + 6 + 8
+
+
+def test_a_loss_of_ones_own_is_minimised_without_a_finish() -> None:
+    own = a_trainer().losses
+    trainer = a_trainer(SHORT)
+    assert Trainer(trainer.talker, trainer.footage, trainer.frames, SHORT, seed=0, loss=own).steps == (30, 6, 0)
+
+
+def _rendered(trainer: Trainer) -> tuple[torch.Tensor, torch.Tensor]:
+    with torch.no_grad():
+        return trainer._deformed(trainer.footage.shots(np.arange(2)))
 
 
 def test_the_mouth_follows_the_sound(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def reproduce(
     if table.driven and audio is None:
         raise GaussianTalkerError(f"Table {name} is about other speech: name a recording with --audio.")
     hardware.device(device)
-    source, plan = Capture.load(capture), find_schedule(_PRESETS[preset])
+    source, plan = Capture.load(capture), _plan(preset)
     _check_table(out, table)
     given = Inputs(
         audio=None if audio is None else read_audio(audio, whole=True)[:LONGEST_AUDIO],
@@ -203,9 +203,14 @@ def _read_scores(folder: Path) -> dict[str, Any]:
     return {}
 
 
+def _plan(preset: str) -> Schedule:
+    """Without a finish, as in the papers."""
+    return replace(find_schedule(_PRESETS[preset]), finish_steps=0)
+
+
 def _caveats(capture: Capture, plan: Schedule) -> list[str]:
     """In what this run differs from the paper's."""
-    paper = find_schedule(_PRESETS["paper"])
+    paper = _plan("paper")
     told = [
         f"another video: {capture.frames / FPS:.0f} s at {capture.size} pixels, "
         f"{capture.frames - capture.train_frames} frames held out, where the papers use 3 to 5 minutes of several "

@@ -30,7 +30,7 @@ class Outlook:
         since = trainer.step - self.began
         if since == WARM_UP:
             self.seconds = trainer.seconds
-        elif since == WARM_UP + TIMED:
+        elif since == WARM_UP + TIMED and trainer.stage < 2:  # the finish goes on as the second stage went
             self._tell(trainer, (trainer.seconds - self.seconds) / TIMED)
         if math.isnan(self.shown):
             self.shown = trainer.seconds
@@ -44,9 +44,8 @@ class Outlook:
         self.path.unlink(missing_ok=True)
 
     def _tell(self, trainer: Trainer, step: float) -> None:
-        left = step * (trainer.steps[trainer.stage] - trainer.step)
-        if trainer.stage == 0:
-            left += trainer.steps[1] * trainer.time_deformation()
+        left, later = step * (trainer.steps[trainer.stage] - trainer.step), sum(trainer.steps[trainer.stage + 1 :])
+        left += later * (step if trainer.stage else trainer.time_deformation())
         where = f"; every {_spoken(PICTURE_SECONDS)} {self.path} shows what is learnt" if left > PICTURE_SECONDS else ""
         self.progress.note(f"About {_spoken(left)} of training are left on this machine{where}.")
 

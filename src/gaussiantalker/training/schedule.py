@@ -1,14 +1,16 @@
 """How long and how fast to train."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from gaussiantalker.errors import GaussianTalkerError
 
+_FINISH_RATES = 0.3  # of the stages before; at their own rates LPIPS undoes what they learnt
+
 
 @dataclass(frozen=True)
 class Schedule:
-    """Iterations, learning rates and loss weights of the two stages.
+    """Iterations, learning rates and loss weights of the two stages, and of a finish that the papers do not have.
 
     Lengths are in head units, where the outer eye corners are 1 apart. Learning rates fall log-linearly to a
     hundredth (positions) or a tenth (networks) within each stage, as in the public code of GaussianTalker.
@@ -20,7 +22,7 @@ class Schedule:
     canonical_steps: int
     deformation_steps: int
     batch: int
-    """Frames per step of the deformation stage; the canonical stage takes one."""
+    """Frames per step of the deformation stage and the finish; the canonical stage takes one."""
     points: int
     """Gaussians at the start."""
     grow_below: int
@@ -28,6 +30,8 @@ class Schedule:
     sh_degree: int
     sh_degree_every: int
     """Canonical iterations between one more degree of spherical harmonics and the next."""
+    finish_steps: int = 0
+    """Steps in which what has been learnt is made sharper: by LPIPS on patches beside all else; none in the papers."""
     speech_noise: float = 0.3
     """Noise on the speech rows (deviation 1) in the deformation stage, against learning a minute of speech by heart;
     none in the papers."""
@@ -59,6 +63,11 @@ class Schedule:
     """Side in pixels of the random square of the head that it looks at; 0 for the whole picture."""
     checkpoint_every: int = 250
 
+    def finishing(self) -> "Schedule":
+        """The rates and the loss of the finish."""
+        rates = {name: _FINISH_RATES * value for name, value in asdict(self).items() if name.startswith("rate_")}
+        return replace(self, **rates, weight_perceptual=0.05, perceptual_every=4, perceptual_patch=64)
+
 
 _STANDARD = Schedule(
     name="standard",
@@ -70,6 +79,7 @@ _STANDARD = Schedule(
     grow_below=50_000,
     sh_degree=3,
     sh_degree_every=1_000,
+    finish_steps=500,
     rate_network=5e-4,
     weight_lips=0.8,
 )
@@ -99,6 +109,7 @@ SCHEDULES = {
             grow_below=18_000,
             sh_degree=2,
             sh_degree_every=250,
+            finish_steps=250,
             weight_lips=0.8,
         ),
         _STANDARD,
@@ -107,6 +118,7 @@ SCHEDULES = {
             _STANDARD,
             name="paper",
             listening_steps=0,
+            finish_steps=0,
             speech_noise=0.0,
             deformation_steps=8_000,
             batch=32,
@@ -120,6 +132,7 @@ SCHEDULES = {
             _STANDARD,
             name="public-code",
             listening_steps=0,
+            finish_steps=0,
             speech_noise=0.0,
             batch=32,
             weight_lips=0.4,

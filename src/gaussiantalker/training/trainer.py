@@ -1,4 +1,4 @@
-"""The two stages of training (GaussianTalker, section 4): the canonical head, then how it deforms."""
+"""The two stages of training (GaussianTalker, section 4), the canonical head and how it deforms, and a finish."""
 
 import math
 import time
@@ -35,7 +35,7 @@ SHUT, SHUT_REPEATS = 0.3, 2  # blinks are a frame in twenty, too rare to be lear
 EXTREME, EXTREME_REPEATS = 0.1, 1  # of the frames, the most closed and the most open mouths: they are what lips show
 _CODE_NOISE = 0.1  # deviations
 _LISTENER_SHARE = 0.1  # of the network's learning rate
-STAGES = ("canonical head", "deformation")
+STAGES = ("canonical head", "deformation", "finish")
 
 
 class Trainer:
@@ -58,21 +58,25 @@ class Trainer:
     ):
         """The mouth moves by the codes [F, C] of the footage where they are given, else as the footage is heard.
 
-        `loss` and `strategy` take the places of `PhotometricLoss` and clone-split-prune; `on_step` is called with
-        the trainer after each step of both stages. Shows to `progress` the licence of a network that the loss fetches.
+        `loss` and `strategy` take the places of `PhotometricLoss`, which the finish needs, and clone-split-prune;
+        `on_step` is called with the trainer after each step. Shows to `progress` the licence of a network that the loss
+        fetches.
         """
         self.codes = codes
-        self.talker, self.footage, self.frames, self.schedule = talker, footage, frames, schedule
+        self.talker, self.footage, self.frames = talker, footage, frames
         self.seed = checked_seed(seed)
         self.device = footage.device = talker.device
         self.K = footage.K.to(self.device)
         self.poses = PoseCorrections(len(footage.viewmats)).to(self.device)
-        self.steps = (schedule.canonical_steps, schedule.deformation_steps)
+        finish_steps = 0 if loss else schedule.finish_steps
+        self.steps = (schedule.canonical_steps, schedule.deformation_steps, finish_steps)
         self.stage = self.step = 0
         self.whole = True  # nothing is half done, so that what is here can be kept
         self.seconds = 0.0
         self.loss = self.psnr = math.nan  # running means
-        self.losses = loss or PhotometricLoss(schedule, progress, self.device)
+        losses = loss or PhotometricLoss(schedule, progress, self.device)
+        finish = PhotometricLoss(schedule.finishing(), progress, self.device) if finish_steps else losses
+        self._plans = ((schedule, losses), (schedule, losses), (schedule.finishing(), finish))
         self.strategy = strategy or find_strategy(STRATEGY, schedule)
         self.on_step = on_step or (lambda trainer: None)
         self.curve: list[tuple[int, float, float]] = []  # step over both stages, loss, PSNR
@@ -108,7 +112,7 @@ class Trainer:
 
     @property
     def steps_done(self) -> int:
-        """Over both stages."""
+        """Over all stages."""
         return self.step + sum(self.steps[: self.stage])
 
     def _end_stage(self) -> None:
@@ -139,7 +143,7 @@ class Trainer:
 
     def _run_stage(self, checkpoint: Path, progress: Progress, honour: Callable[[], None]) -> None:
         progress.stage(STAGES[self.stage], self.steps[self.stage])
-        take_step = (self._canonical_step, self._deformation_step)[self.stage]
+        take_step = self._canonical_step if self.stage == 0 else self._deformation_step
         while self.step < self.steps[self.stage]:
             started = time.perf_counter()
             seed_torch(self.seed, self.stage, self.step)
@@ -158,7 +162,8 @@ class Trainer:
             honour()
 
     def _prepare_stage(self) -> None:
-        """Fresh optimizers for what the stage trains, as in the public code."""
+        """Fresh optimizers for what the stage trains, as in the public code, and the stage's rates and loss."""
+        self.schedule, self.losses = self._plans[self.stage]
         talker, schedule = self.talker, self.schedule
         rates = {
             "means": schedule.rate_positions,
@@ -289,7 +294,7 @@ class Trainer:
         return render(splats, shots.drive.viewmats, self.K, shots.plate, self.talker.sh_degree)[:2]
 
     def time_deformation(self) -> float:
-        """Seconds that a step of the second stage takes with the Gaussians there are; nothing is learnt in it."""
+        """Seconds that a step of the later stages takes with the Gaussians there are; nothing is learnt in it."""
         for _ in range(2):  # the first compiles
             started = time.perf_counter()
             shots = self._shots(self.schedule.batch)
