@@ -122,13 +122,14 @@ def report(folder: Path) -> None:
     rows = [json.loads(line) for line in (folder / "survival.jsonl").read_text().splitlines()]
     cost, quality = np.median([r["ms"] for r in rows if r["side"] == SIDES[-1]]), np.mean([r["db"] for r in rows])
     lines = [f"{len(rows)} clips; marking costs {cost:.2f} ms at 512², {quality:.1f} dB", ""]
-    lines += ["| attack | found at 256² | at 512² | wrong bits, of all found | of those that are sure |"]
-    lines += ["|---|---|---|---|---|"]
+    sides = [f"{kind} at {side}²" for kind in ("found", "sure") for side in sorted(set(SIDES))]
+    lines += [f"| attack | {' | '.join(sides)} | wrong bits, of all found | of those that are sure |", "|---" * 7 + "|"]
     for name in ATTACKS:
         cells = []
-        for side in sorted(set(SIDES)):
-            found = [r[name]["found"] for r in rows if r["side"] == side]
-            cells.append(f"{sum(found)} of {len(found)}")
+        for kind in ("found", "sure"):
+            for side in sorted(set(SIDES)):
+                told = [r[name][kind] for r in rows if r["side"] == side]
+                cells.append(f"{sum(told)} of {len(told)}")
         for kind in ("found", "sure"):
             wrong = [r[name]["bits"] for r in rows if r[name][kind]]
             cells.append(f"{sum(wrong)} in {len(wrong)}")
