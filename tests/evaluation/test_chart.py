@@ -1,14 +1,19 @@
 """Charts are well-formed SVG and show what they are given."""
 
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from hearing import a_mouth_listener, noise
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from gaussiantalker.evaluation import assessment
 from gaussiantalker.evaluation.chart import HEIGHT, WIDTH, Line, Sound, _ticks, chart, histogram
+from gaussiantalker.evaluation.curves import curves
+from gaussiantalker.talker.mouth_code import SCORES
 
 numbers = st.floats(-1e4, 1e4) | st.just(float("nan"))
 
@@ -80,3 +85,24 @@ def test_ticks_lie_inside_and_are_few(low: float, span: float) -> None:
     found = _ticks(low, low + span)
     assert 2 <= len(found) <= 11
     assert all(low - 1e-6 * span <= tick <= low + span * (1 + 1e-6) for tick in found)
+
+
+def test_the_mouth_code_is_drawn_as_heard_and_as_tracked() -> None:
+    """Tracked at rest it is 0; an avatar without a code has no such chart."""
+    listener, frames = a_mouth_listener(), slice(2, 12)
+    scores = np.full((12, len(SCORES)), 0.02)
+    tracking = SimpleNamespace(lip_opening=scores[:, 0], blendshapes=np.full((12, 52), 0.02))
+    capture = SimpleNamespace(tracking=tracking, audio=noise(12 * 0.04))
+    reference = SimpleNamespace(capture=capture, frames=frames)
+    codes = assessment._codes(SimpleNamespace(avatar=SimpleNamespace(listener=listener), reference=reference))
+    np.testing.assert_allclose(codes["code_tracked"], np.zeros(10), atol=1e-6)
+    np.testing.assert_array_equal(codes["code_heard"], listener.hear_film(capture.audio)[frames, 0])
+    known = ["lip_opening_truth", "lip_opening_render", "lip_opening_expected", "mouth_distance", "psnr_head"]
+    known += ["blink_truth", "blink_render"]
+    per_frame = {name: [0.5] * 10 for name in known} | {"voiced": [True] * 10}
+    result = {"per_frame": per_frame, "phones": {"spans": []}}
+    without = curves(result, capture.audio)
+    per_frame |= {name: values.tolist() for name, values in codes.items()}
+    drawn = curves(result, capture.audio)
+    assert [title for title in drawn if title not in without] == ["Mouth code, lip opening"]
+    assert "heard" in drawn["Mouth code, lip opening"]

@@ -31,7 +31,8 @@ from gaussiantalker.media.files import existing_file, read_arrays, write_json
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.speaking import Avatar
 from gaussiantalker.speech import voiced
-from gaussiantalker.talker import Footage
+from gaussiantalker.talker import Footage, MouthListener
+from gaussiantalker.talker.mouth_code import tracked_scores
 from gaussiantalker.timing import FPS
 
 _SCHEMA = 1
@@ -141,6 +142,7 @@ def _result(rendering: Rendering, metrics: dict[str, Measured]) -> dict[str, Any
     }
     if reference.lip_mm is not None:
         per_frame["lip_mm"] = reference.lip_mm
+    per_frame |= _codes(rendering)
     return {
         "schema": _SCHEMA,
         "avatar": rendering.folder.resolve().name,
@@ -162,6 +164,15 @@ def _result(rendering: Rendering, metrics: dict[str, Measured]) -> dict[str, Any
         "per_frame": {key: _json_list(values) for key, values in per_frame.items()},
         "notes": _notes(rendering),
     }
+
+
+def _codes(rendering: Rendering) -> dict[str, np.ndarray]:
+    """Lip openings of the mouth code, as heard and as tracked in the capture, where the avatar has one."""
+    listener, capture, frames = rendering.avatar.listener, rendering.reference.capture, rendering.reference.frames
+    if not isinstance(listener, MouthListener):
+        return {}
+    tracked = listener.code.encode(tracked_scores(capture.tracking))
+    return {"code_heard": listener.hear_film(capture.audio)[frames, 0], "code_tracked": tracked[frames, 0]}
 
 
 def _attention(rendering: Rendering, chosen: dict[str, int]) -> list[Attention]:

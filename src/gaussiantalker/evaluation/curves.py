@@ -20,11 +20,12 @@ def curves(result: dict[str, Any], audio: np.ndarray) -> dict[str, str]:
     seconds = np.arange(len(per_frame["psnr_head"])) / FPS
     charts = {
         "Lip opening": (_lips(per_frame), "lip opening / eye distance"),
+        "Mouth code, lip opening": (_codes(per_frame), "deviations from the mouth at rest"),
         "Eyes": (_eyes(per_frame), "blink score, 1 is shut"),
         "Mouth distance": ([Line("LMD", array(per_frame["mouth_distance"]), RENDER)], "px"),
         "Likeness": ([Line("PSNR of the head", array(per_frame["psnr_head"]), RENDER)], "dB"),
     }
-    return {title: chart(seconds, lines, _SECONDS, unit, sound) for title, (lines, unit) in charts.items()}
+    return {title: chart(seconds, lines, _SECONDS, unit, sound) for title, (lines, unit) in charts.items() if lines}
 
 
 def phones_note(result: dict[str, Any]) -> str:
@@ -83,6 +84,16 @@ def _lips(per_frame: dict[str, list[Any]]) -> list[Line]:
     if "lip_mm" in per_frame:
         lines.insert(1, Line("exact, brought to the same scale", _to_scale(array(per_frame["lip_mm"]), truth), OTHER))
     return lines
+
+
+def _codes(per_frame: dict[str, list[Any]]) -> list[Line]:
+    """Between sound and pictures; none where the avatar has no mouth code."""
+    if "code_heard" not in per_frame:
+        return []
+    return [
+        Line("tracked in the true video", array(per_frame["code_tracked"]), TRUTH),
+        Line("heard", array(per_frame["code_heard"]), RENDER),
+    ]
 
 
 def _eyes(per_frame: dict[str, list[Any]]) -> list[Line]:
