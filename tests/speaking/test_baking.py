@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hearing import a_mouth_listener
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -52,6 +53,7 @@ def an_avatar(method: str) -> Avatar:
     rng = np.random.default_rng(0)
     torch.manual_seed(0)
     listener = WindowListener.fit(LogMel(), syllables(48_000), channels=6)
+    listener = a_mouth_listener() if method == "mouth-code" else listener
     gaussians = Gaussians.from_points(rng.normal(size=(100, 3)), rng.random((100, 3)), sh_degree=1, opacity=0.8)
     talker = Talker(find_method(method), gaussians, listener.channels)
     for name, parameter in talker.offsets.named_parameters():
@@ -130,6 +132,23 @@ def test_baking_is_the_same_for_the_same_seed_and_leaves_the_random_numbers_alon
     assert torch.equal(torch.rand(3), expected)
     for name, value in star.blendshapes.state_dict().items():
         assert torch.equal(again.state_dict()[name], value), name
+
+
+def test_a_wider_mouth_than_was_taught_goes_on_straight() -> None:
+    """As the network says up to the widest that was taught, then along the tangent to half as wide again."""
+    avatar = an_avatar("mouth-code")
+    code = torch.randn(avatar.listener.channels)
+    code[0] = baking.TAUGHT
+    times = torch.tensor([0.5, 1 - baking.SLOPE, 1.0, 1.25, 1.5, 4.0])
+    drive = its_frames(avatar).at(torch.zeros(6, dtype=torch.long)).given(**{AUDIO: times[:, None] * code})
+    network = baking._motion(avatar.talker, avatar.talker.conditions(drive), drive.viewmats)
+    for asked in (drive, drive.given(**{AUDIO: code.expand(6, -1)})._replace(articulation=times)):
+        moves = baking._asked(avatar.talker, asked)[0]
+        torch.testing.assert_close(moves[:3], network[:3], rtol=1e-3, atol=2e-4)
+        step = (moves[2] - moves[1]) / baking.SLOPE
+        torch.testing.assert_close(moves[3:5] - moves[2], torch.stack([step / 4, step / 2]), rtol=1e-3, atol=2e-3)
+        torch.testing.assert_close(moves[5], moves[4], rtol=1e-3, atol=2e-3)
+    assert (moves[4] - network[4]).abs().max() > 0.01
 
 
 def test_gaussians_that_hardly_matter_carry_no_bases() -> None:
