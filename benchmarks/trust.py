@@ -62,15 +62,25 @@ def cut(pictures: Pictures) -> Pictures:
     return [p[edge // 3 : edge // 3 - edge or None, edge // 2 : edge // 2 - edge or None] for p in pictures]
 
 
+def looked_at(pictures: Pictures) -> Pictures:
+    """Those that `verify` reads."""
+    return pictures[: EVERY * MOST : EVERY]
+
+
+def written(pictures: Pictures, rate: int = 25, **options: str) -> Pictures:
+    return looked_at(encoded(pictures, rate, **options))
+
+
+# What is looked at of pictures, once this was done to them.
 ATTACKS: dict[str, Callable[[Pictures], Pictures]] = {
-    "as written (CRF 16)": lambda p: encoded(p, crf="16"),
-    "H.264, CRF 28": lambda p: encoded(p, crf="28"),
-    "75 % of its size, CRF 23": lambda p: encoded([resized(x, len(x) * 3 // 4) for x in p], crf="23"),
-    "10 % cut off, CRF 23": lambda p: encoded(cut(p), crf="23"),
-    "JPEG 70": lambda p: [jpeg(x) for x in p],
-    "brighter by a fifth": lambda p: encoded([np.clip(x * 1.2, 0, 255).astype(np.uint8) for x in p], crf="23"),
-    "25 to 30 pictures a second": lambda p: encoded([p[k * 25 // 30] for k in range(len(p) * 30 // 25)], 30, crf="23"),
-    "500 kbit/s, live": lambda p: encoded(p, bits="500000"),
+    "as written (CRF 16)": lambda p: written(p, crf="16"),
+    "H.264, CRF 28": lambda p: written(p, crf="28"),
+    "75 % of its size, CRF 23": lambda p: written([resized(x, len(x) * 3 // 4) for x in p], crf="23"),
+    "10 % cut off, CRF 23": lambda p: written(cut(p), crf="23"),
+    "JPEG 70": lambda p: [jpeg(x) for x in looked_at(p)],
+    "brighter by a fifth": lambda p: written([np.clip(x * 1.2, 0, 255).astype(np.uint8) for x in p], crf="23"),
+    "25 to 30 pictures a second": lambda p: written([p[k * 25 // 30] for k in range(len(p) * 30 // 25)], 30, crf="23"),
+    "500 kbit/s, live": lambda p: written(p, bits="500000"),
 }
 
 
@@ -92,7 +102,7 @@ def survival(films: list[Path], wanted: int, file: Path) -> None:
         error = np.mean([(a.astype(np.float32) - b) ** 2 for a, b in zip(pictures, marked, strict=True)])
         row["db"] = float(10 * np.log10(255**2 / error))
         for name, attack in ATTACKS.items():
-            found = detection.detect(attack(marked)[: EVERY * MOST : EVERY])
+            found = detection.detect(attack(marked))
             wrong = (found.payload ^ payload).bit_count()
             row[name] = {"found": found.found, "sure": found.sure, "score": found.score, "bits": wrong}
         with file.open("a") as rows:
@@ -106,7 +116,7 @@ def alarms(films: list[Path], wanted: int, file: Path) -> None:
     for number, pictures in clips(films, wanted // KEYS):
         if number in before:
             continue
-        search = detection.Search(pictures[: EVERY * MOST : EVERY])
+        search = detection.Search(looked_at(pictures))
         marks = [search.likeliest(table) for table in tables]
         row = {"clip": number, "scores": [round(m.score, 2) for m in marks]}
         with file.open("a") as out:
