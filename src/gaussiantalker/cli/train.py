@@ -21,8 +21,9 @@ class Train:
     """Folder of the avatar (default: avatars/NAME-OF-THE-CAPTURE)."""
     method: str = "mouth-code"
     """`mouth-code` is ours; or a paper's model."""
-    schedule: str = "standard"
-    """How long: `fast` takes a minute at 128 pixels, `demo` minutes at 256, `standard` as long as the paper."""
+    schedule: str = "demo"
+    """How long: `demo` takes minutes on a CPU, as it says beforehand, `fast` one at 128 pixels; `standard` is as long
+    as the paper and for a GPU."""
     seed: int = 0
     """The same seed on the same machine gives the same avatar."""
     lookahead: Literal[80, 120, 140, 280] | None = None

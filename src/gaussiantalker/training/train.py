@@ -69,7 +69,7 @@ def train(
     out: str | Path,
     *,
     method: str | Method = "mouth-code",
-    schedule: str | Schedule = "standard",
+    schedule: str | Schedule = "demo",
     seed: int = 0,
     encoder: str | None = None,
     loss: Loss | None = None,
