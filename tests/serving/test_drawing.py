@@ -40,7 +40,7 @@ setInterval(() => {
 
 def test_the_page_draws_the_avatar_itself(tmp_path: Path) -> None:
     sound = tmp_path / "sound.wav"
-    soundfile.write(sound, 2 * noise(2), SAMPLE_RATE)
+    soundfile.write(sound, 2 * noise(12), SAMPLE_RATE)  # long enough for a busy machine to begin drawing in it
 
     def scene(address: str) -> None:
         with browser(*LIVE, *SOFTWARE, size=(900, 700)) as window:
