@@ -16,7 +16,7 @@ class Progress(Protocol):
         """A sentence the user should see: a licence, a warning, a file that was written."""
 
 
-class _Silent:
+class Silent:
     """Listens and says nothing: the default everywhere."""
 
     def stage(self, name: str, total: int) -> None:
@@ -29,7 +29,7 @@ class _Silent:
         pass
 
 
-SILENT: Progress = _Silent()
+SILENT: Progress = Silent()
 
 
 def printable(text: str) -> str:

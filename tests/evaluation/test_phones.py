@@ -19,7 +19,7 @@ from gaussiantalker.evaluation.phones import (
     read_phones,
     recognised,
 )
-from gaussiantalker.progress import SILENT, _Silent
+from gaussiantalker.progress import SILENT, Silent
 from gaussiantalker.speech import phones as speech_phones
 
 WORDS = ["pau", "pau", "m", "aa", "aa", "b", "ae", "p", "ay", "ay", "m", "ao", "pau"]
@@ -147,7 +147,7 @@ def test_without_the_recogniser_the_user_is_told(monkeypatch: pytest.MonkeyPatch
     def missing(audio: np.ndarray, progress: object) -> None:
         raise GaussianTalkerError("Phones need PocketSphinx")
 
-    class Notes(_Silent):
+    class Notes(Silent):
         def note(self, text: str) -> None:
             told.append(text)
 

@@ -13,7 +13,7 @@ from tiny_capture import write_tiny_capture
 from gaussiantalker.capture import Capture
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.image import read_image
-from gaussiantalker.progress import _Silent
+from gaussiantalker.progress import Silent
 from gaussiantalker.speaking import baking
 from gaussiantalker.training import SCHEDULES, Trainer, outlook, train
 from gaussiantalker.training.outlook import PICTURE, Outlook, _spoken
@@ -22,7 +22,7 @@ QUICK = replace(SCHEDULES["fast"], listening_steps=3, canonical_steps=20, deform
 HOW = {"method": "gaussiantalker-star", "schedule": QUICK, "encoder": "logmel", "torso": "plates"}
 
 
-class Notes(_Silent):
+class Notes(Silent):
     """Keeps what is said."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from gaussiantalker.errors import Failure, GaussianTalkerError
-from gaussiantalker.progress import SILENT, Progress, _Silent
+from gaussiantalker.progress import SILENT, Progress, Silent
 from gaussiantalker.splatting.densify import CloneSplitPrune
 from gaussiantalker.splatting.gaussians import Gaussians
 from gaussiantalker.splatting.mcmc import MarkovChain
@@ -110,7 +110,7 @@ def a_trainer(
     return Trainer(talker, footage, np.arange(FRAMES), schedule, seed=0, strategy=strategy)
 
 
-class StopAt(_Silent):
+class StopAt(Silent):
     """Ctrl-C, or another end, at the given update."""
 
     def __init__(self, update: int, end: type[BaseException] = KeyboardInterrupt) -> None:
