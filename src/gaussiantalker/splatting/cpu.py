@@ -40,7 +40,7 @@ def prepare(progress: Progress = SILENT) -> None:
     """
     if not any(kernel_folder(Path(compositing.__file__)).rglob("compositing.backward*")):
         progress.note(
-            "Compiling for this processor, once: about twenty seconds now, and ten more when the first step or picture"
+            "Compiling for this processor, once: about twenty seconds now, and as many when the first step or picture"
             " comes."
         )
     one = torch.zeros(1, 1, 3, requires_grad=True)
