@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.evaluation.phones import (
     Closures,
+    PhoneFrames,
     Transcript,
-    _PhoneFrames,
     closure,
     closures,
     phones_of_frames,
@@ -28,14 +28,14 @@ OPENINGS = np.array([{"pau": 0.02, "m": 0.0, "b": 0.01, "p": 0.02}.get(word, 0.2
 
 def test_runs_of_a_name_are_one_phone() -> None:
     phones = phones_of_frames(np.array(WORDS))
-    assert phones[:3] == [_PhoneFrames("pau", 0, 2), _PhoneFrames("m", 2, 3), _PhoneFrames("aa", 3, 5)]
+    assert phones[:3] == [PhoneFrames("pau", 0, 2), PhoneFrames("m", 2, 3), PhoneFrames("aa", 3, 5)]
     assert phones[-1].stop == len(WORDS)
 
 
 def test_a_table_of_seconds_becomes_frames(tmp_path: Path) -> None:
     table = tmp_path / "a_phones.csv"
     table.write_text("start,end,phone\n0.0,0.6,pau\n0.6,0.6311,DH\n0.6311,0.76,ih\n")
-    assert read_phones(table) == [_PhoneFrames("pau", 0, 15), _PhoneFrames("dh", 15, 16), _PhoneFrames("ih", 16, 19)]
+    assert read_phones(table) == [PhoneFrames("pau", 0, 15), PhoneFrames("dh", 15, 16), PhoneFrames("ih", 16, 19)]
     head = "start,end,phone\n"
     for wrong in ("from,to\n1,2\n", f"{head}0.0,0.6\n", f"{head}nan,1,aa\n", f"{head}0,inf,aa\n", f"{head}2,1,aa\n"):
         table.write_text(wrong)
@@ -49,8 +49,8 @@ def test_a_pause_of_several_rows_is_one(tmp_path: Path) -> None:
     table.write_text(
         "start,end,phone\n0,0.12,m\n0.12,0.2,m\n0.2,0.44,pau\n0.44,0.4406,sil\n0.4406,0.6,aa\n0.7,0.9,pau\n"
     )
-    found = [_PhoneFrames("m", 0, 3), _PhoneFrames("m", 3, 5), _PhoneFrames("sil", 5, 11), _PhoneFrames("aa", 11, 15)]
-    assert read_phones(table) == [*found, _PhoneFrames("pau", 18, 22)]
+    found = [PhoneFrames("m", 0, 3), PhoneFrames("m", 3, 5), PhoneFrames("sil", 5, 11), PhoneFrames("aa", 11, 15)]
+    assert read_phones(table) == [*found, PhoneFrames("pau", 18, 22)]
 
 
 @pytest.mark.parametrize(("name", "read"), [("AA1", "aa"), ("sil", "sil"), ("", ""), ("ax", "ax"), ("UW0", "uw")])
@@ -138,7 +138,7 @@ def test_phones_are_recognised_where_nobody_knows_them(monkeypatch: pytest.Monke
     monkeypatch.setattr("gaussiantalker.evaluation.phones.recognise", lambda audio, progress: heard)
     found = recognised(np.zeros(16_000), SILENT)
     assert (
-        found.phones == [_PhoneFrames("sil", 0, 10), _PhoneFrames("m", 10, 12), _PhoneFrames("aa", 12, 25)]
+        found.phones == [PhoneFrames("sil", 0, 10), PhoneFrames("m", 10, 12), PhoneFrames("aa", 12, 25)]
         and found.guessed
     )
 

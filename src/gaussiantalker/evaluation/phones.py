@@ -32,7 +32,7 @@ SHUT = 0.2  # of the widest: a mouth less open than that is shut
 
 
 @dataclass(frozen=True)
-class _PhoneFrames:
+class PhoneFrames:
     """A sound of speech and the frames [first, stop) it covers."""
 
     name: str
@@ -44,7 +44,7 @@ class _PhoneFrames:
 class Transcript:
     """Phones, and who says so: "truth" for the maker of the sound, else the recogniser that guessed; "" for nobody."""
 
-    phones: list[_PhoneFrames]
+    phones: list[PhoneFrames]
     source: str
 
     @property
@@ -63,7 +63,7 @@ class Closures(NamedTuple):
     frames: int  # of speech, over which the AUC is
 
 
-def read_phones(path: str | Path) -> list[_PhoneFrames]:
+def read_phones(path: str | Path) -> list[PhoneFrames]:
     """From a table with the columns start, end (seconds) and phone, a name of ARPAbet with or without stress.
 
     Raises GaussianTalkerError when it has others.
@@ -98,12 +98,12 @@ def unknown_phones(names: Iterable[object]) -> list[str]:
     return sorted({_plain(str(name)) for name in names} - _KNOWN)
 
 
-def phones_of_frames(names: np.ndarray) -> list[_PhoneFrames]:
+def phones_of_frames(names: np.ndarray) -> list[PhoneFrames]:
     """From the phone of every frame [N]: a run of one name is one phone."""
     phones, at = [], 0
     for name, run in groupby(names.tolist()):
         length = len(list(run))
-        phones.append(_PhoneFrames(_plain(str(name)), at, at + length))
+        phones.append(PhoneFrames(_plain(str(name)), at, at + length))
         at += length
     return phones
 
@@ -118,14 +118,14 @@ def recognised(audio: np.ndarray, progress: Progress) -> Transcript:
     return Transcript([_phone(phone.name, phone.start, phone.end) for phone in heard], "PocketSphinx")
 
 
-def widest(opening: np.ndarray, phones: list[_PhoneFrames]) -> float:
+def widest(opening: np.ndarray, phones: list[PhoneFrames]) -> float:
     """Mean over open vowels of the greatest opening in each, from openings [N]; NaN with fewer than three of them, or
     where they do not open the mouth."""
     wide = [np.nanmax(opening[_frames(phone)]) for phone in _inside(opening, phones) if phone.name in OPEN]
     return float(np.mean(wide)) if len(wide) >= _FEWEST and np.mean(wide) >= 1e-6 else float("nan")
 
 
-def closure(opening: np.ndarray, phones: list[_PhoneFrames]) -> tuple[float, float, int] | None:
+def closure(opening: np.ndarray, phones: list[PhoneFrames]) -> tuple[float, float, int] | None:
     """How far the mouth is open at its most closed for b, m, p, and on average in pauses, each over its widest in open
     vowels; and how many phones of the first kind there were. From openings [N].
 
@@ -140,7 +140,7 @@ def closure(opening: np.ndarray, phones: list[_PhoneFrames]) -> tuple[float, flo
 
 
 def closures(
-    opening: np.ndarray, phones: list[_PhoneFrames], wide: float, reference: np.ndarray | None = None
+    opening: np.ndarray, phones: list[PhoneFrames], wide: float, reference: np.ndarray | None = None
 ) -> Closures | None:
     """Whether an opening [N] falls below a fifth of `wide` just where the mouth of the `reference`, bool [N], is shut;
     without one, in every b, m and p.
@@ -176,26 +176,26 @@ def _auc(score: np.ndarray, positive: np.ndarray) -> float:
     return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * (len(score) - n)))
 
 
-def _mask(phones: list[_PhoneFrames], names: frozenset[str], frames: int) -> np.ndarray:  # bool [N]
+def _mask(phones: list[PhoneFrames], names: frozenset[str], frames: int) -> np.ndarray:  # bool [N]
     mask = np.zeros(frames, bool)
     for phone in phones:
         mask[_frames(phone)] |= phone.name in names
     return mask
 
 
-def _inside(opening: np.ndarray, phones: list[_PhoneFrames]) -> list[_PhoneFrames]:
+def _inside(opening: np.ndarray, phones: list[PhoneFrames]) -> list[PhoneFrames]:
     """Phones of which the opening is known."""
     return [phone for phone in phones if phone.stop <= len(opening) and np.isfinite(opening[_frames(phone)]).any()]
 
 
-def _frames(phone: _PhoneFrames) -> slice:
+def _frames(phone: PhoneFrames) -> slice:
     return slice(phone.first, phone.stop)
 
 
-def _phone(name: str, start: float, end: float) -> _PhoneFrames:
+def _phone(name: str, start: float, end: float) -> PhoneFrames:
     """Every frame whose middle lies in the phone; at least one."""
     first = round(start * FPS)
-    return _PhoneFrames(_plain(name), first, max(first + 1, round(end * FPS)))
+    return PhoneFrames(_plain(name), first, max(first + 1, round(end * FPS)))
 
 
 def _plain(name: str) -> str:

@@ -14,7 +14,7 @@ SAMPLES_PER_ROW = 320  # 20 ms
 _PIECE = 20 * SAMPLE_RATE  # offline sound is fed in pieces of 20 s, so that memory does not grow with its length
 
 
-class _Stage(Protocol):
+class Stage(Protocol):
     """Turns 16 kHz samples that arrive in pieces into rows; row r describes the sound about sample 320 r."""
 
     lookahead: int  # samples: row r comes out, at the latest, once sample 320 r + lookahead is in
@@ -27,7 +27,7 @@ class _Stage(Protocol):
 class FeatureStream:
     """One run of sound through an encoder: `push` pieces of any size, then `finish`."""
 
-    def __init__(self, stage: _Stage) -> None:
+    def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._resampler = Resampler()
         self._samples = self._rows = 0
@@ -62,7 +62,7 @@ class Encoder(ABC):
     channels: int
 
     @abstractmethod
-    def stage(self) -> _Stage:
+    def stage(self) -> Stage:
         """What one run of sound passes through."""
 
     @property

@@ -14,7 +14,7 @@ from gaussiantalker.timing import SAMPLE_RATE, SAMPLES_PER_FRAME
 _PIECE = 20 * SAMPLE_RATE  # offline sound is heard in pieces of 20 s, so that its rows do not fill the memory
 
 
-class _Hearing(Protocol):
+class Hearing(Protocol):
     """One run of sound: what is heard in its frames, as they come; the same however the sound is divided."""
 
     def push(self, samples: np.ndarray) -> np.ndarray:
@@ -65,7 +65,7 @@ class Listener(ABC):
         """
 
     @abstractmethod
-    def stream(self) -> _Hearing:
+    def stream(self) -> Hearing:
         """A fresh run of live sound."""
 
     @abstractmethod
@@ -101,7 +101,7 @@ def delayed(audio: np.ndarray, samples: int) -> np.ndarray:
     return np.pad(kept, (max(samples, 0), max(-samples, 0)))
 
 
-def run(stream: _Hearing, audio: np.ndarray) -> np.ndarray:
+def run(stream: Hearing, audio: np.ndarray) -> np.ndarray:
     """All that a fresh stream makes of whole sound [S], heard in pieces."""
     pieces = [stream.push(audio[start : start + _PIECE]) for start in range(0, len(audio), _PIECE)]
     return np.concatenate([*pieces, stream.finish()])

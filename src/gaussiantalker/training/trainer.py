@@ -74,9 +74,9 @@ class Trainer:
         self.whole = True  # nothing is half done, so that what is here can be kept
         self.seconds = 0.0
         self.loss = self.psnr = math.nan  # running means
-        losses = loss or PhotometricLoss(schedule, progress, self.device)
-        finish = PhotometricLoss(schedule.finishing(), progress, self.device) if finish_steps else losses
-        self._plans = ((schedule, losses), (schedule, losses), (schedule.finishing(), finish))
+        plan = schedule, loss or PhotometricLoss(schedule, progress, self.device)
+        end = schedule.finishing()
+        self._plans = (plan, plan, (end, PhotometricLoss(end, progress, self.device)) if finish_steps else plan)
         self.strategy = strategy or find_strategy(STRATEGY, schedule)
         self.on_step = on_step or (lambda trainer: None)
         self.curve: list[tuple[int, float, float]] = []  # step over both stages, loss, PSNR
