@@ -177,6 +177,19 @@ def test_what_is_learnt_is_the_talkers_before_and_after_refinements(method: str,
     assert min(moved[-4:]) > 1e-4 if opacity else max(moved) < 1e-4
 
 
+def test_a_head_that_sits_still_keeps_its_gaussians() -> None:
+    """As those of news and studios do: Gaussians are too big by the head's measure, not by how far it moves."""
+    trainer = a_busy_trainer(PARTLY[0], replace(BUSY, prune_big_after=5, grow_grad2d=1e9))
+    trainer.footage.viewmats[:, 0, 3] *= 0.1
+    with torch.no_grad():
+        trainer.talker.raw["log_scales"][:] = -4
+        trainer.talker.raw["log_scales"][:20] = -9
+    trainer._prepare_stage()
+    for trainer.step in range(27):
+        trainer._canonical_step()
+    assert len(trainer.talker.raw["means"]) > 100
+
+
 def test_a_strategy_changes_the_sum_that_is_seen_and_not_what_the_triplane_says() -> None:
     """Splats before and after a refinement that only clones are the same Gaussians, some of them twice."""
     calm = replace(BUSY, grow_scale3d=1e9, prune_opacity=0.0, prune_big_after=1000, grow_below=1000)

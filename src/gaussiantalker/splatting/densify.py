@@ -47,7 +47,7 @@ class CloneSplitPrune:
     """Pixels, largest since the last refinement."""
 
     def initialize_state(self, scene_scale: float = 1.0) -> dict:
-        """`scene_scale` is the radius of the cameras' positions, or of the object, in world units."""
+        """`scene_scale` is the radius of the object, or of the cameras' positions, in world units."""
         return {"scene_scale": scene_scale, "grad2d": None, "seen": None, "radius": None}
 
     def cost(self, opacities: Tensor, scales: Tensor) -> Tensor | None:

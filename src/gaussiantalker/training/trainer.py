@@ -185,7 +185,7 @@ class Trainer:
         self.optimizers["triplane"] = Adam(talker.triplane.parameters(), schedule.rate_triplane, fused=True)
         if schedule.rate_poses:
             self.optimizers["poses"] = Adam(self.poses.parameters(), schedule.rate_poses, fused=True)
-        self.density = self.strategy.initialize_state(_camera_extent(self.footage.viewmats[self.frames]))
+        self.density = self.strategy.initialize_state(_radius(talker.raw["means"].detach()))
 
     def _network_groups(self) -> list[dict[str, Any]]:
         """What the stage trains beside Gaussians and triplane; a speech network that can listen learns slowly."""
@@ -396,10 +396,10 @@ class Trainer:
             }
 
 
-def _camera_extent(viewmats: Tensor) -> float:
-    """Radius of the cameras' positions [F, 4, 4] about their mean, with the tenth that 3DGS adds, in head units."""
-    positions = -(viewmats[:, :3, :3].transpose(1, 2) @ viewmats[:, :3, 3:])[..., 0]
-    return 1.1 * float((positions - positions.mean(dim=0)).norm(dim=-1).max())
+def _radius(means: Tensor) -> float:
+    """Of Gaussians at [N, 3] about their middle, in head units. 3DGS takes that of the cameras' positions, but about a
+    head that sits still the camera hardly moves, and all but the smallest Gaussians would be pruned as too big."""
+    return float((means - means.mean(dim=0)).norm(dim=-1).max())
 
 
 def _smooth(average: float, value: float, weight: float = 0.05) -> float:
