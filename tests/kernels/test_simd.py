@@ -52,6 +52,39 @@ def test_powers_of_two():
 
 
 @compiled
+def logarithms(a, out, wholes):
+    for i in range(0, len(a), 16):
+        simd.store(out, i, simd.log2(simd.load(a, i)))
+        simd.store(wholes, i, simd.ceil(simd.load(a, i)))
+
+
+def test_logarithms_to_base_two_and_ceilings():
+    a = np.exp2(np.linspace(-30, 30, 16 * 500)).astype(f4)
+    out, wholes = np.empty_like(a), np.empty_like(a)
+    logarithms(a, out, wholes)
+    np.testing.assert_allclose(out, np.log2(a.astype(float)), rtol=1.2e-7, atol=1e-7)
+    np.testing.assert_array_equal(wholes, np.ceil(a))
+
+
+@compiled
+def exchange(pairs, a, out, found):
+    for k, part in enumerate(simd.interleaved(simd.load(a, 0), simd.load(a, 16), simd.load(a, 32))):
+        simd.store(out, 16 * k, part)
+    for bit in range(16):
+        found[bit] = simd.with_bit(pairs, 2, bit)
+
+
+def test_columns_become_rows():
+    rng = np.random.default_rng(0)
+    pairs, a = rng.integers(0, 1 << 16, (20, 2)).astype(np.int32), rng.random((3, 16)).astype(f4)
+    out, found = np.empty((16, 3), f4), np.empty(16, np.int64)
+    exchange(pairs, a, out, found)
+    np.testing.assert_array_equal(out, a.T)
+    bits = pairs[1:17, 1:] >> np.arange(16) & 1
+    np.testing.assert_array_equal(found, (bits << np.arange(16)[:, None]).sum(axis=0))
+
+
+@compiled
 def movement(a, table, out):
     simd.store(out, 0, simd.column(table, 2, 1))
     simd.put_column(table, 4, 0, simd.load(a, 16))

@@ -7,6 +7,7 @@ vectors and between a vector and a float32 scalar; `&` and `|` join masks. Every
 code that numba compiles.
 """
 
+import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -199,12 +200,15 @@ def lowest_bit(typing_context, integer):
     )
 
 
-@intrinsic
-def sqrt(typing_context, a):
-    def generate(context, builder, signature, values):
-        return _call_llvm(builder, f"llvm.sqrt.v{LANES}f32", _FLOATS, [values[0]])
+def _rounded_by_llvm(name: str) -> Callable:
+    @intrinsic
+    def function(typing_context, a):
+        return vec(a), _emitter(lambda builder, x: _call_llvm(builder, f"llvm.{name}.v{LANES}f32", _FLOATS, [x]))
 
-    return vec(a), generate
+    return function
+
+
+sqrt, ceil = _rounded_by_llvm("sqrt"), _rounded_by_llvm("ceil")
 
 
 def _polynomial(builder, x, coefficients: Sequence[float]):
@@ -230,6 +234,27 @@ def exp2(typing_context, a):
         power = builder.bitcast(_polynomial(builder, fraction, _EXP2), _INTS)
         exponent = builder.shl(builder.bitcast(rounded, _INTS), _ints(23))
         return builder.bitcast(builder.add(power, exponent), _FLOATS)
+
+    return vec(a), generate
+
+
+# Of log2((1 + s) / (1 - s)) in powers of s, highest first; the next term is below 5e-8 where a number has |s| < 0.172.
+_LOG2 = tuple(2 / (power * math.log(2)) for power in (7, 5, 3, 1))
+
+
+@intrinsic
+def log2(typing_context, a):
+    """Of positive normal numbers, to 1e-7 absolutely."""
+
+    def generate(context, builder, signature, values):
+        bits, half = builder.bitcast(values[0], _INTS), _ints(0x3F3504F3)  # the root of a half
+        exponent = builder.ashr(builder.sub(bits, half), _ints(23))
+        x = builder.bitcast(
+            builder.sub(bits, builder.shl(exponent, _ints(23))), _FLOATS
+        )  # from that root to its double
+        s = builder.fdiv(builder.fsub(x, _floats(1.0)), builder.fadd(x, _floats(1.0)))
+        series = builder.fmul(s, _polynomial(builder, builder.fmul(s, s), _LOG2), **_FMA)
+        return builder.fadd(builder.sitofp(exponent, _FLOATS), series, **_FMA)
 
     return vec(a), generate
 
@@ -290,6 +315,39 @@ def every_fourth(typing_context, a):
     return vec(a), lambda context, builder, signature, values: _quarters(
         builder, values, [lane // 4 * 4 + 3 for lane in range(LANES)]
     )
+
+
+@intrinsic
+def with_bit(typing_context, pairs, index, bit):
+    """Of the sixteen pairs of an int32 array [N, 2] from this flat index, as bits: in whose second this bit is set.
+    Unchecked."""
+
+    def generate(context, builder, signature, values):
+        address = _address(context, builder, signature.args[0], *values[:2])
+        both = builder.load(builder.bitcast(address, ir.VectorType(_INT, 2 * LANES).as_pointer()), align=4)
+        second = builder.shuffle_vector(both, both, _constant(_INT, range(1, 2 * LANES, 2)))
+        wanted = _spread(builder, builder.shl(_INT(1), builder.trunc(values[2], _INT)))
+        found = builder.icmp_unsigned("!=", builder.and_(second, wanted), _ints(0))
+        return builder.zext(builder.bitcast(found, ir.IntType(LANES)), ir.IntType(64))
+
+    return types.int64(pairs, types.int64, types.int64), generate
+
+
+@intrinsic
+def interleaved(typing_context, a, b, c):
+    """a0 b0 c0 a1 b1 c1 and so on, as a tuple of three vectors."""
+
+    def generate(context, builder, signature, values):
+        parts = []
+        for first in range(0, 3 * LANES, LANES):
+            lanes = range(first, first + LANES)
+            ab = [i // 3 + (LANES if i % 3 == 1 else 0) for i in lanes]
+            abc = [LANES + i // 3 if i % 3 == 2 else k for k, i in enumerate(lanes)]
+            two = builder.shuffle_vector(values[0], values[1], _constant(_INT, ab))
+            parts.append(builder.shuffle_vector(two, values[2], _constant(_INT, abc)))
+        return context.make_tuple(builder, signature.return_type, parts)
+
+    return types.UniTuple(vec, 3)(a, b, c), generate
 
 
 @intrinsic

@@ -14,6 +14,7 @@ from gaussiantalker.kernels import simd
 from gaussiantalker.kernels.threads import compiled, for_each, helper
 from gaussiantalker.splatting.rules import LOG_MIN_ALPHA, MAX_ALPHA, MIN_TRANSMITTANCE, SCALE, TILE
 from gaussiantalker.splatting.splats import (
+    BEYOND,
     BLOCK,
     BLUE,
     GREEN,
@@ -63,56 +64,95 @@ def _composite_tile(tile, table, entries, offsets, tiles_x, background, image, a
     for block in range(_BLOCKS):
         simd.store(state, 80 * block, simd.splat(f4(1)))
         simd.store(state, 80 * block + 64, simd.splat(f4(end - begin)))
-    unfinished = i4(0xFFFF)
-    for entry in range(begin, end):
-        g, blocks = i8(entries[entry, 0]), entries[entry, 1] & unfinished
-        from_x, from_y = _lane_x() + (left - table[g, X]), _lane_y() + (top - table[g, Y])
-        p, q, r, log_opacity = table[g, P], table[g, Q], table[g, R], table[g, LOG_OPACITY]
-        red, green, blue = table[g, RED], table[g, GREEN], table[g, BLUE]
-        while blocks:
-            block = simd.lowest_bit(blocks)
-            blocks &= blocks - i4(1)
-            at = i8(80 * block)
-            dx, dy = from_x + f4(BLOCK * (block & 3)), from_y + f4(BLOCK * (block >> 2))
-            u, v = p * dx + q * dy, r * dy
-            power = log_opacity - u * u - v * v
-            t = simd.load(state, at)
-            open_alpha = simd.minimum(simd.exp2(power), _MAX_ALPHA) * simd.maximum(t, f4(0))
-            weight = simd.select(power >= _LOG_MIN_ALPHA, open_alpha, f4(0))
-            next_t = t - weight
-            finishing = (next_t <= _MIN_T) & (weight > f4(0))
-            if simd.bits(finishing):
-                next_t = simd.select(finishing, -t, next_t)
-                weight = simd.select(finishing, f4(0), weight)
-                stop = simd.select(finishing, f4(entry - begin), simd.load(state, at + 64))
-                simd.store(state, at + 64, stop)
-                if simd.bits(next_t > f4(0)) == 0:
-                    unfinished &= ~(i4(1) << block)
-            simd.store(state, at, next_t)
-            simd.store(state, at + 16, simd.load(state, at + 16) + weight * red)
-            simd.store(state, at + 32, simd.load(state, at + 32) + weight * green)
-            simd.store(state, at + 48, simd.load(state, at + 48) + weight * blue)
+    unfinished = 0xFFFF
+    for some in range(begin, end, BEYOND):
+        here = (1 << min(end - some, BEYOND)) - 1
+        for block in range(_BLOCKS):
+            if unfinished >> block & 1:
+                reaching = simd.with_bit(entries, 2 * some, block) | simd.with_bit(entries, 2 * some + 32, block) << 16
+                corner = left + f4(BLOCK * (block & 3)), top + f4(BLOCK * (block >> 2))
+                if _composite_block(reaching & here, some, some - begin, corner, table, entries, state, 80 * block):
+                    unfinished &= ~(1 << block)
         if unfinished == 0:
             break
     _write_tile(tile, tiles_x, state, background, image, alpha, final_t, stops)
 
 
 @helper
+def _composite_block(reaching, first, number, corner, table, entries, state, at):
+    """Composites into a block those entries from `first` on whose bit is set; returns whether it is finished."""
+    t, held = simd.maximum(simd.load(state, at), f4(0)), simd.minimum(simd.load(state, at), f4(0))
+    red, green, blue = simd.load(state, at + 16), simd.load(state, at + 32), simd.load(state, at + 48)
+    left, top = _lane_x() + corner[0], _lane_y() + corner[1]
+    while reaching:
+        entry = i8(simd.lowest_bit(reaching))
+        reaching &= reaching - 1
+        g = i8(entries[first + entry, 0])
+        dx, dy = left - table[g, X], top - table[g, Y]
+        u, v = table[g, P] * dx + table[g, Q] * dy, table[g, R] * dy
+        power = table[g, LOG_OPACITY] - u * u - v * v
+        share = simd.select(power >= _LOG_MIN_ALPHA, simd.minimum(simd.exp2(power), _MAX_ALPHA), f4(0))
+        weight, next_t = share * t, t - share * t
+        finishing = (next_t <= _MIN_T) & (t > f4(0))
+        if simd.bits(finishing):
+            held, next_t = simd.select(finishing, -t, held), simd.select(finishing, f4(0), next_t)
+            weight = simd.select(finishing, f4(0), weight)
+            stop = simd.select(finishing, f4(number + entry), simd.load(state, at + 64))
+            simd.store(state, at + 64, stop)
+            if simd.bits(next_t > f4(0)) == 0:
+                reaching = 0
+        t = next_t
+        red += weight * table[g, RED]
+        green += weight * table[g, GREEN]
+        blue += weight * table[g, BLUE]
+    simd.store(state, at, simd.select(t > f4(0), t, held))
+    simd.store(state, at + 16, red)
+    simd.store(state, at + 32, green)
+    simd.store(state, at + 48, blue)
+    return simd.bits(t > f4(0)) == 0
+
+
+@helper
 def _write_tile(tile, tiles_x, state, background, image, alpha, final_t, stops):
     height, width = alpha.shape[:2]
-    whole = background.shape[0] > 1 or background.shape[1] > 1
-    for block in range(_BLOCKS):
-        for lane in range(16):
-            t = abs(state[80 * block + lane])
-            if len(final_t) > 0:
-                final_t[tile, block, lane] = t
-                stops[tile, block, lane] = state[80 * block + 64 + lane]
-            x, y = _pixel(tile, tiles_x, block, lane)
-            if x < width and y < height:
-                alpha[y, x, 0] = f4(1) - t
-                for k in range(3):
-                    behind = background[y, x, k] if whole else background[0, 0, k]
-                    image[y, x, k] = state[80 * block + 16 * (k + 1) + lane] + t * behind
+    left, top = tile % tiles_x * TILE, tile // tiles_x * TILE
+    if len(final_t) > 0:
+        for block in range(_BLOCKS):
+            t, at = simd.load(state, 80 * block), 16 * (tile * _BLOCKS + block)
+            simd.store(final_t, at, simd.maximum(t, -t))
+            simd.store(stops, at, simd.load(state, 80 * block + 64))
+    line, whole = np.empty(64, f4), background.size > 3
+    wall = simd.interleaved(
+        simd.splat(background[0, 0, 0]), simd.splat(background[0, 0, 1]), simd.splat(background[0, 0, 2])
+    )
+    for row in range(min(TILE, height - top)):
+        here = 320 * (row >> 2) + 4 * (row & 3)
+        t = simd.load_fours(state, here, here + 80, here + 160, here + 240)
+        t = simd.maximum(t, -t)
+        here += 16
+        red = simd.load_fours(state, here, here + 80, here + 160, here + 240)
+        here += 16
+        green = simd.load_fours(state, here, here + 80, here + 160, here + 240)
+        here += 16
+        blue = simd.load_fours(state, here, here + 80, here + 160, here + 240)
+        at = (top + row) * width + left
+        if left + TILE <= width:
+            simd.store(alpha, at, f4(1) - t)
+            shades, shares, at = simd.interleaved(red, green, blue), simd.interleaved(t, t, t), 3 * at
+            for k in range(3):
+                behind = simd.load(background, at + 16 * k) if whole else wall[k]
+                simd.store(image, at + 16 * k, shades[k] + shares[k] * behind)
+            continue
+        simd.store(line, 0, t)
+        simd.store(line, 16, red)
+        simd.store(line, 32, green)
+        simd.store(line, 48, blue)
+        y = top + row
+        for x in range(min(TILE, width - left)):
+            alpha[y, left + x, 0] = f4(1) - line[x]
+            for k in range(3):
+                behind = background[y, left + x, k] if whole else background[0, 0, k]
+                image[y, left + x, k] = line[16 * (k + 1) + x] + line[x] * behind
 
 
 @compiled
@@ -232,7 +272,7 @@ def _splat_gradient(chunk, order, first, counts, touched, sums, table, opacities
         to_covariances[g, 0] = f4(0.5) * unscale * unscale * p * p * uu
         to_covariances[g, 1] = unscale * unscale * p * (q * uu + r * uv)
         to_covariances[g, 2] = f4(0.5) * unscale * unscale * (q * (q * uu + f4(2) * r * uv) + r * r * vv)
-        to_opacities[g] = total[0] / opacities[g]
+        to_opacities[g] = total[0] / opacities[g, 0]
         for k in range(3):
             to_colors[g, k] = total[6 + k]
 

@@ -112,7 +112,8 @@ class _Composite(torch.autograd.Function):
         ctx.keep = any(ctx.needs_input_grad)
         image = np.empty((frames, height, width, 3), np.float32)
         alpha, radii = np.empty((frames, height, width, 1), np.float32), np.empty((frames, count, 2), np.int32)
-        inputs = [_array(t) for t in (means2d, covariances, determinants[..., 0], depths, opacities, colors)]
+        rows = means2d, covariances, determinants, depths[..., None], opacities[..., None], colors
+        inputs = [_array(t) for t in rows]
         behind, planes = _array(backgrounds), (np.float32(near), np.float32(far))
         ctx.frames = []
         for b in range(frames):

@@ -17,60 +17,80 @@ import math
 import numpy as np
 
 from gaussiantalker.kernels import simd
+from gaussiantalker.kernels.lanes import CHUNK, padded, put_back
 from gaussiantalker.kernels.threads import for_each, helper
 from gaussiantalker.splatting.rules import LOG_MIN_ALPHA, MIN_ALPHA, SCALE, TILE
 
 f4, i4, i8 = np.float32, np.int32, np.int64
+_FIRST = i8(0)
 
 BLOCK = 4
 X, Y, P, Q, R, LOG_OPACITY, RED, GREEN, BLUE, REACH_X, REACH_Y, BEST_X, BEST_Y = range(13)
 _COLUMNS = 16
 
-_LOG2_E = f4(math.log2(math.e))
 _LOG_MIN_ALPHA, _SCALE = f4(LOG_MIN_ALPHA), f4(SCALE)
-_CHUNK = 512
+BEYOND = 32  # entries that may be read, not used, after the last
 
 _block_x = simd.constant([BLOCK * (i % 4) + 0.5 for i in range(16)])
 _block_y = simd.constant([BLOCK * (i // 4) + 0.5 for i in range(16)])
 
 
 @helper
-def _fill_rows(chunk, means2d, covariances, determinants, depths, opacities, colors, planes, size, table, radii):
-    for g in range(_CHUNK * chunk, min(_CHUNK * (chunk + 1), len(depths))):
-        x, y, opacity = means2d[g, 0], means2d[g, 1], opacities[g]
-        xx, xy, yy = covariances[g, 0], covariances[g, 1], covariances[g, 2]
-        reach_x = reach_y = f4(-1)
-        if depths[g] >= planes[0] and depths[g] <= planes[1] and opacity >= f4(MIN_ALPHA):
-            deviations = math.sqrt(f4(2) * math.log(opacity * f4(255)))
-            rx, ry = deviations * math.sqrt(xx), deviations * math.sqrt(yy)
-            whole_x, whole_y = math.ceil(rx), math.ceil(ry)
-            inside = x + whole_x > f4(0) and x - whole_x < f4(size[0])
-            if inside and y + whole_y > f4(0) and y - whole_y < f4(size[1]):
-                reach_x, reach_y = rx, ry
-        table[g, X], table[g, Y] = x, y
-        table[g, P] = _SCALE * math.sqrt(yy / determinants[g])
-        table[g, Q] = -_SCALE * xy / math.sqrt(yy * determinants[g])
-        table[g, R] = _SCALE / math.sqrt(yy)
-        table[g, BEST_X], table[g, BEST_Y] = xy / yy, xy / xx
-        table[g, LOG_OPACITY] = _LOG2_E * math.log(max(opacity, f4(1e-6)))
-        table[g, RED], table[g, GREEN], table[g, BLUE] = colors[g, 0], colors[g, 1], colors[g, 2]
-        table[g, REACH_X], table[g, REACH_Y] = reach_x, reach_y
-        radii[g, 0] = i4(min(math.ceil(max(reach_x, f4(0))), f4(1e9)))
-        radii[g, 1] = i4(min(math.ceil(max(reach_y, f4(0))), f4(1e9)))
+def _fill_sixteen(g, means2d, covariances, determinants, depths, opacities, colors, planes, size, table):
+    x, y, opacity = simd.column(means2d, g, 0), simd.column(means2d, g, 1), simd.column(opacities, g, 0)
+    xx, xy, yy = simd.column(covariances, g, 0), simd.column(covariances, g, 1), simd.column(covariances, g, 2)
+    determinant, depth = simd.column(determinants, g, 0), simd.column(depths, g, 0)
+    log_opacity = simd.log2(simd.maximum(opacity, f4(1e-6)))
+    deviations = simd.sqrt(simd.maximum(log_opacity - _LOG_MIN_ALPHA, f4(0))) / _SCALE
+    reach_x, reach_y = deviations * simd.sqrt(xx), deviations * simd.sqrt(yy)
+    whole_x, whole_y = simd.ceil(reach_x), simd.ceil(reach_y)
+    seen = (depth >= planes[0]) & (depth <= planes[1]) & (opacity >= f4(MIN_ALPHA))
+    seen = seen & (x + whole_x > f4(0)) & (x - whole_x < f4(size[0]))
+    seen = seen & (y + whole_y > f4(0)) & (y - whole_y < f4(size[1]))
+    simd.put_column(table, g, X, x)
+    simd.put_column(table, g, Y, y)
+    simd.put_column(table, g, P, _SCALE * simd.sqrt(yy / determinant))
+    simd.put_column(table, g, Q, -_SCALE * xy / simd.sqrt(yy * determinant))
+    simd.put_column(table, g, R, _SCALE / simd.sqrt(yy))
+    simd.put_column(table, g, LOG_OPACITY, log_opacity)
+    for k in range(3):
+        simd.put_column(table, g, RED + k, simd.column(colors, g, k))
+    simd.put_column(table, g, REACH_X, simd.select(seen, reach_x, f4(-1)))
+    simd.put_column(table, g, REACH_Y, simd.select(seen, reach_y, f4(-1)))
+    simd.put_column(table, g, BEST_X, xy / yy)
+    simd.put_column(table, g, BEST_Y, xy / xx)
+
+
+@helper
+def _fill_chunk(chunk, means2d, covariances, determinants, depths, opacities, colors, planes, size, table, radii):
+    end = min(CHUNK * (chunk + 1), len(table))
+    for g in range(CHUNK * chunk, end, simd.LANES):
+        if g + simd.LANES <= len(table):
+            _fill_sixteen(g, means2d, covariances, determinants, depths, opacities, colors, planes, size, table)
+        else:
+            rest = padded(table, g)
+            _fill_sixteen(
+                _FIRST, padded(means2d, g), padded(covariances, g), padded(determinants, g), padded(depths, g),
+                padded(opacities, g), padded(colors, g), planes, size, rest,
+            )  # fmt: skip
+            put_back(table, g, rest)
+    for g in range(CHUNK * chunk, end):
+        radii[g, 0] = i4(min(math.ceil(max(table[g, REACH_X], f4(0))), f4(1e9)))
+        radii[g, 1] = i4(min(math.ceil(max(table[g, REACH_Y], f4(0))), f4(1e9)))
 
 
 @helper
 def fill_table(pool, means2d, covariances, determinants, depths, opacities, colors, planes, size):
     """The table [N, 16] and the radii [N, 2] in whole pixels, zero for splats that cannot be seen.
 
-    means2d [N, 2], covariances [N, 3] (xx, xy, yy) and their determinants [N] in pixels, depths [N], opacities [N],
-    colors [N, 3]; planes are the near and far depth, size the picture's width and height. A splat ends where its
-    alpha falls below 1/255.
+    means2d [N, 2], covariances [N, 3] (xx, xy, yy) and their determinants [N, 1] in pixels, depths and opacities
+    [N, 1], colors [N, 3]; planes are the near and far depth, size the picture's width and height. A splat ends where
+    its alpha falls below 1/255.
     """
     n = len(depths)
     table, radii = np.empty((n, _COLUMNS), f4), np.empty((n, 2), i4)
     arguments = (means2d, covariances, determinants, depths, opacities, colors, planes, size, table, radii)
-    for_each(pool, (n + _CHUNK - 1) // _CHUNK, _fill_rows, arguments)
+    for_each(pool, (n + CHUNK - 1) // CHUNK, _fill_chunk, arguments)
     return table, radii
 
 
@@ -82,7 +102,7 @@ def depth_order(table, depths):
     """
     n = 0
     keys, splats = np.empty(len(depths), np.uint32), np.empty(len(depths), i4)
-    pattern = depths.view(np.uint32)
+    pattern = depths.reshape(len(depths)).view(np.uint32)
     for g in range(len(depths)):
         if table[g, REACH_X] >= f4(0):
             keys[n], splats[n] = pattern[g], g
@@ -163,7 +183,7 @@ def _place_entries(chunk, order, first, touched, counts, histogram, entries):
 def sort_into_tiles(pool, table, order, tiles_x, tiles_y):
     """Counting sort by tile; it is stable, so each tile's splats stay in depth order.
 
-    Returns `entries` [E, 2] (splat, blocks reached) tile after tile, `offsets` [tiles + 1] into them, and for the
+    Returns `entries` [E + 32, 2] (splat, blocks reached) tile after tile, `offsets` [tiles + 1] into them, and for the
     way back from splats to entries `first`, `counts` [visible] into `touched` [.., 2], whose column 0 is an entry.
     """
     first, counts = np.empty(len(order), i8), np.empty(len(order), i8)
@@ -186,6 +206,6 @@ def sort_into_tiles(pool, table, order, tiles_x, tiles_y):
             histogram[chunk, tile] = total
             total += here
     offsets[tiles] = total
-    entries = np.empty((total, 2), i4)
+    entries = np.empty((total + BEYOND, 2), i4)
     for_each(pool, chunks, _place_entries, (order, first, touched, counts, histogram, entries))
     return entries, offsets, first, counts, touched
