@@ -26,10 +26,9 @@ from gaussiantalker.speaking.folder import check_folder
 from gaussiantalker.speech.windows import PAPERS_LOOKAHEAD_MS
 from gaussiantalker.splatting.cpu import prepare
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.talker import AUDIO, Footage, Listener, Method, Talker, WindowListener, find_method
+from gaussiantalker.talker import Footage, Listener, Method, Talker, WindowListener, find_method
 from gaussiantalker.talker.footage import usable
 from gaussiantalker.talker.mouth_listener import LOOKAHEAD_MS as MOUTH_LOOKAHEAD_MS
-from gaussiantalker.talker.mouth_reader import drawn_out
 from gaussiantalker.timing import SAMPLES_PER_FRAME
 from gaussiantalker.training.card import model_card
 from gaussiantalker.training.chance import NETWORK, checked_seed, seed_torch
@@ -188,13 +187,10 @@ def _train(
     trainer.on_step = outlook = Outlook(out / PICTURE, progress, keep_some)
     trainer.run(out / _CHECKPOINT, recipe, progress)
     avatar = _avatar(out, trainer, trainer.talker, body, source, listener, recipe)
-    filmed = trainer.footage.drive(trainer.frames)
-    if lips:
+    avatar = avatar.baked(trainer.footage.drive(trainer.frames), progress)
+    if lips:  # of what will speak: a network opens no mouth wider than it saw, its blendshapes do
         gain = lips.code_gain(avatar, progress)
         avatar = replace(avatar, listener=lips.reading.listener.drawn_out(gain))
-        heard = drawn_out(filmed.conditions[AUDIO].numpy(), gain)
-        filmed = filmed.given(**{AUDIO: torch.from_numpy(heard)})
-    avatar = avatar.baked(filmed, progress)
     _present(avatar, out, source, progress)
     avatar.save(out)
     outlook.end()
