@@ -60,3 +60,10 @@ def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
     for name, words in {"text.wav": "not sound", "mute.mp4": "has no sound", "x.wav": "does not exist"}.items():
         with pytest.raises(GaussianTalkerError, match=words):
             audio.read_audio(tmp_path / name)
+
+
+@pytest.mark.parametrize("samples", (-9, -2, 0, 2, 9))
+def test_delaying_keeps_the_length(samples: int) -> None:
+    sound = np.arange(1.0, 6.0)
+    later = {-9: [0] * 5, -2: [3, 4, 5, 0, 0], 0: sound, 2: [0, 0, 1, 2, 3], 9: [0] * 5}
+    np.testing.assert_array_equal(audio.delayed(sound, samples), later[samples])

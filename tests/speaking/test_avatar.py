@@ -21,7 +21,7 @@ from gaussiantalker.speaking.background import GREEN
 from gaussiantalker.speaking.director import Director
 from gaussiantalker.speech.logmel import LogMel
 from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.talker import METHODS, Talker, TorsoField, WindowListener, find_method
+from gaussiantalker.talker import METHODS, Talker, WindowListener, find_method
 
 SIZE = 48
 
@@ -152,6 +152,13 @@ def test_a_method_of_ones_own_is_kept(avatar: Avatar, tmp_path: Path) -> None:
     assert loaded.method == method
     for name, value in talker.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value), name
+
+
+def test_a_folder_with_a_torso_of_before_says_so(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    write_json(tmp_path / "copy" / "avatar.json", {**read_json(folder / "avatar.json"), "torso": "field"})
+    with pytest.raises(GaussianTalkerError, match="train it again"):
+        Avatar.load(tmp_path / "copy")
 
 
 def test_a_folder_of_format_2_is_read(avatar: Avatar, folder: Path, tmp_path: Path) -> None:
@@ -324,10 +331,7 @@ def test_an_avatar_of_recorded_plates_cannot_be_cut_out(avatar: Avatar, sound: n
 
 def test_another_background_is_behind_an_avatar_and_the_mark_stays(avatar: Avatar, sound: np.ndarray) -> None:
     """Where nobody is, the new background, but for the mark; the person as before."""
-    camera = Camera(20.0, SIZE / 2, SIZE / 2, SIZE, SIZE)
-    dots = Gaussians.from_points(np.random.default_rng(1).normal(size=(40, 3)) + [0, 3, 8], sh_degree=0)
-    field = TorsoField(dots, camera, np.full((SIZE, SIZE, 3), 230, np.uint8)).eval().requires_grad_(False)
-    whole = replace(avatar, plates=None, torso=field, camera=camera)
+    whole = replace(avatar, plates=None, torso=a_torso(SIZE, top=SIZE // 2), camera=replace(avatar.camera, focal=20.0))
     own, green, clear = (next(iter(whole.speak(sound, background=b))).image for b in (None, "green", "transparent"))
     assert own.shape == green.shape == (SIZE, SIZE, 3) and clear.shape == (SIZE, SIZE, 4)
     nobody = clear[..., 3] == 0

@@ -36,7 +36,7 @@ class Tape:
 
 def test_each_shape_is_recorded_once_and_replayed_with_new_inputs() -> None:
     tape = Tape()
-    recorder = Recorder(lambda parts, more, *rooms: parts["a"] + more, CPU, tape.record)
+    recorder = Recorder(lambda parts, more, room: parts["a"] + more, CPU, tape.record)
     for k in range(3):
         np.testing.assert_array_equal(recorder.pictures({"a": torch.full((2,), k)}, torch.ones(2)), [k + 1, k + 1])
     assert (tape.recorded, tape.replayed) == (1, 3)
@@ -49,9 +49,9 @@ def test_each_shape_is_recorded_once_and_replayed_with_new_inputs() -> None:
 def test_a_picture_that_wants_more_room_is_recorded_anew() -> None:
     tape = Tape()
 
-    def work(wanted, head, torso):
-        head.wanted = wanted.sum()
-        return wanted.clamp_max(head.capacity)
+    def work(wanted, room):
+        room.wanted = wanted.sum()
+        return wanted.clamp_max(room.capacity)
 
     recorder = Recorder(work, CPU, tape.record)
     for wanted, recordings in ((100, 1), (149, 1), (151, 2), (10, 2), (220, 2), (227, 3)):
@@ -63,7 +63,7 @@ def test_what_cannot_be_recorded_is_launched_piece_by_piece() -> None:
     def refuse(run):
         raise RuntimeError("operation not permitted when stream is capturing")
 
-    recorder = Recorder(lambda part, *rooms: part + 1, CPU, refuse)
+    recorder = Recorder(lambda part, room: part + 1, CPU, refuse)
     with pytest.warns(UserWarning, match="more slowly"):
         assert recorder.pictures(torch.tensor([1])) == [2]
     assert recorder.pictures(torch.tensor([5])) == [6]

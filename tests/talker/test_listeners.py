@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from gaussiantalker.speech.logmel import LogMel
 from gaussiantalker.speech.windows import LOOKAHEADS_MS, PAPERS_LOOKAHEAD_MS
 from gaussiantalker.talker import Listener, WindowListener, mouth_listener
-from gaussiantalker.talker.listener import delayed
 from gaussiantalker.talker.mouth_reader import padded, read_windows
 from gaussiantalker.timing import SAMPLE_RATE, SAMPLES_PER_FRAME, frame_count
 
@@ -98,4 +97,3 @@ def test_a_films_lag_is_taken_back() -> None:
     audio = np.random.default_rng(0).normal(scale=0.1, size=20_000).astype(np.float32)
     late = replace(READERS[0], lips_late=640)
     np.testing.assert_allclose(late.hear_film(audio)[5:-8], READERS[0].hear(audio)[4:-9], atol=1e-4)
-    assert np.array_equal(delayed(audio, -640)[:-640], audio[640:]) and len(delayed(audio, 640)) == len(audio)

@@ -50,7 +50,3 @@ def test_ablations_change_one_thing() -> None:
 def test_an_unknown_method_is_answered_with_the_papers_methods() -> None:
     with pytest.raises(GaussianTalkerError, match="choose one of mouth-code, gaussiantalker, gaussiantalker-star"):
         find_method("gaussiantaker")
-
-
-def test_a_torso_goes_by_its_older_name_too() -> None:
-    assert Method.read({"name": "a", "title": "A", "torso": "field"}) == Method("a", "A", torso="appearance")

@@ -11,8 +11,7 @@ from bodies import a_torso
 from gaussiantalker.capture.labels import HEAD, NECK
 from gaussiantalker.geometry import Camera, from_yaw_pitch_roll, rigid
 from gaussiantalker.progress import SILENT
-from gaussiantalker.splatting.gaussians import Gaussians
-from gaussiantalker.talker import Torso, TorsoField
+from gaussiantalker.talker import Torso
 from gaussiantalker.talker.torso import slow_part
 from gaussiantalker.talker.torso_reading import Reader, beside_head, coarse_flow
 from gaussiantalker.training.torso import _behind_head, _fit_torso, _principal, _Samples, kept_body
@@ -241,15 +240,3 @@ def test_the_neck_goes_on_behind_the_head() -> None:
     neck[30:32, 16:24] = True
     hidden = _behind_head(seen, neck, unknown, 20.0)
     assert hidden[20:30, 16:24].all() and not hidden[:15].any() and not hidden[20, 13], "upwards of the neck alone"
-
-
-def test_fields_of_older_avatars_still_paint() -> None:
-    rng = np.random.default_rng(0)
-    points = rng.normal(size=(40, 3)) * [1, 1, 0] + [0, 0, 8]
-    field = TorsoField(Gaussians.from_points(points, sh_degree=0), CAMERA, np.zeros((SIZE, SIZE, 3), np.uint8))
-    again = TorsoField.from_state(field.state_dict(), CAMERA, np.zeros((SIZE, SIZE, 3), np.uint8))
-    numbers = torch.from_numpy(poses(2)).float()
-    with torch.no_grad():
-        shown = again(again.guess(numbers, numbers))
-        assert shown.shape == (2, SIZE, SIZE, 3) and shown.max() > 0.1
-        torch.testing.assert_close(shown, field.eval()(field.guess(numbers, numbers)))

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from gaussiantalker.talker.listener import delayed
 from gaussiantalker.talker.mouth_reader import padded, read_windows
 from gaussiantalker.training.lip_lag import LEAD, frames_late
 from gaussiantalker.training.reading import fit_reader
@@ -80,8 +79,3 @@ def test_a_lag_that_cannot_be_told_is_none() -> None:
     assert frames_late(rows, chance, np.ones(FRAMES, bool)) == 0
     few = np.arange(FRAMES) < 150
     assert frames_late(rows, rows[::2, 0], few) == 0
-
-
-def test_delaying_keeps_the_length() -> None:
-    for samples in (-700, 0, 700):
-        assert len(delayed(np.ones(2_000, np.float32), samples)) == 2_000

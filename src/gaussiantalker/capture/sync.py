@@ -109,7 +109,7 @@ def synchronise(folder: Path, films: list[list[int]], keep: bool, progress: Prog
         lag = None if keep else lip_lag(lips[start:stop], sound[part])
         away = lag.frames - _IN_STEP if lag is not None and lag.sure else 0.0
         shifts.append(round(away, 2) if abs(away) > _WORTH else 0.0)
-        sound[part] = _later(sound[part], round(shifts[-1] * SAMPLES_PER_FRAME))
+        sound[part] = audio.delayed(sound[part], round(shifts[-1] * SAMPLES_PER_FRAME))
         progress.update(len(shifts))
     if any(shifts):
         audio.write_wav(folder / "audio.wav", sound)
@@ -120,11 +120,3 @@ def synchronise(folder: Path, films: list[list[int]], keep: bool, progress: Prog
         with atomic_path(folder / "audio.wav") as temporary:
             shutil.copyfile(folder / FILM_SOUND, temporary)
     return {"shifted_frames": shifts}
-
-
-def _later(sound: np.ndarray, samples: int) -> np.ndarray:
-    """Sound [S] that comes so many samples later, with silence where nothing is known."""
-    out = np.zeros_like(sound)
-    if abs(samples) < len(sound):
-        out[max(samples, 0) : len(sound) + min(samples, 0)] = sound[max(-samples, 0) : len(sound) - max(samples, 0)]
-    return out

@@ -50,17 +50,17 @@ def check(avatar: Avatar) -> None:
             f"A page cannot compute the speech features of {method.title}: train one with --method mouth-code, "
             "or let serve send its pictures."
         )
-    if not isinstance(avatar.torso, Torso):
+    if avatar.torso is None:
         raise GaussianTalkerError(
-            "This avatar's neck and shoulders are recorded frames or an older version's field, which pages do not "
-            "show: train it again, with a torso, as every method has unless told otherwise."
+            "This avatar's neck and shoulders are recorded frames, which pages do not show: train it again, with a "
+            "torso, as every method has unless told otherwise."
         )
 
 
 def _facts(avatar: Avatar) -> dict[str, Any]:
     """What the file says in words and single numbers."""
     motion, listener, torso = avatar.motion, avatar.listener, avatar.torso
-    assert isinstance(torso, Torso)  # as `check` has seen
+    assert torso is not None  # as `check` has seen
     angles = yaw_pitch_roll(motion.rotations)
     return {
         "format": _FORMAT,
@@ -90,7 +90,7 @@ def _facts(avatar: Avatar) -> dict[str, Any]:
 def _named(avatar: Avatar) -> Iterator[tuple[str, Tensor]]:
     """What the file holds, by name, in the order of docs/web.md."""
     shapes, torso, motion, listener = avatar.shapes, avatar.torso, avatar.moved, avatar.listener
-    assert isinstance(torso, Torso) and isinstance(listener, MouthListener)  # as `check` has seen
+    assert torso is not None and isinstance(listener, MouthListener)  # as `check` has seen
     yield from _prefixed("head", _set(shapes) | {"strangers": strangers(avatar).byte()})
     yield from _prefixed("tokens", _tokens(avatar.talker, shapes))
     yield from _prefixed("torso", _torso(torso))

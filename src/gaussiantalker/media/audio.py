@@ -99,6 +99,12 @@ def _write_pieces(path: str | Path, pieces: Iterable[np.ndarray], sample_rate: i
             file.writeframes(np.rint(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
 
 
+def delayed(sound: np.ndarray, samples: int) -> np.ndarray:
+    """Sound [S] that many samples later, or earlier where they are negative; silence fills it up."""
+    padded = np.pad(sound, abs(samples))
+    return padded[abs(samples) - samples :][: len(sound)]
+
+
 class _Mix:
     """Mixes pieces of planar sound [C, S] to mono [S], and notices two channels that would cancel each other."""
 

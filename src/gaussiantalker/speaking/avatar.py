@@ -33,7 +33,7 @@ from gaussiantalker.speaking.rendering import BATCH, Renderer
 from gaussiantalker.speaking.situations import Situations, filmed
 from gaussiantalker.speech.samples import checked
 from gaussiantalker.splatting.cpu import prepare
-from gaussiantalker.talker import BakedTalker, Blendshapes, Drive, Footage, Listener, Talker, Torso, TorsoField
+from gaussiantalker.talker import BakedTalker, Blendshapes, Drive, Footage, Listener, Talker, Torso
 from gaussiantalker.timing import FPS
 
 
@@ -47,7 +47,7 @@ class Avatar:
     camera: Camera
     motion: Motion
     plates: np.ndarray | None  # uint8 [M, H, W, 3], one for each frame of the motion; none where there is a torso
-    torso: Torso | TorsoField | None = None
+    torso: Torso | None = None
     blendshapes: Blendshapes | None = None
     """What moves the Gaussians in the place of the network per Gaussian; None lets the network itself."""
     articulation: float = 1.0

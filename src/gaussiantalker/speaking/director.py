@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from gaussiantalker.speaking.motion import ARTICULATION_LIMIT, Motion, Steering, between, guessed, turned
-from gaussiantalker.talker import AUDIO, EYE, Drive, Torso, TorsoField
+from gaussiantalker.talker import AUDIO, EYE, Drive, Torso
 
 _PLATES_LIMIT = 5.0  # degrees of steering over a torso that was recorded for another pose
-_FIELD_LIMIT = 40.0  # and over one that follows, as far as the head was filmed
+_FREE_LIMIT = 40.0  # and over one that follows, as far as the head was filmed
 
 
 def steering_limit(free: bool) -> float:
     """Degrees by which a head may be turned away from its motion, over a torso that follows or a recorded one."""
-    return _FIELD_LIMIT if free else _PLATES_LIMIT
+    return _FREE_LIMIT if free else _PLATES_LIMIT
 
 
 class Take(NamedTuple):
@@ -35,7 +35,7 @@ class Director:
 
     motion: Motion
     articulation: float
-    torso: Torso | TorsoField | None
+    torso: Torso | None
     conditions: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def take(self, heard: np.ndarray, first: float, steering: Steering | None, step: float = 1) -> Take:

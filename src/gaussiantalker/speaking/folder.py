@@ -30,14 +30,12 @@ from gaussiantalker.talker import (
     MouthListener,
     Talker,
     Torso,
-    TorsoField,
     WindowListener,
     find_method,
 )
 from gaussiantalker.talker.blendshapes import NUMBERS
 
 FORMAT, BLENDSHAPES_FORMAT = 3, 1
-TORSOS = ("pictures", "field")  # the second of older versions
 BLENDSHAPES = "blendshapes.safetensors"
 NAMED_METHODS = 2  # the format in which a method was its name alone
 PLATES_CRF = 10  # plates lie behind every frame, so they are kept near-lossless
@@ -56,7 +54,7 @@ class Parts(NamedTuple):
     camera: Camera
     motion: Motion
     plates: np.ndarray | None  # uint8 [M, H, W, 3]
-    torso: Torso | TorsoField | None
+    torso: Torso | None
     blendshapes: Blendshapes | None  # None where the model has not been baked
 
 
@@ -85,7 +83,7 @@ def _read(path: Path, info: dict[str, Any], device: torch.device, progress: Prog
     camera, blendshapes = checked_camera(path / "avatar.json", info), _blendshapes(path)
     if blendshapes and blendshapes.coefficients.inputs != len(talker.conditions) * talker.triplane.width:
         raise ValueError("the blendshapes take other tokens than the model makes")
-    torso = _torso(path, camera).to(device) if info["torso"] in TORSOS else None
+    torso = _torso(path, camera).to(device) if info["torso"] == "pictures" else None
     if torso and motion.body is not None and motion.body.shape[1] != torso.numbers:
         raise ValueError("the torso takes other codes than motion.npz holds")
     plates = None if torso else np.stack(list(read_frames(_part(path, "plates.mp4"))))
@@ -101,7 +99,7 @@ def _motion(path: Path) -> Motion:
     fit = fit and all(np.isfinite(arrays[name]).all() for name in shapes)
     if not moves or not fit or closed.size != 1 or closed.dtype.kind not in "biu":
         raise ValueError(f"{path.name} holds arrays of another kind or shape, or numbers that are not finite")
-    body = read_arrays(path).get("body")  # none in older versions' folders, nor beside plates
+    body = read_arrays(path).get("body")  # none beside plates
     if body is not None and (body.ndim != 2 or len(body) != moves or not np.isfinite(body).all()):
         raise ValueError(f"{path.name} does not say what the body does in every frame")
     return Motion(arrays["rotations"], arrays["translations"], arrays["blink"], closed=bool(closed), body=body)
@@ -151,7 +149,7 @@ def facts(parts: Parts) -> dict[str, Any]:
         "camera": asdict(parts.camera),
         "speech": parts.listener.facts(),
         "gaussians": len(parts.talker.raw["means"]),
-        "torso": {Torso: "pictures", TorsoField: "field"}.get(type(parts.torso), "plates"),
+        "torso": "pictures" if parts.torso else "plates",
     }
 
 
@@ -176,17 +174,17 @@ def _blendshapes(path: Path) -> Blendshapes | None:
     return Blendshapes.from_tensors(tensors, moved)
 
 
-def _check_gaussians(tensors: dict[str, Tensor], prefix: str = "") -> None:
-    """Raises ValueError where Gaussians do not belong together, or a tensor beside bases and counts is no float."""
-    count = len(tensors[f"{prefix}means"])
+def _check_gaussians(tensors: dict[str, Tensor]) -> None:
+    """Raises ValueError where Gaussians do not belong together, or a tensor beside bases is no float."""
+    count = len(tensors["means"])
     for name, shape in {"means": (3,), "quats": (4,), "log_scales": (3,), "opacity_logits": ()}.items():
-        if tensors[prefix + name].shape != (count, *shape):
+        if tensors[name].shape != (count, *shape):
             raise ValueError(f"{name} of another shape")
-    harmonics = tensors[f"{prefix}sh"]
+    harmonics = tensors["sh"]
     if harmonics.ndim != 3 or len(harmonics) != count or harmonics.shape[2] != 3:
         raise ValueError("harmonics of another shape")
     for name, tensor in tensors.items():
-        if name not in ("bases", "top") and not tensor.is_floating_point():
+        if name != "bases" and not tensor.is_floating_point():
             raise ValueError(f"{name} is of another kind of number")
 
 
@@ -213,6 +211,8 @@ def check_folder(path: Path) -> dict[str, Any]:
     known = isinstance(info, dict) and info.get("format") in (NAMED_METHODS, FORMAT)
     if not known or not isinstance(info.get("recipe", {}), dict):
         raise _other_version(path, info if isinstance(info, dict) else {})
+    if info.get("torso") == "field":
+        raise GaussianTalkerError(f"{path} has a torso of a kind that is no longer drawn: train it again.")
     if info["format"] == NAMED_METHODS:
         info["method"] = asdict(find_method(str(info.get("method"))))
         if "recipe" in info:
@@ -253,17 +253,14 @@ def _renamed(name: str) -> str:
     return name
 
 
-def _torso(path: Path, camera: Camera) -> Torso | TorsoField:
+def _torso(path: Path, camera: Camera) -> Torso:
     state = _finite(read_tensors(_part(path, "torso.safetensors"))[0])
     background = read_image(_part(path, "background.png"))
     if background.shape[:2] != (camera.height, camera.width):
         raise GaussianTalkerError(
             f"{path / 'background.png'} must have {camera.width} x {camera.height} pixels like the avatar: resize it."
         )
-    if "texture" in state:
-        return Torso(state, background)
-    _check_gaussians(state, "raw.")
-    return TorsoField.from_state(state, camera, background)
+    return Torso(state, background)
 
 
 def _other_version(path: Path, info: dict[str, Any]) -> GaussianTalkerError:

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from gaussiantalker.geometry import from_yaw_pitch_roll, rigid, rotation_angle, yaw_pitch_roll
 from gaussiantalker.speaking.background import Background
-from gaussiantalker.talker import Torso, TorsoField
+from gaussiantalker.talker import Torso
 from gaussiantalker.talker.torso import slow_part
 from gaussiantalker.timing import FPS
 
@@ -149,7 +149,7 @@ class Motion:
         phase = frame % period
         return min(phase, period - phase)
 
-    def with_body(self, torso: Torso | TorsoField | None) -> "Motion":
+    def with_body(self, torso: Torso | None) -> "Motion":
         """The same with codes for the torso: where there are none yet, what it usually does under these poses."""
         if torso is None or self.body is not None:
             return self
@@ -218,7 +218,7 @@ class Motion:
         return Motion(poses[:, :3, :3], poses[:, :3, 3], blink, closed=True, body=body)
 
 
-def guessed(torso: Torso | TorsoField, viewmats: np.ndarray, sway: np.ndarray) -> np.ndarray:
+def guessed(torso: Torso, viewmats: np.ndarray, sway: np.ndarray) -> np.ndarray:
     """Codes [B, K] of the torso as it usually is under poses and their slow parts, both [B, 4, 4]."""
     poses = (torch.from_numpy(part).float().to(torso.background.device) for part in (viewmats, sway))
     with torch.inference_mode():

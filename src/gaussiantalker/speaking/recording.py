@@ -17,9 +17,7 @@ from torch.utils._pytree import tree_flatten, tree_map_only
 
 from gaussiantalker.splatting.scene import Room
 
-_Work = Callable[
-    ..., Tensor
-]  # inputs, the head's room and the torso's to pictures on the device, without waiting for it
+_Work = Callable[..., Tensor]  # inputs and a room to pictures on the device, without waiting for it
 _Record = Callable[[Callable[[], None]], Callable[[], None]]
 
 _MARGIN = 1.5
@@ -46,10 +44,9 @@ class _Recording:
     def __init__(self, work: _Work, inputs: tuple, device: torch.device, record: _Record):
         self._work, self._device = work, device
         self._inputs = tree_map_only(Tensor, lambda part: part.to(device, copy=True), inputs)
-        self._rooms = Room(1), Room(1)
+        self._room = Room(1)
         self._run()  # tells how much room it wants
-        for room, wanted in zip(self._rooms, self._wanted.tolist(), strict=True):
-            room.capacity = int(_MARGIN * wanted)
+        self._room.capacity = int(_MARGIN * self._wanted.item())
         made = self._drawn, self._wanted
         pinned = device.type == "cuda"
         self._on_host = [torch.empty(part.shape, dtype=part.dtype, pin_memory=pinned) for part in made]
@@ -69,13 +66,12 @@ class _Recording:
         if self._device.type == "cuda":
             torch.cuda.current_stream(self._device).synchronize()
         drawn, wanted = self._on_host
-        enough = all(count <= room.capacity for count, room in zip(wanted.tolist(), self._rooms, strict=True))
-        return drawn.numpy().copy() if enough else None
+        return drawn.numpy().copy() if wanted.item() <= self._room.capacity else None
 
     def _run(self) -> None:
-        self._drawn = self._work(*self._inputs, *self._rooms)
+        self._drawn = self._work(*self._inputs, self._room)
         none = torch.zeros((), dtype=torch.int64, device=self._device)
-        self._wanted = torch.stack([none if room.wanted is None else room.wanted for room in self._rooms])
+        self._wanted = none if self._room.wanted is None else self._room.wanted
 
 
 class Recorder:

@@ -10,7 +10,7 @@ from torch import Tensor
 from gaussiantalker.geometry import Camera
 from gaussiantalker.speaking.recording import Recorder
 from gaussiantalker.splatting.scene import Room
-from gaussiantalker.talker import BakedTalker, Drive, Talker, Torso, TorsoField, fast_products, render
+from gaussiantalker.talker import BakedTalker, Drive, Talker, Torso, fast_products, render
 
 BATCH = 4  # frames rendered together: enough to share the network's overhead, few enough to stay in cache
 
@@ -21,7 +21,7 @@ class Renderer:
 
     head: Talker | BakedTalker
     camera: Camera
-    torso: Torso | TorsoField | None
+    torso: Torso | None
     covering: bool = False
     """Whether pictures have a fourth channel: how far the person covers what is behind, which needs a torso."""
 
@@ -40,34 +40,22 @@ class Renderer:
         return self.draw(drive.to(device), behind.to(device)).cpu().numpy()
 
     @torch.inference_mode()
-    def draw(
-        self,
-        drive: Drive,
-        behind: Tensor,
-        head_room: Room | None = None,
-        torso_room: Room | None = None,
-    ) -> Tensor:
+    def draw(self, drive: Drive, behind: Tensor, room: Room | None = None) -> Tensor:
         """The same where everything is on the head's device and stays there; `behind` are the torso's codes or plates.
-        With rooms, nothing waits for it."""
-        return self.shade(drive, behind, head_room, torso_room).mul_(255).round_().byte()
+        With a room, nothing waits for it."""
+        return self.shade(drive, behind, room).mul_(255).round_().byte()
 
     @torch.inference_mode()
     @fast_products()
-    def shade(
-        self,
-        drive: Drive,
-        behind: Tensor,
-        head_room: Room | None = None,
-        torso_room: Room | None = None,
-    ) -> Tensor:
+    def shade(self, drive: Drive, behind: Tensor, room: Room | None = None) -> Tensor:
         """The same in [0, 1], before shades are rounded to bytes."""
         covered = None
         if self.covering and self.torso:
-            behind, covered = self.torso.covering(behind, torso_room)
+            behind, covered = self.torso.covering(behind)
         else:
-            behind = self.torso(behind, torso_room) if self.torso else behind.float().div_(255)
+            behind = self.torso(behind) if self.torso else behind.float().div_(255)
         splats = self.head.deform(drive)
-        image, opacity, _ = render(splats, drive.viewmats, self._K, behind, self.head.sh_degree, head_room)
+        image, opacity, _ = render(splats, drive.viewmats, self._K, behind, self.head.sh_degree, room)
         if covered is not None:
             image = torch.cat([image, opacity + (1 - opacity) * covered], dim=-1)
         return image.clamp_(0, 1)

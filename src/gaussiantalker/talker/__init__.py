@@ -12,7 +12,6 @@ from gaussiantalker.talker.parts import ENCODINGS, FUSIONS, REGRESSORS
 from gaussiantalker.talker.precision import fast_products
 from gaussiantalker.talker.talker import Splats, Talker, render
 from gaussiantalker.talker.torso import Torso
-from gaussiantalker.talker.torso_field import TorsoField
 from gaussiantalker.talker.triplane import Encoding
 from gaussiantalker.talker.window_listener import WindowListener
 
@@ -38,7 +37,6 @@ __all__ = [
     "Talker",
     "Token",
     "Torso",
-    "TorsoField",
     "WindowListener",
     "fast_products",
     "find_method",

@@ -14,7 +14,6 @@ from gaussiantalker.geometry import rigid
 from gaussiantalker.talker.drive import AUDIO, EYE, Drive
 from gaussiantalker.talker.listener import Listener
 from gaussiantalker.talker.torso import Torso, slow_part
-from gaussiantalker.talker.torso_field import TorsoField
 from gaussiantalker.talker.torso_reading import Reader
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class Footage:
     def __init__(self, capture: "Capture", listener: Listener, seen: dict[str, Tensor] | None = None):
         """`seen` are further conditions of all frames by name, as `Conditions.seen` finds them."""
         self.capture = capture
-        self.torso: Torso | TorsoField | None = None
+        self.torso: Torso | None = None
         self.codes: Tensor | None = None  # [F, K] of the torso, of all frames that are asked for
         self._reader: Reader | None = None
         tracking = capture.tracking
@@ -80,14 +79,10 @@ class Footage:
         seen |= {name: values[index] for name, values in self.seen.items()}
         return Drive(seen, self.viewmats[index], index)
 
-    def bodies(self, frames: np.ndarray, torso: Torso | TorsoField | None) -> Tensor | None:
-        """Codes [B, K] of one torso, always the same, in these frames [B], as the frames show them; a field sees only
-        the head's pose."""
+    def bodies(self, frames: np.ndarray, torso: Torso | None) -> Tensor | None:
+        """Codes [B, K] of one torso, always the same, in these frames [B], as the frames show them."""
         if torso is None:
             return None
-        if isinstance(torso, TorsoField):
-            where = torso.background.device
-            return torso.guess(self.viewmats[frames].to(where), self.sway[frames].to(where))
         self._reader = self._reader or Reader(torso)
         return torch.stack([self._reader.read(self.capture.plates[k], self.capture.labels[k]) for k in frames])
 

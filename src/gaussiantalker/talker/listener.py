@@ -95,12 +95,6 @@ class Listener(ABC):
         return run(self.stream(), audio)
 
 
-def delayed(audio: np.ndarray, samples: int) -> np.ndarray:
-    """Sound [S] that many samples later, or earlier where they are negative; silence fills it up."""
-    kept = audio[max(-samples, 0) : len(audio) - max(samples, 0)]
-    return np.pad(kept, (max(samples, 0), max(-samples, 0)))
-
-
 def run(stream: Hearing, audio: np.ndarray) -> np.ndarray:
     """All that a fresh stream makes of whole sound [S], heard in pieces."""
     pieces = [stream.push(audio[start : start + _PIECE]) for start in range(0, len(audio), _PIECE)]

@@ -81,11 +81,7 @@ class Method:
             raise GaussianTalkerError(
                 "These are not the values of a method of this version: use the version that wrote them."
             )
-        given: dict[str, Any] = {}
-        for name, value in values.items():
-            given[name] = tuple(value) if isinstance(value, list) else value
-        if given.get("torso") == "field":  # what it was before it was an appearance model
-            given["torso"] = "appearance"
+        given: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
         for name, value in given.items():
             if not _alike(value, known[name]):
                 raise GaussianTalkerError(f"A method's {name} cannot be {value!r}.")

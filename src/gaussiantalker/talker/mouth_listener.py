@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from gaussiantalker import speech
+from gaussiantalker.media.audio import delayed
 from gaussiantalker.speech.encoder import ROWS_PER_FRAME
-from gaussiantalker.talker.listener import Listener, RowStream, delayed
+from gaussiantalker.talker.listener import Listener, RowStream
 from gaussiantalker.talker.mouth_code import MouthCode
 from gaussiantalker.talker.mouth_reader import PAST_ROWS, Curves, MouthReader, drawn_out, read_windows
 from gaussiantalker.timing import SAMPLES_PER_FRAME, frame_count

@@ -13,7 +13,6 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gaussiantalker.splatting.scene import Room
 from gaussiantalker.timing import FPS
 
 POSE_NUMBERS = 9  # two columns of the rotation, which fix the third, and the translation
@@ -94,11 +93,11 @@ class Torso(nn.Module):
         """Of the picture in which there may be a body."""
         return self.place[0]
 
-    def forward(self, codes: Tensor, room: Room | None = None) -> Tensor:
+    def forward(self, codes: Tensor) -> Tensor:
         """Pictures [B, H, W, 3] for codes [B, K]."""
         return self._drawn(codes, False)[0]
 
-    def covering(self, codes: Tensor, room: Room | None = None) -> tuple[Tensor, Tensor]:
+    def covering(self, codes: Tensor) -> tuple[Tensor, Tensor]:
         """The same pictures, and how far the body covers the background in them, [B, H, W, 1]."""
         return self._drawn(codes, True)
 

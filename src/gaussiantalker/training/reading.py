@@ -14,8 +14,9 @@ from torch import Tensor
 from gaussiantalker import speech
 from gaussiantalker.capture import Capture
 from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.media.audio import delayed
 from gaussiantalker.speech.encoder import ROWS_PER_FRAME
-from gaussiantalker.talker.listener import RowStream, delayed, run, silent_row
+from gaussiantalker.talker.listener import RowStream, run, silent_row
 from gaussiantalker.talker.mouth_code import MouthCode, tracked_scores
 from gaussiantalker.talker.mouth_listener import LOOKAHEADS_MS, ROW_MS, MouthListener
 from gaussiantalker.talker.mouth_reader import Curves, MouthReader, padded, read_windows
