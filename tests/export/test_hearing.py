@@ -37,7 +37,7 @@ window.frames = null;
   const bytes = async (name) => (await fetch(name)).arrayBuffer();
   const { tensors, metadata } = readTensors(await bytes("mouth.safetensors"));
   const facts = { speech: { channels: +metadata.channels, lookahead_ms: +metadata.lookahead_ms } };
-  const named = Object.fromEntries(Object.entries(tensors).map(([name, data]) => [`listener.${name}`, { data }]));
+  const named = Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [`listener.${name}`, tensor]));
   const hearing = await Hearing.open(".", { facts, tensors: named });
   const frames = [];
   hearing.onframe = ({ time, audio }) => frames.push([time, ...audio]);

@@ -1,7 +1,8 @@
 // An avatar's file: safetensors, with the facts as JSON in its metadata (see docs/web.md of GaussianTalker).
 
+import { KINDS, readTensors } from "./tensors.js";
+
 const FORMAT = 2;
-const KINDS = { F32: Float32Array, F16: Uint16Array, I8: Int8Array, U8: Uint8Array };
 // Of every tensor its kind of number and how many axes it has.
 const LAYOUT = Object.entries({
   F32: `head.means 2, tokens.bias 1, tokens.second.weight 2, tokens.second.bias 1, tokens.third.weight 2,
@@ -46,37 +47,29 @@ export function readAvatar(bytes) {
 }
 
 function parse(bytes) {
-  const length = Number(new DataView(bytes).getBigUint64(0, true));
-  const { __metadata__: about, ...entries } = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 8, length)));
-  const facts = JSON.parse(about.avatar);
+  const { tensors, metadata } = readTensors(bytes);
+  const facts = JSON.parse(metadata.avatar);
   if (facts.format !== FORMAT) {
     throw new TalkingHeadError("avatar", `This avatar is of format ${facts.format}, this player of ${FORMAT}: export it again.`);
-  }
-  const tensors = {};
-  for (const [name, { dtype, shape, data_offsets: [start, end] }] of Object.entries(entries)) {
-    const count = shape.reduce((product, size) => product * size, 1);
-    const data = new KINDS[dtype](bytes.slice(8 + length + start, 8 + length + end));
-    if (data.length !== count || !finite(dtype, data)) throw new Error(name);
-    tensors[name] = { shape, data };
   }
   laid(facts.conditions, tensors);
   check(facts, tensors);
   return { facts, tensors };
 }
 
-function finite(kind, data) {
-  if (kind === "F16") return data.every((half) => (half & 0x7c00) !== 0x7c00);
-  return kind !== "F32" || data.every(Number.isFinite);
-}
-
-/** Raises where a tensor is missing, or of another kind or number of axes. */
+/** Raises where a tensor is missing, of another kind or number of axes, or not finite. */
 function laid(conditions, tensors) {
   const tokens = conditions.flatMap((name) => ["inner", "outer"].map((layer) => ["F32", `tokens.${name}.${layer}`, 2]));
   if (conditions.includes("camera")) tokens.push(["F32", "tokens.camera.mean", 1]);
   for (const [kind, name, axes] of [...LAYOUT, ...tokens]) {
     const { shape, data } = tensors[name];
-    if (shape.length !== Number(axes) || !(data instanceof KINDS[kind])) throw new Error(name);
+    if (shape.length !== Number(axes) || !(data instanceof KINDS[kind]) || !finite(data)) throw new Error(name);
   }
+}
+
+function finite(data) {
+  if (data instanceof KINDS.F16) return data.every((half) => (half & 0x7c00) !== 0x7c00);
+  return !(data instanceof KINDS.F32) || data.every(Number.isFinite);
 }
 
 /** Raises where sizes do not fit together. */
@@ -110,14 +103,4 @@ export function placesOf(moved) {
     at += width;
   }
   return moved.flatMap((name) => Array.from({ length: WIDTHS[name] }, (_, i) => starts[name] + i));
-}
-
-/** What 16 bits of a half stand for. */
-export function halves(bits) {
-  return Float32Array.from(bits, (half) => {
-    const exponent = (half >> 10) & 31;
-    const part = half & 1023;
-    const size = exponent ? 2 ** (exponent - 25) * (1024 + part) : 2 ** -24 * part;
-    return half & 0x8000 ? -size : size;
-  });
 }

@@ -3,7 +3,7 @@
 import { Gate } from "./gate.js";
 import { MelStream } from "./mel.js";
 import { MouthReader } from "./reader.js";
-import { readTensors } from "./tensors.js";
+import { KINDS, halves, readTensors } from "./tensors.js";
 import { Whisper } from "./whisper.js";
 
 const SAMPLES = 640; // of a frame
@@ -14,7 +14,9 @@ export class Ear {
   /** `file`: the bytes of hearing.safetensors; `mouth`: what the avatar's file says of the reader, `weights`, `heard`,
    * `shown` and `silent_row` as Float32Arrays, how many `codes` it reads, and `future`, rows that it looks ahead. */
   static async open(file, mouth) {
-    const { tensors, metadata } = readTensors(file);
+    const { tensors: stored, metadata } = readTensors(file);
+    const tensors = {};
+    for (const [name, { data }] of Object.entries(stored)) tensors[name] = data instanceof KINDS.F16 ? halves(data) : data;
     const rules = JSON.parse(metadata.rules);
     return new Ear(await Whisper.open(tensors, rules), tensors, rules, mouth);
   }

@@ -1,7 +1,8 @@
 // Frames that a server tells in numbers (docs/live.md of GaussianTalker, "Coefficients"), and the sound it sends with them.
 
-import { TalkingHeadError, halves } from "./avatar.js";
+import { TalkingHeadError } from "./avatar.js";
 import { Resampler } from "./resampler.js";
+import { halves } from "./tensors.js";
 
 const FPS = 25;
 const RATE = 16000;

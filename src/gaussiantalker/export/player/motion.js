@@ -1,6 +1,6 @@
 // Where the head moves and the eyes blink, and how it may be steered meanwhile.
 
-import { halves } from "./avatar.js";
+import { halves } from "./tensors.js";
 
 const STEPS = 25; // frames at most that steering catches up with
 const BLINK = [0.3, 0.85, 1, 1, 0.75, 0.5, 0.3, 0.15, 0.05]; // at 25 a second: shut faster than opened

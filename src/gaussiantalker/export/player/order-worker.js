@@ -1,6 +1,7 @@
 // In which order Gaussians are drawn, far ones first: worked out beside the page, for coefficients and a pose.
 
-import { halves, placesOf } from "./avatar.js";
+import { placesOf } from "./avatar.js";
+import { halves } from "./tensors.js";
 
 const KEYS = 1 << 16;
 const counts = new Uint32Array(KEYS + 1);
