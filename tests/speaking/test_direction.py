@@ -84,7 +84,7 @@ def test_a_table_of_angles_turns_the_head_on_its_neck(tmp_path: Path) -> None:
     poses = read_poses(tmp_path / "nod.csv", rest)
     np.testing.assert_allclose(read_poses(tmp_path / "nod.npz", rest), poses)
     np.savez(tmp_path / "nod.npz", yaw=[[0], [10], [0]], pitch=[0, -5, 0], roll=[0, 2, 0])
-    with pytest.raises(GaussianTalkerError, match=r"roll \[frames\]"):
+    with pytest.raises(GaussianTalkerError, match="not a table"):
         read_poses(tmp_path / "nod.npz", rest)
     np.testing.assert_allclose(yaw_pitch_roll(poses[1, :3, :3]), [10, -5, 2], atol=1e-9)
     np.testing.assert_allclose(
@@ -101,13 +101,13 @@ def test_a_table_of_angles_turns_the_head_on_its_neck(tmp_path: Path) -> None:
         ("a.csv", "yaw,pitch\n1,2\n", "has no roll"),
         ("a.csv", "yaw,pitch,roll\n1,2,x\n", "not a table"),
         ("a.csv", "yaw,pitch,roll\n1,2\n", "not a table"),
-        ("a.csv", "", "not a table"),
+        ("a.csv", "", "is empty"),
         ("a.csv", "yaw,pitch,roll\n", "at least one"),
         ("a.csv", "yaw,pitch,roll\n1,nan,2\n", "not finite"),
         ("a.csv", "yaw,pitch,roll\n100,0,2\n", "by 100 degrees"),
         ("a.csv", "yaw,pitch,roll,z\n1,0,2,7.5\n", "7.5 eye distances"),
-        ("a.npz", "not a zip", "not an .npz"),
-        ("a.npz", "PK\x03\x04 an archive that was cut off", "not an .npz"),
+        ("a.npz", "not a zip", "not a numpy .npz"),
+        ("a.npz", "PK\x03\x04 an archive that was cut off", "not a numpy .npz"),
         ("a.txt", "yaw", "neither .csv nor .npz"),
     ],
 )

@@ -40,8 +40,8 @@ def test_arrays_of_other_lengths_are_one_sentence(tmp_path: Path, other: list) -
     [
         ("none.csv", None, "does not exist"),
         ("words.csv", "jawOpen\nwide\n", "not a table"),
-        ("ragged.csv", "jawOpen,lip_opening\n0.1\n", "not finite"),
-        ("empty.csv", "jawOpen\n", "not a table"),
+        ("ragged.csv", "jawOpen,lip_opening\n0.1\n", "not a table"),
+        ("empty.csv", "jawOpen\n", "not finite"),
         ("nan.csv", "jawOpen\nnan\n", "not finite"),
         ("brows.csv", "browInnerUp\n0.1\n", "give some of lip_opening"),
         ("broken.npz", "x", "not a table|damaged"),

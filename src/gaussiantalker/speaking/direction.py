@@ -9,7 +9,7 @@ import numpy as np
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import from_yaw_pitch_roll, rigid
-from gaussiantalker.media.files import read_arrays
+from gaussiantalker.media.tables import read_table
 from gaussiantalker.speaking.motion import NECK, Motion, steps_between
 from gaussiantalker.timing import FPS
 
@@ -106,15 +106,19 @@ def read_poses(path: str | Path, rest: np.ndarray) -> np.ndarray:
         raise GaussianTalkerError(f"{path} does not exist: give recorded, still, a .csv or .npz file or a capture.")
     if path.is_dir() or path.name == "tracking.npz":
         return _of_capture(path if path.is_dir() else path.parent, rest)
-    columns = {".csv": _csv, ".npz": _npz}.get(path.suffix.lower(), _unknown)(path)
+    if path.suffix.lower() not in (".csv", ".npz"):
+        raise GaussianTalkerError(
+            f"{path} is neither .csv nor .npz nor a capture's folder: poses come as one of these."
+        )
+    columns = read_table(path, "name its columns yaw, pitch and roll, or so the arrays of an .npz", *ANGLES, *PLACE)
     missing = [name for name in ANGLES if name not in columns]
     if missing:
         raise GaussianTalkerError(f"{path} has no {missing[0]}: poses need the columns yaw, pitch, roll in degrees.")
-    lengths = {len(column) for column in columns.values()}
-    if len(lengths) != 1 or not min(lengths):
-        raise GaussianTalkerError(f"{path} must hold the same number of frames, at least one, in every column.")
-    place = np.stack([columns.get(name, np.zeros(max(lengths))) for name in PLACE], axis=-1)
-    return _posed(np.stack([columns[name] for name in ANGLES], axis=-1), place, rest, str(path))
+    degrees = np.stack([columns[name] for name in ANGLES], axis=-1)
+    if not len(degrees):
+        raise GaussianTalkerError(f"{path} holds no frames: give at least one.")
+    place = np.stack([columns.get(name, np.zeros(len(degrees))) for name in PLACE], axis=-1)
+    return _posed(degrees, place, rest, str(path))
 
 
 def _posed(degrees: np.ndarray, place: np.ndarray, rest: np.ndarray, name: str = "The pose") -> np.ndarray:
@@ -133,32 +137,6 @@ def _posed(degrees: np.ndarray, place: np.ndarray, rest: np.ndarray, name: str =
         )
     rotations = from_yaw_pitch_roll(degrees)
     return rigid(rotations, rest[:3, 3] + (rest[:3, :3] - rotations) @ NECK + place)
-
-
-def _csv(path: Path) -> dict[str, np.ndarray]:
-    try:
-        lines = [line.split(",") for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-        values = np.array(lines[1:], dtype=float).reshape(len(lines) - 1, len(lines[0]))
-        return {name.strip().lower(): column for name, column in zip(lines[0], values.T, strict=True)}
-    except (OSError, ValueError, IndexError):
-        raise GaussianTalkerError(
-            f"{path} is not a table of numbers: the first line names the columns (yaw,pitch,roll), others are frames."
-        ) from None
-
-
-def _npz(path: Path) -> dict[str, np.ndarray]:
-    try:
-        arrays = read_arrays(path)
-        columns = {name: np.asarray(arrays[name], dtype=float) for name in ANGLES + PLACE if name in arrays}
-        if any(column.ndim != 1 for column in columns.values()):
-            raise ValueError
-        return columns
-    except (GaussianTalkerError, ValueError, TypeError):
-        raise GaussianTalkerError(f"{path} is not an .npz file with the arrays yaw, pitch and roll [frames].") from None
-
-
-def _unknown(path: Path) -> dict[str, np.ndarray]:
-    raise GaussianTalkerError(f"{path} is neither .csv nor .npz nor a capture's folder: poses come as one of these.")
 
 
 def _of_capture(path: Path, rest: np.ndarray) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Mouths that a user brings: a table of scores, or what the tracker saw of another person's."""
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from gaussiantalker.capture.blendshapes import NAMES
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.media.files import read_arrays
+from gaussiantalker.media.tables import read_table
 from gaussiantalker.talker import Listener, MouthListener
 from gaussiantalker.talker.mouth_code import SCORES, MouthCode, tracked_scores
 from gaussiantalker.talker.mouth_listener import MouthTrack
@@ -32,7 +31,8 @@ def dubbed(listener: Listener, path: str | Path) -> MouthTrack:
     if path.is_dir():
         codes = _bounded(_of_capture(path, listener.code), path)
     else:
-        codes = _complete(listener.code, _table(path), path)
+        columns = read_table(path, "name the columns in the first line, or the arrays of an .npz")
+        codes = _complete(listener.code, columns, path)
     return MouthTrack(listener.encoder, listener.silent_row, listener.code, listener.reader, listener.lips_late, codes)
 
 
@@ -71,26 +71,6 @@ def _bounded(codes: np.ndarray, what: str | Path) -> np.ndarray:
     if not len(codes) or not np.isfinite(codes).all():
         raise GaussianTalkerError(f"{what} holds values that are not finite: every frame needs all its scores.")
     return codes.clip(-_WIDEST, _WIDEST)
-
-
-def _table(path: Path) -> dict[str, np.ndarray]:
-    try:
-        if path.suffix.lower() == ".npz":
-            return _as_long({name: np.asarray(array, float) for name, array in read_arrays(path).items()})
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, strict=True))
-        return {name.strip(): np.array([row[name] for row in rows], float) for name in rows[0]}
-    except (OSError, ValueError, TypeError, IndexError, AttributeError, csv.Error):
-        raise GaussianTalkerError(
-            f"{path} is not a table of a mouth's scores: name the columns in the first line, or the arrays of an .npz."
-        ) from None
-
-
-def _as_long(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Columns [N]. Raises ValueError where they are not, or one is longer than another."""
-    if len({column.shape for column in columns.values()}) != 1 or next(iter(columns.values())).ndim != 1:
-        raise ValueError("columns of several lengths")
-    return columns
 
 
 def _of_capture(path: Path, code: MouthCode) -> np.ndarray:
