@@ -123,20 +123,28 @@ class Notes(list):
         self.append(text)
 
 
+def joined(pictures: Path, sound: Path, film: Path) -> None:
+    with av.open(str(pictures)) as seen, av.open(str(sound)) as heard, av.open(str(film), "w") as both:
+        for source, track in [(source, both.add_stream_from_template(source.streams[0])) for source in (seen, heard)]:
+            for packet in source.demux():
+                if packet.dts is not None:
+                    packet.stream = track
+                    both.mux(packet)
+
+
 @pytest.mark.parametrize(("share", "words"), [(0.5, "continued in silence"), (2.0, "cut off")])
 def test_sound_of_another_length_is_told_and_fitted(
     clip: SyntheticClip, model: object, tmp_path: Path, share: float, words: str
 ) -> None:
     model("face-landmarker")
     samples = np.resize(clip.audio, int(share * len(clip.audio)))
-    with video._VideoWriter(tmp_path / "film.mp4", clip.video.shape[2], clip.video.shape[1]) as writer:
-        for picture in clip.video:
-            writer.write(picture)
-        writer.write_audio(samples)
+    video.write_video(tmp_path / "pictures.mov", clip.video)
+    audio.write_wav(tmp_path / "sound.wav", samples)
+    joined(tmp_path / "pictures.mov", tmp_path / "sound.wav", tmp_path / "film.mov")
     notes = Notes()
-    facts = ingest([tmp_path / "film.mp4"], tmp_path, SIZE, no_parser, notes)
+    facts = ingest([tmp_path / "film.mov"], tmp_path, SIZE, no_parser, notes)
     assert facts["frames"] == len(clip.video)
-    assert any("film.mp4" in note and words in note for note in notes)
+    assert any("film.mov" in note and words in note for note in notes)
     sound = audio.read_audio(tmp_path / "film.wav")
     assert len(sound) == 640 * facts["frames"]
     assert (np.abs(sound[-12_000:]).max() < 0.01) == (share < 1)

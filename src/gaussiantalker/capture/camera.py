@@ -261,19 +261,8 @@ def _step(level: _Level, off: np.ndarray, weight: np.ndarray, motion: np.ndarray
 
 
 def _deviations(motion: np.ndarray) -> np.ndarray:  # [8]
-    """How much of each of the eight motions there is in a small one."""
-    return np.array(
-        [
-            motion[0, 2],
-            motion[1, 2],
-            (motion[0, 0] + motion[1, 1]) / 2 - 1,
-            (motion[1, 0] - motion[0, 1]) / 2,
-            (motion[0, 0] - motion[1, 1]) / 2,
-            (motion[1, 0] + motion[0, 1]) / 2,
-            motion[2, 0],
-            motion[2, 1],
-        ]
-    )
+    """How much of each of the eight motions, which are at right angles, there is in a small one."""
+    return np.tensordot(_MOTIONS, motion - np.eye(3)) / np.square(_MOTIONS).sum((1, 2))
 
 
 def _blocks(level: _Level, off: np.ndarray, inside: np.ndarray) -> np.ndarray:

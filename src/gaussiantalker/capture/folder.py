@@ -21,7 +21,7 @@ from gaussiantalker.timing import SAMPLES_PER_FRAME, held_out_from
 RECORD = "capture.json"
 NO_CONSENT = "not recorded"
 FORMAT = 2
-STAGES = ("ingest", "tracking", "head", "labels", "plates", "points")
+STAGES = ("ingest", "tracking", "head", "labels", "plates", "points", "sync")
 _TRACKING = ("tracking.npz", "head.npz", "points.npz")  # the files that hold the fields of a `Tracking`
 _MOST_LABEL, _LOOKS = 3, 16  # and frames in which labels are looked at
 _PICTURES = {"frames.npy": (3,), "labels.npy": (), "plates.npy": (3,)}
@@ -70,8 +70,6 @@ class Capture:
         for name in _TRACKING:
             arrays |= read_arrays(path / name)
         size, count = camera.height, _frames(path, record)
-        # Captures from before frames were marked have none that is hidden.
-        arrays.setdefault("hidden", np.zeros(count, bool))
         check_arrays(path, arrays, count)
         for name, rest in _PICTURES.items():
             check_pictures(path / name, read_array(path / name, mapped=True), (count, size, size, *rest))
@@ -82,9 +80,7 @@ class Capture:
     @property
     def fingerprint(self) -> str:
         """Changes when anything in the capture does."""
-        stages = self.record["stages"]
-        # Captures from before sound and lips were brought into step have no such stage.
-        contents = [stages[stage]["content"] for stage in (*STAGES, "sync") if stage in stages]
+        contents = (self.record["stages"][stage]["content"] for stage in STAGES)
         return hashlib.sha256("".join(contents).encode()).hexdigest()[:16]
 
     @property

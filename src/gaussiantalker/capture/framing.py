@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
+from gaussiantalker.capture.reel import Look
 from gaussiantalker.errors import GaussianTalkerError
 
 _SIDE = 2.4  # side of the square in face heights (forehead to chin)
@@ -28,15 +28,6 @@ class Crop:
 
     def of(self, image: np.ndarray) -> np.ndarray:
         return image[self.top : self.top + self.side, self.left : self.left + self.side]
-
-
-class _Seen(Protocol):
-    """A picture in which faces were looked for."""
-
-    @property
-    def frame(self) -> int: ...
-    @property
-    def faces(self) -> list[np.ndarray]: ...  # [478, 2] landmarks of each, in pixels
 
 
 @dataclass(frozen=True)
@@ -77,7 +68,7 @@ class Person:
         return len(self.boxes) > _PERSISTENT * looked
 
 
-def people(looks: Iterable[_Seen]) -> list[Person]:
+def people(looks: Iterable[Look]) -> list[Person]:
     """Who is seen in pictures of one shot, largest and longest first."""
     known: list[Person] = []
     for look in looks:

@@ -227,10 +227,10 @@ def _record(out: Path, source: Source, consent: str | None, replace: bool) -> di
 
 
 def _old_record(path: Path) -> dict[str, Any]:
-    """An older record is carried on: stages whose result has changed since have another version, and run again."""
+    """A record is carried on: stages whose result has changed since have another version, and run again."""
     record = read_json(path)
     version = record.get("format") if isinstance(record, dict) else None
-    if version not in range(1, FORMAT + 1):
+    if version != FORMAT:
         raise GaussianTalkerError(f"{path.parent} is a capture of another format ({version}); name another folder.")
     stages = record.get("stages")
     record["stages"] = {k: v for k, v in stages.items() if is_done(v)} if isinstance(stages, dict) else {}

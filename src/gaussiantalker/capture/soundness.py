@@ -44,7 +44,7 @@ RULES = {
     "gaze": _Rule(("N", 2)),
     "hidden": _Rule(("N",), "b"),
 }
-# Of the head that was fitted; older captures lack some of them.
+# Of the head that was fitted, which only its report shows.
 _HEAD_RULES = {
     "head_vertices": _Rule(("V", 3)),
     "head_triangles": _Rule(("T", 3), "iu", 0),

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -10,23 +9,11 @@ from gaussiantalker.capture.adnerf import LANDMARKS_68
 from gaussiantalker.capture.blendshapes import NAMES
 from gaussiantalker.capture.eyes import BLINKS
 from gaussiantalker.capture.face_mesh import OUTER_EYE_CORNERS
-from gaussiantalker.capture.landmarker import POINTS
+from gaussiantalker.capture.landmarker import POINTS, Landmarker
 from gaussiantalker.capture.tracking import lip_opening
 
 MOUTH = np.array(LANDMARKS_68[48:])  # the 68-point scheme's outer lip, then inner lip, among the tracker's 478
 _BLENDSHAPES = len(NAMES)
-
-
-class _Face(Protocol):
-    @property
-    def points(self) -> np.ndarray: ...  # [478, 3] px
-
-    @property
-    def blendshapes(self) -> np.ndarray: ...  # [52]
-
-
-class Detector(Protocol):
-    def detect(self, image: np.ndarray) -> _Face | None: ...
 
 
 @dataclass(frozen=True)
@@ -55,11 +42,11 @@ class FaceTrack:
         return self.blendshapes[:, BLINKS].mean(axis=1)
 
 
-def track_faces(pictures: Iterable[np.ndarray], detector: Detector) -> FaceTrack:
+def track_faces(pictures: Iterable[np.ndarray], landmarker: Landmarker) -> FaceTrack:
     """Looks for the face in each picture uint8 [H, W, 3] by itself, so that no frame inherits another's error."""
     points, blendshapes = [], []
     for picture in pictures:
-        face = detector.detect(picture)
+        face = landmarker.detect(picture)
         points.append(np.full((POINTS, 2), np.nan) if face is None else face.points[:, :2])
         blendshapes.append(np.full(_BLENDSHAPES, np.nan) if face is None else face.blendshapes)
     return FaceTrack(np.array(points).reshape(-1, POINTS, 2), np.array(blendshapes).reshape(-1, _BLENDSHAPES))

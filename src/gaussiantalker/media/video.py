@@ -1,19 +1,17 @@
 """Video in and out through PyAV. Pictures are uint8 RGB [H, W, 3], those that are read 25 a second."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from itertools import chain, islice, repeat
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
 import av
 import numpy as np
 from av.audio import AudioStream
-from av.container import InputContainer
+from av.container import InputContainer, OutputContainer
 from av.format import Flags
 from av.video import VideoStream
 from av.video.reformatter import Colorspace
@@ -180,87 +178,6 @@ FORMATS = {
 """By ending: H.264 and AAC, VP9 and Opus, ProRes 4444 and PCM. The latter two hold transparent pictures."""
 
 
-class _VideoWriter:
-    """A film of one of `FORMATS`, by BT.709; an mp4 starts to play before it is whole.
-
-    A context manager: the file gets its name only when the block ends well. Sound may be written in pieces of any
-    length; what the two streams say about time is their own counts, so they cannot drift apart.
-    """
-
-    def __init__(
-        self,
-        path: str | Path,
-        width: int,
-        height: int,
-        *,
-        sound: bool = True,
-        sample_rate: int = SAMPLE_RATE,
-        layout: str = "mono",
-        crf: int = 16,
-        comment: str = "",
-        fps: int = FPS,
-        clear: bool = False,
-    ) -> None:
-        """`clear`: pictures have alpha."""
-        self._stack = ExitStack()
-        self._target, self._size, self._crf = Path(path), (width + width % 2, height + height % 2), crf
-        self._format, self._fps = FORMATS[self._target.suffix.lower()], fps
-        pixels = self._format.clear if clear else self._format.pixels
-        if pixels is None:
-            raise GaussianTalkerError(f"{path} cannot hold transparent pictures; write a .webm or .mov film.")
-        self._pixels = pixels
-        self._sample_rate, self._layout = sample_rate if sound else 0, layout
-        self._written, self._comment = 0, comment
-
-    def __enter__(self) -> "_VideoWriter":
-        temporary = self._stack.enter_context(atomic_path(self._target))
-        how = self._format
-        self._container = self._stack.enter_context(av.open(str(temporary), "w", options=how.container))
-        self._container.metadata["comment"] = self._comment
-        quality = how.quality if how.picture == "prores_ks" else {"crf": str(self._crf), **how.quality}
-        video = self._container.add_stream(how.picture, rate=self._fps, options=quality)
-        assert isinstance(video, VideoStream), "the codec is one of pictures"
-        self._video, (video.width, video.height), video.pix_fmt = video, self._size, self._pixels
-        context = video.codec_context
-        context.colorspace = context.color_primaries = context.color_trc = _BT709
-        context.color_range = _LIMITED_RANGE
-        self._audio: AudioStream | None = None
-        self._samples = 0
-        if self._sample_rate:
-            audio = self._container.add_stream(how.sound, rate=how.rate(self._sample_rate), layout=self._layout)
-            assert isinstance(audio, AudioStream), "the codec is one of sound"
-            per_channel = 128_000 if self._sample_rate > SAMPLE_RATE else 64_000
-            self._audio, audio.bit_rate = audio, audio.codec_context.layout.nb_channels * per_channel
-        return self
-
-    def write(self, image: np.ndarray) -> None:
-        """Appends one picture uint8 [H, W, 3], with alpha [H, W, 4]."""
-        frame = encodable(image, self._pixels)
-        frame.pts, frame.time_base = self._written, Fraction(1, self._fps)
-        self._written += 1
-        self._container.mux(self._video.encode(frame))
-
-    def write_audio(self, samples: np.ndarray) -> None:
-        """Appends sound float32 [S], or [C, S] of the writer's layout, in [-1, 1] at the writer's sample rate."""
-        if not samples.size or self._audio is None:
-            return
-        frame = audio_frame(np.clip(np.atleast_2d(samples), -1, 1), self._sample_rate, self._layout)
-        frame.pts = self._samples
-        self._samples += frame.samples
-        self._container.mux(self._audio.encode(frame))
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        if kind is not None:
-            return self._stack.__exit__(kind, error, trace)
-        with self._stack:  # what fails from here on fails the file, too
-            self._container.mux(self._video.encode(None))
-            if self._audio is not None:
-                self._container.mux(self._audio.encode(None))
-        return None
-
-
 def write_video(
     path: str | Path,
     frames: Iterable[np.ndarray],
@@ -273,8 +190,9 @@ def write_video(
 ) -> None:
     """Writes pictures uint8 [H, W, 3], or [H, W, 4] with alpha, with float32 [S] sound cut or padded to their length.
 
-    A `Sound` is written as it was given, at its own rate and with its own channels. `comment` goes into the file's
-    metadata, where players and search tools show it.
+    The format is one of `FORMATS`, by BT.709; an mp4 starts to play before it is whole. A `Sound` is written as it was
+    given, at its own rate and with its own channels. `comment` goes into the file's metadata, where players and search
+    tools show it.
 
     Raises GaussianTalkerError when there are no pictures.
     """
@@ -282,13 +200,49 @@ def write_video(
     first = next(frames, None)
     if first is None:
         raise GaussianTalkerError(f"There are no frames to write to {path}: give at least one.")
-    height, width, channels = first.shape
+    how, clear = FORMATS[Path(path).suffix.lower()], first.shape[2] == 4
+    pixels = how.clear if clear else how.pixels
+    if pixels is None:
+        raise GaussianTalkerError(f"{path} cannot hold transparent pictures; write a .webm or .mov film.")
     sound = Sound(audio, sample_rate) if isinstance(audio, np.ndarray) else audio
-    options: dict[str, Any] = {"crf": crf, "comment": comment, "fps": fps, "clear": channels == 4}
-    options |= {"sample_rate": sound.rate, "layout": sound.layout} if sound else {"sound": False}
-    with _VideoWriter(path, width, height, **options) as writer:
-        pieces = per_frame(sound, fps) if sound else repeat(None)
-        for image, piece in zip(chain([first], frames), pieces, strict=False):
-            writer.write(image)
-            if piece is not None:
-                writer.write_audio(piece)
+    with atomic_path(path) as temporary, av.open(str(temporary), "w", options=how.container) as container:
+        container.metadata["comment"] = comment
+        height, width = first.shape[:2]
+        film = _picture_track(container, how, pixels, (width + width % 2, height + height % 2), crf, fps)
+        track = _sound_track(container, how, sound) if sound else None
+        heard = 0
+        # What the two tracks say about time is their own counts, so they cannot drift apart.
+        for k, (image, piece) in enumerate(zip(chain([first], frames), _pieces(sound, fps), strict=False)):
+            frame = encodable(image, pixels)
+            frame.pts, frame.time_base = k, Fraction(1, fps)
+            container.mux(film.encode(frame))
+            if sound and track and piece.size:
+                samples = audio_frame(np.clip(piece, -1, 1), sound.rate, sound.layout)
+                samples.pts, heard = heard, heard + samples.samples
+                container.mux(track.encode(samples))
+        for stream in (film, track) if track else (film,):
+            container.mux(stream.encode(None))
+
+
+def _pieces(sound: Sound | None, fps: int) -> Iterable[np.ndarray]:
+    return per_frame(sound, fps) if sound else repeat(np.zeros(0, np.float32))
+
+
+def _picture_track(
+    container: OutputContainer, how: _Format, pixels: str, size: tuple[int, int], crf: int, fps: int
+) -> VideoStream:
+    quality = how.quality if how.picture == "prores_ks" else {"crf": str(crf), **how.quality}
+    film = container.add_stream(how.picture, rate=fps, options=quality)
+    assert isinstance(film, VideoStream), "the codec is one of pictures"
+    (film.width, film.height), film.pix_fmt, context = size, pixels, film.codec_context
+    context.colorspace = context.color_primaries = context.color_trc = _BT709
+    context.color_range = _LIMITED_RANGE
+    return film
+
+
+def _sound_track(container: OutputContainer, how: _Format, sound: Sound) -> AudioStream:
+    track = container.add_stream(how.sound, rate=how.rate(sound.rate), layout=sound.layout)
+    assert isinstance(track, AudioStream), "the codec is one of sound"
+    per_channel = 128_000 if sound.rate > SAMPLE_RATE else 64_000
+    track.bit_rate = track.codec_context.layout.nb_channels * per_channel
+    return track
