@@ -11,8 +11,7 @@ from skimage.data import astronaut
 
 from gaussiantalker.capture.landmarker import Landmarker
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.perception.identity import Identity, _aligned, _similarity
-from gaussiantalker.perception.onnx import Chain
+from gaussiantalker.perception.identity import Identity, _aligned, _network, _similarity
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(-3, 3), st.floats(0.1, 10), st.floats(-50, 50))
@@ -50,4 +49,4 @@ def test_a_file_that_is_no_network_is_refused(content: bytes, tmp_path: Path) ->
     file = tmp_path / "network.onnx"
     file.write_bytes(content)
     with pytest.raises(GaussianTalkerError, match="remove it to fetch it again"):
-        Chain.read(file)
+        _network(file)

@@ -25,15 +25,6 @@ def message_fields(data: bytes) -> Iterator[tuple[int, Any]]:
         yield number, value
 
 
-def varints(data: bytes) -> list[int]:
-    """Packed numbers."""
-    values, at = [], 0
-    while at < len(data):
-        value, at = _varint(data, at)
-        values.append(value)
-    return values
-
-
 def _varint(data: bytes, at: int) -> tuple[int, int]:
     """A number in groups of seven bits, the lowest first, and where it ends."""
     value = shift = 0

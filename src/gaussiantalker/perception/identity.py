@@ -1,11 +1,13 @@
 """Whether two pictures show the same person, by the embedding of a recognition network (CSIM)."""
 
+from pathlib import Path
+
+import cv2
 import numpy as np
-import torch
 from PIL import Image
 
 from gaussiantalker import pretrained
-from gaussiantalker.perception.onnx import Chain
+from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.progress import SILENT, Progress
 
 _SIDE = 112
@@ -22,13 +24,21 @@ class Identity:
 
     def __init__(self, progress: Progress = SILENT) -> None:
         """Raises GaussianTalkerError when the network cannot be had."""
-        self._network = Chain.read(pretrained.path("face-identity", progress))
+        self._network = _network(pretrained.path("face-identity", progress))
 
     def embedding(self, picture: np.ndarray, points: np.ndarray) -> np.ndarray:  # [128], of length 1
         """Of the face with landmarks [478, 2] px in a uint8 picture [H, W, 3]."""
         crop = _aligned(picture, points[list(_LANDMARKS)])
-        found = self._network(torch.from_numpy(crop).permute(2, 0, 1)[None].float())[0].numpy()
+        self._network.setInput(cv2.dnn.blobFromImage(crop))
+        found = self._network.forward()[0]
         return found / np.linalg.norm(found)
+
+
+def _network(path: Path) -> cv2.dnn.Net:
+    try:
+        return cv2.dnn.readNetFromONNX(str(path))
+    except cv2.error:
+        raise GaussianTalkerError(f"{path} is not an ONNX file; remove it to fetch it again.") from None
 
 
 def _aligned(picture: np.ndarray, points: np.ndarray) -> np.ndarray:  # uint8 [112, 112, 3]

@@ -9,7 +9,8 @@ const HEADER = 12; // bytes, and then the 12 numbers of a pose: docs/live.md
  * nothing does, and one clock moves both. */
 export async function draw(session, video, signal, onLost) {
   const { info, server } = session;
-  const [player, { Renderer }] = await Promise.all([import("/player/avatar.js"), import("/player/renderer.js")]);
+  const files = ["avatar", "renderer", "tensors"].map((name) => import(`/player/${name}.js`));
+  const [player, { Renderer }, { halves }] = await Promise.all(files);
   const answer = await server.ask(`/v1/avatars/${encodeURIComponent(info.avatar)}/file`, { signal });
   const avatar = player.readAvatar(await answer.arrayBuffer());
   const easel = await Easel.open(avatar, Renderer);
@@ -26,7 +27,7 @@ export async function draw(session, video, signal, onLost) {
   for (const type of ["pointerdown", "keydown"]) document.addEventListener(type, () => voice.wake(), { signal });
   const bases = avatar.tensors["head.bases"].shape[0];
   socket.onmessage = ({ data }) => {
-    const { frame, pose, coefficients, samples } = read(data, player.halves);
+    const { frame, pose, coefficients, samples } = read(data, halves);
     easel.show({ pose, head: coefficients.slice(0, bases), torso: coefficients.slice(bases) }, voice.say(frame, samples));
   };
   await new Promise((resolve, reject) => {
