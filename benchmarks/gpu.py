@@ -339,9 +339,9 @@ def a_trainer(lent: Lent, schedule):
 
 
 def a_schedule(lent: Lent):
-    from gaussiantalker.training.schedule import find_schedule
+    from gaussiantalker.training.schedule import SCHEDULES
 
-    schedule = replace(find_schedule(lent.options.schedule), finish_steps=0)  # LPIPS' network does not come along
+    schedule = replace(SCHEDULES[lent.options.schedule], finish_steps=0)  # LPIPS' network does not come along
     few = {"listening_steps": 2, "canonical_steps": 2, "deformation_steps": 2, "points": 30, "sh_degree": 1}
     return replace(schedule, **few) if lent.small else schedule
 

@@ -30,7 +30,7 @@ from gaussiantalker import hardware
 from gaussiantalker.hardware import keep_memory
 from gaussiantalker.splatting import Gaussians
 from gaussiantalker.talker import Footage, Talker, fast_products, find_method
-from gaussiantalker.training.schedule import find_schedule
+from gaussiantalker.training.schedule import SCHEDULES
 from gaussiantalker.training.trainer import STAGES, Trainer
 
 FRAMES, CHANNELS, WARM_UP = 40, 32, 3
@@ -81,7 +81,7 @@ class NoiseFootage(Footage):
 def a_trainer(options: Options, size: int, stage: int) -> Trainer:
     torch.manual_seed(0)
     schedule = replace(
-        find_schedule(options.schedule),
+        SCHEDULES[options.schedule],
         grow_below=0,  # what grows cannot be compared
         weight_perceptual=0.01 if options.perceptual_every else 0.0,
         perceptual_every=options.perceptual_every or 1,

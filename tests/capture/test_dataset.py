@@ -16,7 +16,7 @@ from gaussiantalker.geometry import project, rigid, rotation_angle
 from gaussiantalker.media.image import read_image
 from gaussiantalker.progress import SILENT
 from gaussiantalker.training import train
-from gaussiantalker.training.schedule import find_schedule
+from gaussiantalker.training.schedule import SCHEDULES
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_incomplete_datasets_are_named(dataset: Path, tmp_path: Path) -> None:
 
 def test_an_imported_dataset_can_be_trained(returned: Capture, tmp_path: Path) -> None:
     steps = {"listening_steps": 5, "canonical_steps": 4, "deformation_steps": 2, "finish_steps": 0, "points": 500}
-    avatar = train(returned.path, tmp_path / "avatar", schedule=replace(find_schedule("demo"), **steps))
+    avatar = train(returned.path, tmp_path / "avatar", schedule=replace(SCHEDULES["demo"], **steps))
     assert json.loads((avatar / "avatar.json").read_text())["recipe"]["capture"] == returned.fingerprint
 
 

@@ -38,6 +38,6 @@ def test_both_parsers_agree_on_the_sample(model: object) -> None:
 
 
 def test_another_parser_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(GaussianTalkerError, match="no parser 'unet'; choose from bisenet, selfie"):
+    with pytest.raises(GaussianTalkerError, match="no parser 'unet': choose one of bisenet, selfie"):
         capture(SAMPLE, tmp_path / "out", parser="unet")
     assert not (tmp_path / "out").exists()

@@ -126,14 +126,6 @@ def test_a_record_that_was_tampered_with_is_one_sentence(copy: Path, path: tuple
         Capture.load(copy)
 
 
-def test_a_capture_from_before_frames_were_marked_is_read(copy: Path) -> None:
-    with np.load(copy / "tracking.npz") as content:
-        arrays = {name: array for name, array in content.items() if name != "hidden"}
-    np.savez(copy / "tracking.npz", **arrays)
-    record_lengths(copy)
-    assert not Capture.load(copy).tracking.hidden.any()
-
-
 def test_tables_and_poses_that_come_along_are_checked(tmp_path: Path) -> None:
     (tmp_path / "au.csv").write_text("frame, AU45_r\n1, 0.00\n2, nan\n3, 3.50\n")
     with pytest.raises(GaussianTalkerError, match="no number for AU45_r in row 2"):

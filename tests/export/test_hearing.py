@@ -115,7 +115,7 @@ def heard_in(window: Browser, name: str, sizes: tuple[int, ...]) -> list[np.ndar
 def listener(request: pytest.FixtureRequest, model: Callable[[str], Path]) -> MouthListener:
     if request.param == "random":
         return listener_with(tiny(), lookahead_ms=80)
-    return listener_with(Whisper.read_early(model("whisper-tiny-en")))
+    return listener_with(Whisper(WhisperNet.read(model("whisper-tiny-en")), name="whisper-early", layers=(1, 2)))
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from gaussiantalker.reproduction import experiments, reproduce
 from gaussiantalker.reproduction.experiments import TRAINING_TIME, _schedule_of
 from gaussiantalker.reproduction.papers import COLUMNS, STAR, TABLES, milestones
 from gaussiantalker.talker import find_method
-from gaussiantalker.training.schedule import find_schedule
+from gaussiantalker.training.schedule import SCHEDULES
 from gaussiantalker.training.train import kept
 
 
@@ -76,7 +76,7 @@ def test_every_row_names_known_columns_and_a_method_that_exists(name: str) -> No
 
 
 def test_rows_change_only_what_they_say() -> None:
-    plan = find_schedule("fast")
+    plan = SCHEDULES["fast"]
     rows = {row.title: row for row in TABLES["6"].rows}
     assert _schedule_of(TABLES["4"].rows[-1], plan) is plan and _schedule_of(rows["with, 500"], plan) is plan
     without = _schedule_of(rows["without, 500"], plan)
@@ -87,7 +87,7 @@ def test_rows_change_only_what_they_say() -> None:
 def test_stages_are_measured_on_the_way_of_two_trainings(trained: list[str], tmp_path: Path) -> None:
     assert milestones(STAR, True) == milestones(STAR, False) == [0.05, 0.1, 0.5]
     assert milestones(STAR + "/predict-all", True) == []
-    plan = find_schedule("fast")
+    plan = SCHEDULES["fast"]
     reproduce("6", tmp_path / "me", tmp_path / "out")
     assert [line for line in trained if line.startswith("train")] == [
         f"train {STAR} 0+{plan.deformation_steps}",

@@ -57,8 +57,8 @@ def net(tiny):
 def test_a_model_file_is_read_back(tmp_path, net):
     decoder = {"decoder.token_embedding.weight": torch.zeros(2, 8)}
     write_model(tmp_path / "model.bin", net, decoder | tensors_of(net))
-    encoder = Whisper.read_multilingual(tmp_path / "model.bin")
-    assert encoder.name == "whisper-multilingual" and encoder.channels == 128
+    encoder = Whisper(WhisperNet.read_ggml(tmp_path / "model.bin"))
+    assert encoder.channels == 128
     mel = torch.randn(1, 80, 40)
     for a, b in zip(encoder.net.hidden(mel, 2), net.hidden(mel, 2), strict=True):
         torch.testing.assert_close(a, b, atol=0.02, rtol=0.02)

@@ -11,7 +11,7 @@ from one_device import META, OneDevice
 from gaussiantalker.splatting.gaussians import Gaussians
 from gaussiantalker.talker import AUDIO, EYE, METHODS, Drive, Footage, Shots, Talker, find_method
 from gaussiantalker.training.losses import PhotometricLoss
-from gaussiantalker.training.schedule import find_schedule
+from gaussiantalker.training.schedule import SCHEDULES
 
 
 def test_the_guard_sees_a_mixture() -> None:
@@ -29,7 +29,7 @@ def test_a_step_of_training_stays_on_its_device(name: str) -> None:
     viewmats, boxes = torch.eye(4).repeat(2, 1, 1), torch.tensor([[2, 2, 9, 9]] * 2)
     drive = Drive({AUDIO: something_heard(name, 2, 4), EYE: torch.rand(2)}, viewmats, torch.arange(2))
     shots = Shots(torch.rand(2, 32, 32, 3), torch.rand(2, 32, 32, 3), torch.ones(2, 32, 32), boxes, boxes, drive)
-    photometric = PhotometricLoss(find_schedule("demo"), device=META)
+    photometric = PhotometricLoss(SCHEDULES["demo"], device=META)
     with OneDevice():
         there = shots.to(talker.device)
         for splats in (talker.canonical(), talker.deform(there.drive)):

@@ -6,9 +6,9 @@ import torch
 
 from gaussiantalker.talker import Drive, Shots
 from gaussiantalker.training.losses import PhotometricLoss, patch_loss, some_patch
-from gaussiantalker.training.schedule import Schedule, find_schedule
+from gaussiantalker.training.schedule import SCHEDULES, Schedule
 
-PLAN = replace(find_schedule("demo"), weight_perceptual=0.0)
+PLAN = replace(SCHEDULES["demo"], weight_perceptual=0.0)
 LIPS, EYES = (8, 20, 16, 24), (4, 6, 20, 10)
 
 

@@ -20,13 +20,13 @@ from gaussiantalker.talker import AUDIO, EYE, METHODS, Drive, Shots, Splats, Tal
 from gaussiantalker.training import losses
 from gaussiantalker.training.checkpoint import read_checkpoint, write_checkpoint
 from gaussiantalker.training.losses import patch_loss
-from gaussiantalker.training.schedule import find_schedule
+from gaussiantalker.training.schedule import SCHEDULES
 from gaussiantalker.training.strategies import Strategy
 from gaussiantalker.training.trainer import Trainer
 
 SIZE, FRAMES, CHANNELS = 40, 30, 4
 TINY = replace(
-    find_schedule("demo"),
+    SCHEDULES["demo"],
     listening_steps=20,
     canonical_steps=40,
     deformation_steps=60,

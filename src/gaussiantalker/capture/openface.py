@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.media.files import existing_file
 from gaussiantalker.media.tables import read_table
 
 
@@ -14,7 +15,7 @@ def read_columns(path: str | Path, names: Sequence[str]) -> np.ndarray:  # [rows
 
     Raises GaussianTalkerError when the file is missing, has no rows, lacks a column, or a row lacks a finite value.
     """
-    columns = read_table(path, "run OpenFace again", *names)
+    columns = read_table(existing_file(path, "OpenFace csv"), "run OpenFace again", *names)
     for name in names:
         if name not in columns:
             raise GaussianTalkerError(f"{path} has no column {name}; give the csv of OpenFace's FeatureExtraction.")

@@ -9,7 +9,7 @@ from gaussiantalker import pretrained
 from gaussiantalker.capture.folder import FORMAT, NO_CONSENT, RECORD, Capture
 from gaussiantalker.capture.sources import PARSERS, Film, Source, open_source
 from gaussiantalker.capture.stages import Stage, Stages, digest_file, is_done
-from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.errors import GaussianTalkerError, chosen
 from gaussiantalker.media.files import is_partial, read_json
 from gaussiantalker.media.lock import LOCK, locked
 from gaussiantalker.progress import SILENT, Progress
@@ -166,8 +166,7 @@ def capture(
     if out.is_file():
         raise GaussianTalkerError(f"{out} is a file; name a folder to write the capture to.")
     force = _forced(force)
-    if parser not in PARSERS:
-        raise GaussianTalkerError(f"There is no parser {parser!r}; choose from {', '.join(PARSERS)}.")
+    chosen("parser", parser, PARSERS)
     if sync not in _SYNCS:
         raise GaussianTalkerError(f"There is no sync {sync!r}; choose from {', '.join(_SYNCS)}.")
     from gaussiantalker.capture.morphable import PACKED, PACKED_LICENCE, load_head

@@ -1,7 +1,5 @@
 """report.html of a capture: one file that shows what was found and says how good it is."""
 
-import base64
-import io
 from html import escape
 from pathlib import Path
 from string import Template
@@ -18,7 +16,7 @@ from gaussiantalker.capture.verdict import judge
 from gaussiantalker.geometry import Camera, project, rigid, yaw_pitch_roll
 from gaussiantalker.media import audio
 from gaussiantalker.media.files import atomic_path, read_arrays
-from gaussiantalker.media.image import resize
+from gaussiantalker.media.image import data_uri, resize
 from gaussiantalker.progress import Progress
 from gaussiantalker.speech.silence import voiced
 from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME
@@ -84,7 +82,7 @@ def _sheet(
         drawn = _drawn(picture, landmarks[column], pixels, skin)
         tinted = 0.6 * picture + 0.4 * _TINTS[labels[int(k)]]
         for row, image in zip(rows.values(), (drawn, tinted.astype(np.uint8), plates[int(k)]), strict=True):
-            row.append(f'<td><img alt="frame {k}" src="{_jpeg(resize(image, (2 * _TILE, 2 * _TILE)))}"></td>')
+            row.append(f'<td><img alt="frame {k}" src="{data_uri(resize(image, (2 * _TILE, 2 * _TILE)), 82)}"></td>')
     times = "".join(f"<td><small>{k / FPS:.1f} s</small></td>" for k in chosen)
     body = "".join(f"<tr><th>{name}</th>{''.join(cells)}</tr>" for name, cells in rows.items())
     return f"<tr><th></th>{times}</tr>{body}"
@@ -104,12 +102,6 @@ def _drawn(picture: np.ndarray, points: np.ndarray, mesh: np.ndarray, triangles:
     for x, y in 2 * points[[*OUTLINE, *OUTER_LIPS, *np.ravel(LIDS)]]:
         draw.ellipse((x - 1.5, y - 1.5, x + 1.5, y + 1.5), fill=(70, 255, 120, 230))
     return np.asarray(Image.alpha_composite(image, layer).convert("RGB"))
-
-
-def _jpeg(image: np.ndarray) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "JPEG", quality=82)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _pose_chart(tracking: dict[str, np.ndarray]) -> str:

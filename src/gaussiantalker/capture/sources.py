@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from gaussiantalker import pretrained
 from gaussiantalker.capture.stages import digest_file
@@ -20,40 +20,7 @@ if TYPE_CHECKING:
 PARSERS = {"bisenet": "face-parser", "selfie": "selfie-multiclass"}  # what makes masks, and its pretrained model
 
 
-class Source(Protocol):
-    """Fills a capture's folder with frames, tracking and labels. What a method needs is imported when it runs."""
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        ...
-
-    def content(self) -> str:
-        """A digest of the pictures: the same for the same film, wherever it lies, and for no other."""
-        ...
-
-    def identity(self) -> dict[str, Any]:
-        """Settings that change when anything that is read does."""
-        ...
-
-    def annotations(self) -> dict[str, Any]:
-        """The same, of poses and masks that come along."""
-        ...
-
-    def ingest(self, out: Path, size: int, parser: str, progress: Progress) -> dict[str, Any]:
-        """Writes frames.npy, landmarks.npy, faces.npz and, if there is sound, audio.wav."""
-        ...
-
-    def track(self, out: Path, size: int, ingested: dict[str, Any], progress: Progress) -> dict[str, Any]:
-        """Writes tracking.npz."""
-        ...
-
-    def label(self, out: Path, ingested: dict[str, Any], parser: str, progress: Progress) -> dict[str, Any]:
-        """Writes labels.npy, with one of `PARSERS` where the source brings no masks."""
-        ...
-
-
-def open_source(paths: str | Path | Sequence[str | Path]) -> Source:
+def open_source(paths: str | Path | Sequence[str | Path]) -> "Source":
     """Raises GaussianTalkerError when there is neither a video nor a dataset at one of `paths`."""
     several = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     if not several:
@@ -74,7 +41,10 @@ def open_source(paths: str | Path | Sequence[str | Path]) -> Source:
 
 @dataclass(frozen=True)
 class Film:
-    """Video files of one person, joined in the order in which they are given."""
+    """Video files of one person, joined in the order in which they are given.
+
+    What fills a capture's folder with frames, tracking and labels; what a method needs is imported when it runs.
+    """
 
     paths: tuple[Path, ...]
 
@@ -88,15 +58,19 @@ class Film:
         return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
     def content(self) -> str:
+        """A digest of the pictures: the same for the same film, wherever it lies, and for no other."""
         return self._digest
 
     def identity(self) -> dict[str, Any]:
+        """Settings that change when anything that is read does."""
         return {"sha256": self._digest}
 
     def annotations(self) -> dict[str, Any]:
+        """The same, of poses and masks that come along."""
         return {}
 
     def ingest(self, out: Path, size: int, parser: str, progress: Progress) -> dict[str, Any]:
+        """Writes frames.npy, landmarks.npy, faces.npz and, if there is sound, film.wav."""
         from gaussiantalker.capture.camera import one_thread
         from gaussiantalker.capture.ingest import ingest
 
@@ -104,11 +78,13 @@ class Film:
             return ingest(self.paths, out, size, cache(lambda: _load_parser(parser, progress)), progress)
 
     def track(self, out: Path, size: int, ingested: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        """Writes tracking.npz."""
         from gaussiantalker.capture.tracking import track
 
         return track(out, size, _joins(ingested), progress)
 
     def label(self, out: Path, ingested: dict[str, Any], parser: str, progress: Progress) -> dict[str, Any]:
+        """Writes labels.npy, with one of `PARSERS`."""
         return _segment(out, parser, progress, _joins(ingested))
 
 
@@ -119,7 +95,7 @@ def _joins(ingested: dict[str, Any]) -> list[int]:
 
 @dataclass(frozen=True)
 class _Dataset:
-    """A folder in AD-NeRF's layout. Its own poses and masks are used; without masks, ours are made."""
+    """The same of a folder in AD-NeRF's layout. Its own poses and masks are used; without masks, ours are made."""
 
     path: Path
 
@@ -158,6 +134,9 @@ class _Dataset:
         if (self.path / "parsing").is_dir():
             return label_dataset(self.path, out, ingested, progress)
         return _segment(out, parser, progress)
+
+
+Source = Film | _Dataset
 
 
 def _load_parser(name: str, progress: Progress) -> "Parser":

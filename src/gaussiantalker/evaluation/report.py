@@ -1,7 +1,6 @@
 """report.html: one file that shows and tells everything, and needs no network."""
 
 import base64
-import io
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -9,7 +8,6 @@ from string import Template
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from gaussiantalker.evaluation.curves import array, curves, latency_chart, phones_note, training_charts
 from gaussiantalker.evaluation.film import COMPARISON, panels
@@ -18,7 +16,7 @@ from gaussiantalker.evaluation.held_out import Rendering
 from gaussiantalker.evaluation.insight import Attention
 from gaussiantalker.evaluation.record import shown
 from gaussiantalker.media.files import atomic_path
-from gaussiantalker.media.image import resize
+from gaussiantalker.media.image import data_uri, resize
 
 REPORT = "report.html"
 _SIDE = 256
@@ -54,7 +52,7 @@ def write_report(
     page = template.substitute(
         title=escape(f"{result['avatar']}, {result['method']}"),
         tiles=_tiles(result["metrics"]),
-        video=_video(folder / COMPARISON, _data(panels(rendering.reference.images[0], rendering.images[0]))),
+        video=_video(folder / COMPARISON, data_uri(panels(rendering.reference.images[0], rendering.images[0]))),
         strip=_strip(rendering, result["per_frame"]),
         curves="".join(f"<h3>{escape(title)}</h3>{drawn}" for title, drawn in over_time.items()),
         phones=escape(phones_note(result)),
@@ -123,15 +121,8 @@ def _planes(planes: Sequence[tuple[str, np.ndarray]]) -> str:
 
 
 def _figure(picture: np.ndarray, caption: str) -> str:
-    image = f'<img alt="{escape(caption)}" src="{_data(picture)}">'
+    image = f'<img alt="{escape(caption)}" src="{data_uri(picture)}">'
     return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
-
-
-def _data(picture: np.ndarray) -> str:
-    """A picture as the address of itself."""
-    data = io.BytesIO()
-    Image.fromarray(picture).save(data, "jpeg", quality=92)
-    return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"
 
 
 def _table(metrics: dict[str, Any]) -> str:

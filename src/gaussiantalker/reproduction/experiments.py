@@ -11,7 +11,7 @@ from typing import Any
 from gaussiantalker import hardware
 from gaussiantalker.capture import Capture
 from gaussiantalker.capture.landmarker import Landmarker
-from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.errors import GaussianTalkerError, chosen
 from gaussiantalker.evaluation.held_out import EVERY_FRAME, Inputs, Reference, Rendering
 from gaussiantalker.evaluation.metric import available
 from gaussiantalker.evaluation.metrics import METRICS, measure
@@ -26,8 +26,7 @@ from gaussiantalker.reproduction.table_text import markdown
 from gaussiantalker.speaking import Avatar
 from gaussiantalker.splatting.cpu import prepare
 from gaussiantalker.timing import FPS
-from gaussiantalker.training import Schedule, train
-from gaussiantalker.training.schedule import find_schedule
+from gaussiantalker.training import SCHEDULES, Schedule, train
 from gaussiantalker.training.train import kept
 
 _PRESETS = {"fast": "fast", "demo": "demo", "paper": "standard"}
@@ -59,8 +58,7 @@ def reproduce(
             of the table's name that are something else.
     """
     table, out = find_table(name), Path(out)
-    if preset not in _PRESETS:
-        raise GaussianTalkerError(f"There is no preset {preset!r}: choose one of {', '.join(_PRESETS)}.")
+    chosen("preset", preset, _PRESETS)
     if seeds < 1:
         raise GaussianTalkerError(f"There cannot be {seeds} trainings a row: give --seeds 1 or more.")
     if table.driven and audio is None:
@@ -205,7 +203,7 @@ def _read_scores(folder: Path) -> dict[str, Any]:
 
 def _plan(preset: str) -> Schedule:
     """Without a finish, as in the papers."""
-    return replace(find_schedule(_PRESETS[preset]), finish_steps=0)
+    return replace(SCHEDULES[_PRESETS[preset]], finish_steps=0)
 
 
 def _caveats(capture: Capture, plan: Schedule) -> list[str]:

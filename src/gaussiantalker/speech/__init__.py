@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.errors import chosen
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.speech.encoder import SAMPLES_PER_ROW, Encoder, FeatureStream
 from gaussiantalker.speech.projection import Projection
@@ -25,11 +25,18 @@ __all__ = [
 ]
 
 
-def _whisper(progress: Progress, *, read: str = "read", model: str = "whisper-tiny-en") -> Encoder:
+def _whisper(progress: Progress, *, name: str = "whisper", layers: tuple[int, ...] = (2,)) -> Encoder:
     from gaussiantalker import pretrained
-    from gaussiantalker.speech.whisper import Whisper
+    from gaussiantalker.speech.whisper import Whisper, WhisperNet
 
-    return getattr(Whisper, read)(pretrained.path(model, progress))
+    return Whisper(WhisperNet.read(pretrained.path("whisper-tiny-en", progress)), name=name, layers=layers)
+
+
+def _multilingual(progress: Progress) -> Encoder:
+    from gaussiantalker import pretrained
+    from gaussiantalker.speech.whisper import Whisper, WhisperNet
+
+    return Whisper(WhisperNet.read_ggml(pretrained.path("whisper-tiny", progress)), name="whisper-multilingual")
 
 
 def _logmel(progress: Progress) -> Encoder:
@@ -52,10 +59,10 @@ def _published(progress: Progress, *, name: str) -> Encoder:
 
 ENCODERS: dict[str, Callable[[Progress], Encoder]] = {
     "whisper": _whisper,
-    "whisper-early": partial(_whisper, read="read_early"),
+    "whisper-early": partial(_whisper, name="whisper-early", layers=(1, 2)),
     "logmel": _logmel,
     "phones": _phones,
-    "whisper-multilingual": partial(_whisper, read="read_multilingual", model="whisper-tiny"),
+    "whisper-multilingual": _multilingual,
     "hubert": partial(_published, name="hubert"),
     "wav2vec2": partial(_published, name="wav2vec2"),
 }
@@ -67,6 +74,4 @@ def load(name: str = "whisper", progress: Progress = SILENT) -> Encoder:
 
     Raises GaussianTalkerError for an unknown name, and when the weights or the package of an extra cannot be had.
     """
-    if name not in ENCODERS:
-        raise GaussianTalkerError(f"There is no speech encoder '{name}'; choose one of {', '.join(ENCODERS)}.")
-    return ENCODERS[name](progress)
+    return chosen("speech encoder", name, ENCODERS)(progress)

@@ -1,7 +1,6 @@
 """Hidden states of Whisper's encoder (Radford et al. 2022), in sliding blocks of the mel spectrogram."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
@@ -15,7 +14,8 @@ _RANGE = 8.0  # Whisper keeps the eight decades below the loudest band
 
 
 class Whisper(BlockEncoder):
-    """Hidden layers of the encoder, side by side. Layer 2 of 4 carries the mouth best (docs/speech.md)."""
+    """Hidden layers of the encoder, side by side. Layer 2 of 4 carries the mouth best, and a person's mouth reader is
+    fitted on 1 and 2 (docs/speech.md)."""
 
     items_per_row = 2
     before = np.full(BANDS, FLOOR, np.float32)
@@ -34,21 +34,6 @@ class Whisper(BlockEncoder):
         self.channels = len(layers) * net.positions.shape[1]
         del net.layers[max(layers) :]  # is never heard
         self._packed = packed(net, max(layers), blocks.rows)
-
-    @classmethod
-    def read(cls, path: Path) -> "Whisper":
-        """The encoder of a CTranslate2 `model.bin`."""
-        return cls(WhisperNet.read(path))
-
-    @classmethod
-    def read_early(cls, path: Path) -> "Whisper":
-        """Layers 1 and 2 side by side, which a person's mouth reader is fitted on."""
-        return cls(WhisperNet.read(path), name="whisper-early", layers=(1, 2))
-
-    @classmethod
-    def read_multilingual(cls, path: Path) -> "Whisper":
-        """The encoder of the ggml file of Whisper tiny that was trained on 99 languages."""
-        return cls(WhisperNet.read_ggml(path), name="whisper-multilingual")
 
     def front(self) -> Callable[[np.ndarray], np.ndarray]:
         return MelStream().push

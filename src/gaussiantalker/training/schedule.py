@@ -3,8 +3,6 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
-from gaussiantalker.errors import GaussianTalkerError
-
 _FINISH_RATES = 0.3  # of the stages before; at their own rates LPIPS undoes what they learnt
 
 
@@ -143,14 +141,3 @@ SCHEDULES = {
         ),
     )
 }
-
-
-def find_schedule(name: str) -> Schedule:
-    """The schedule of this name.
-
-    Raises:
-        GaussianTalkerError: there is none; the sentence lists those there are.
-    """
-    if name not in SCHEDULES:
-        raise GaussianTalkerError(f"There is no schedule {name!r}: choose one of {', '.join(SCHEDULES)}.")
-    return SCHEDULES[name]

@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.splatting.densify import CloneSplitPrune, Optimizers, Params
 from gaussiantalker.splatting.mcmc import MarkovChain
 from gaussiantalker.training.schedule import Schedule
@@ -62,14 +61,3 @@ def described(strategy: str | Strategy) -> dict[str, Any] | str:
     if isinstance(strategy, str):
         return strategy
     return {"class": type(strategy).__qualname__, **(asdict(strategy) if is_dataclass(strategy) else {})}
-
-
-def find_strategy(name: str, schedule: Schedule) -> Strategy:
-    """The strategy of this name, fitted to a schedule.
-
-    Raises:
-        GaussianTalkerError: there is none; the sentence lists those there are.
-    """
-    if name not in STRATEGIES:
-        raise GaussianTalkerError(f"There is no strategy {name!r}: choose one of {', '.join(STRATEGIES)}.")
-    return STRATEGIES[name](schedule)

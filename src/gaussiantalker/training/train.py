@@ -16,7 +16,7 @@ from gaussiantalker.capture import Capture
 from gaussiantalker.capture.folder import NO_CONSENT
 from gaussiantalker.capture.landmarker import Landmarker
 from gaussiantalker.capture.morphable import NECK
-from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.errors import GaussianTalkerError, chosen
 from gaussiantalker.media.files import atomic_path
 from gaussiantalker.media.lock import locked
 from gaussiantalker.media.outputs import is_ours
@@ -37,8 +37,8 @@ from gaussiantalker.training.losses import Loss
 from gaussiantalker.training.outlook import PICTURE, Outlook
 from gaussiantalker.training.reading import ENCODER as READER_ENCODER
 from gaussiantalker.training.reading import Reading, learn_to_read
-from gaussiantalker.training.schedule import Schedule, find_schedule
-from gaussiantalker.training.strategies import STRATEGY, Strategy, described, find_strategy
+from gaussiantalker.training.schedule import SCHEDULES, Schedule
+from gaussiantalker.training.strategies import STRATEGIES, STRATEGY, Strategy, described
 from gaussiantalker.training.torso import Body, kept_body
 from gaussiantalker.training.trainer import Trainer
 
@@ -99,9 +99,9 @@ def train(
         Failure: a number that is not finite.
     """
     where, seed = hardware.device(device), checked_seed(seed)
-    plan = schedule if isinstance(schedule, Schedule) else find_schedule(schedule)
+    plan = schedule if isinstance(schedule, Schedule) else chosen("schedule", schedule, SCHEDULES)
     parts, out = method if isinstance(method, Method) else find_method(method), Path(out)
-    chosen = find_strategy(strategy, plan) if isinstance(strategy, str) else strategy
+    grown = chosen("strategy", strategy, STRATEGIES)(plan) if isinstance(strategy, str) else strategy
     source = Capture.load(capture)
     recipe = {"method": asdict(parts), "schedule": asdict(plan), "seed": seed, "capture": source.fingerprint}
     recipe |= {"encoder": encoder, "loss": loss and type(loss).__qualname__}
@@ -117,7 +117,7 @@ def train(
         with locked(out, "train"):
             listener, reading = _listener(source, parts, encoder, lookahead_ms, progress)
             lips = LipRange(source, reading, Landmarker(progress=progress)) if reading else None
-            given = {"loss": loss, "strategy": chosen, "on_step": on_step, "codes": reading and reading.tracked}
+            given = {"loss": loss, "strategy": grown, "on_step": on_step, "codes": reading and reading.tracked}
             trainer = _trainer(source, listener, parts, plan, seed, where, progress, **given)
             _train(out, trainer, source, listener, lips, (torso or parts.torso) == "appearance", keep, recipe, progress)
     return out

@@ -29,7 +29,7 @@ from gaussiantalker.training.listening import learn_to_listen, mouth_targets
 from gaussiantalker.training.losses import Loss, PhotometricLoss, head_psnr
 from gaussiantalker.training.poses import PoseCorrections
 from gaussiantalker.training.schedule import Schedule
-from gaussiantalker.training.strategies import STRATEGY, Strategy, find_strategy
+from gaussiantalker.training.strategies import STRATEGIES, STRATEGY, Strategy
 
 SHUT, SHUT_REPEATS = 0.3, 2  # blinks are a frame in twenty, too rare to be learnt from in a short training
 EXTREME, EXTREME_REPEATS = 0.1, 1  # of the frames, the most closed and the most open mouths: they are what lips show
@@ -77,7 +77,7 @@ class Trainer:
         plan = schedule, loss or PhotometricLoss(schedule, progress, self.device)
         end = schedule.finishing()
         self._plans = (plan, plan, (end, PhotometricLoss(end, progress, self.device)) if finish_steps else plan)
-        self.strategy = strategy or find_strategy(STRATEGY, schedule)
+        self.strategy = strategy or STRATEGIES[STRATEGY](schedule)
         self.on_step = on_step or (lambda trainer: None)
         self.curve: list[tuple[int, float, float]] = []  # step over both stages, loss, PSNR
         self._prepare_stage()
