@@ -6,12 +6,11 @@ from typing import Protocol
 
 import numpy as np
 
-from gaussiantalker.speech.samples import Resampler
+from gaussiantalker.speech.samples import Resampler, in_pieces
 from gaussiantalker.timing import SAMPLE_RATE, frame_count
 
 ROWS_PER_FRAME = 2
 SAMPLES_PER_ROW = 320  # 20 ms
-_PIECE = 20 * SAMPLE_RATE  # offline sound is fed in pieces of 20 s, so that memory does not grow with its length
 
 
 class Stage(Protocol):
@@ -75,10 +74,7 @@ class Encoder(ABC):
 
     def pieces(self, audio: np.ndarray) -> Iterator[np.ndarray]:
         """The rows of `features` a piece at a time, for sound so long that all its rows would fill the memory."""
-        stream = self.stream()
-        for start in range(0, len(audio), _PIECE):
-            yield stream.push(audio[start : start + _PIECE])
-        yield stream.finish()
+        return in_pieces(self.stream(), audio)
 
     def features(self, audio: np.ndarray) -> np.ndarray:
         """float32 [2F, channels] of 16 kHz mono sound [S], F = timing.frame_count(S)."""

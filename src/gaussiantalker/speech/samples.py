@@ -1,11 +1,16 @@
 """Sound as it arrives, of any rate and type, turned into 16 kHz float32."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import soxr
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.recording import LOUDEST
 from gaussiantalker.timing import SAMPLE_RATE
+
+_PIECE = 20 * SAMPLE_RATE
 
 
 class Resampler:
@@ -33,6 +38,13 @@ class Resampler:
         self._rate = sample_rate
         if sample_rate != SAMPLE_RATE:
             self._soxr = soxr.ResampleStream(sample_rate, SAMPLE_RATE, 1, dtype="float32")
+
+
+def in_pieces(stream: Any, audio: np.ndarray) -> Iterator[Any]:
+    """What a fresh stream makes of whole sound [S]: pushed in pieces of 20 s, so that hours of it fill no memory."""
+    for start in range(0, len(audio), _PIECE):
+        yield stream.push(audio[start : start + _PIECE])
+    yield stream.finish()
 
 
 def checked(pcm: np.ndarray) -> np.ndarray:

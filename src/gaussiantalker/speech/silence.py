@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gaussiantalker.speech.mel import BANDS, HOP, MelStream, band_power
-from gaussiantalker.speech.samples import checked
-from gaussiantalker.timing import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, frame_count
+from gaussiantalker.speech.samples import checked, in_pieces
+from gaussiantalker.timing import FPS, SAMPLES_PER_FRAME, frame_count
 
 BANDS_HZ = ((100, 2_500), (2_500, 7_500))
 
@@ -38,7 +38,6 @@ class _Rules:
 
 RULES = _Rules()
 _MEL_FRAMES = SAMPLES_PER_FRAME // HOP
-_PIECE = 20 * SAMPLE_RATE  # hours of sound are heard in pieces of 20 s, so that spectra do not fill the memory
 
 
 class Gate:
@@ -99,5 +98,4 @@ class Gate:
 
 def voiced(audio: np.ndarray) -> np.ndarray:
     """bool [F]: True where 16 kHz sound [S] holds speech (or any sound that stands out), False in silence."""
-    gate, pieces = Gate(), range(0, len(audio), _PIECE)
-    return np.concatenate([*(gate.push(audio[start : start + _PIECE]) for start in pieces), gate.finish()])
+    return np.concatenate([*in_pieces(Gate(), audio)])

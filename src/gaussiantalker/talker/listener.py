@@ -9,9 +9,8 @@ import numpy as np
 
 from gaussiantalker import speech
 from gaussiantalker.speech.encoder import ROWS_PER_FRAME, SAMPLES_PER_ROW
+from gaussiantalker.speech.samples import in_pieces
 from gaussiantalker.timing import SAMPLE_RATE, SAMPLES_PER_FRAME
-
-_PIECE = 20 * SAMPLE_RATE  # offline sound is heard in pieces of 20 s, so that its rows do not fill the memory
 
 
 class Hearing(Protocol):
@@ -97,8 +96,7 @@ class Listener(ABC):
 
 def run(stream: Hearing, audio: np.ndarray) -> np.ndarray:
     """All that a fresh stream makes of whole sound [S], heard in pieces."""
-    pieces = [stream.push(audio[start : start + _PIECE]) for start in range(0, len(audio), _PIECE)]
-    return np.concatenate([*pieces, stream.finish()])
+    return np.concatenate([*in_pieces(stream, audio)])
 
 
 def silent_row(encoder: speech.Encoder) -> np.ndarray:

@@ -127,72 +127,50 @@ METHODS = {
 
 
 _STAR, _EGS = METHODS["gaussiantalker-star"], METHODS["egstalker"]
+_SHAPE = ("means", "scales", "quats")
+
+
+def _ablation(of: Method, name: str, title: str, **change: Any) -> Method:
+    return replace(of, name=f"{of.name}/{name}", title=title, **change)
+
 
 # The papers' ablations (GaussianTalker's Tables 3, 4 and 5, EGSTalker's Table 3), each one change to the method, what
 # their public code does otherwise, and the fusions of earlier papers.
 ABLATIONS = {
     method.name: method
     for method in (
-        replace(
+        _ablation(
             _STAR,
-            name="gaussiantalker-star/predict-all",
-            title="scale, rotation, colour and opacity from the triplane",
+            "predict-all",
+            "scale, rotation, colour and opacity from the triplane",
             predicted=("scales", "quats", "sh", "opacity"),
         ),
-        replace(
-            _STAR,
-            name="gaussiantalker-star/predict-shape",
-            title="scale and rotation from the triplane",
-            predicted=("scales", "quats"),
-        ),
-        replace(
-            _STAR,
-            name="gaussiantalker-star/predict-nothing",
-            title="no attribute from the triplane in the canonical stage",
-            predicted=(),
-        ),
-        replace(
-            _STAR,
-            name="gaussiantalker-star/deform-colour",
-            title="colour and opacity deformed",
-            deformed=("opacity", "sh"),
-        ),
-        replace(
-            _STAR,
-            name="gaussiantalker-star/deform-shape",
-            title="position, scale and rotation deformed",
-            deformed=("means", "scales", "quats"),
-        ),
+        _ablation(_STAR, "predict-shape", "scale and rotation from the triplane", predicted=("scales", "quats")),
+        _ablation(_STAR, "predict-nothing", "no attribute from the triplane in the canonical stage", predicted=()),
+        _ablation(_STAR, "deform-colour", "colour and opacity deformed", deformed=("opacity", "sh")),
+        _ablation(_STAR, "deform-shape", "position, scale and rotation deformed", deformed=_SHAPE),
         *(
-            replace(
+            _ablation(
                 _STAR,
-                name=f"gaussiantalker-star/without-{left_out}",
-                title=f"without the {left_out} token",
+                f"without-{left_out}",
+                f"without the {left_out} token",
                 conditions=tuple(name for name in _STAR.conditions if name != left_out),
             )
             for left_out in ("eye", "camera", "null")
         ),
-        *(
-            replace(_STAR, name=f"gaussiantalker-star/{fusion}", title=f"fusion by {fusion}", fusion=fusion)
-            for fusion in ("concatenation", "multiplication")
+        *(_ablation(_STAR, name, f"fusion by {name}", fusion=name) for name in ("concatenation", "multiplication")),
+        _ablation(
+            _STAR, "without-norms", "no layer norm around the attention, as the paper's equations show it", norms=False
         ),
-        replace(
-            _STAR,
-            name="gaussiantalker-star/without-norms",
-            title="no layer norm around the attention, as the paper's equations show it",
-            norms=False,
-        ),
-        replace(_STAR, name="gaussiantalker-star/held-teeth", title="upper teeth that stay on the skull", teeth="held"),
-        replace(_EGS, name="egstalker/without-kan", title="perceptrons for KANs", regressor="mlp", regressor_width=128),
-        replace(_EGS, name="egstalker/without-agents", title="cross-attention for agents", fusion="cross"),
-        replace(
-            _EGS, name="egstalker/kan-alone", title="neither agents nor periodic position", fusion="cross", period=0
-        ),
-        replace(_EGS, name="egstalker/without-position", title="without the periodic position", period=0),
-        replace(
+        _ablation(_STAR, "held-teeth", "upper teeth that stay on the skull", teeth="held"),
+        _ablation(_EGS, "without-kan", "perceptrons for KANs", regressor="mlp", regressor_width=128),
+        _ablation(_EGS, "without-agents", "cross-attention for agents", fusion="cross"),
+        _ablation(_EGS, "kan-alone", "neither agents nor periodic position", fusion="cross", period=0),
+        _ablation(_EGS, "without-position", "without the periodic position", period=0),
+        _ablation(
             _EGS,
-            name="egstalker/public-code",
-            title="as its public code differs from its paper",
+            "public-code",
+            "as its public code differs from its paper",
             encoding="dense",
             agents=200,
             agent_choice="first",
