@@ -50,12 +50,13 @@ class Eyes:
         return SimpleNamespace(points=points)
 
 
-def gain_of(share: float, **eyes: bool) -> float:
+def gain_of(share: float, noise: float = 0, **eyes: bool) -> float:
     reader = MouthReader(np.zeros((0, 1), np.float32), Curves(np.zeros((2, 1)), np.zeros((2, 1))), 6)
     listener = MouthListener(None, np.zeros(1, np.float32), CODE, reader)
     frames = np.arange(FRAMES - 50)
     blind = OPENING[frames, None].astype(np.float32)
-    reading = Reading(listener, torch.zeros(FRAMES, 1), frames, blind)
+    tracked = OPENING + noise * np.random.default_rng(1).normal(size=FRAMES)
+    reading = Reading(listener, torch.from_numpy(tracked)[:, None], frames, blind)
     capture: Any = SimpleNamespace(images=OPENING)
     return LipRange(capture, reading, Eyes(**eyes)).code_gain(SoftAvatar(share), SILENT)
 
@@ -67,6 +68,11 @@ def test_lips_move_as_far_as_the_persons(share: float, gain: float) -> None:
 
 def test_pictures_without_faces_change_nothing() -> None:
     assert gain_of(0.5, blind=True) == 1
+
+
+@pytest.mark.parametrize(("noise", "gain"), [(0.5, WIDEST), (3, 1)])
+def test_what_sound_hardly_tells_is_not_drawn_out(noise: float, gain: float) -> None:
+    assert gain_of(0.5, noise) == gain
 
 
 def test_a_mouth_that_saturates_is_matched_between_what_was_seen() -> None:

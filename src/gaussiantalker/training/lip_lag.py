@@ -9,7 +9,7 @@ from gaussiantalker.training.ridge import best_strengths, blind, folds
 _MOST = 6  # frames to either side that are tried
 LEAD = 0.5  # frames by which lips come before their sound: 0.1 in generated films, 0.3 to 1.1 in three real ones
 _FEWEST = 200  # frames: in less speech the place is chance
-_SURE = 0.5  # correlation from which on the place of the greatest is believed
+SURE = 0.5  # correlation from which on sound is believed to tell of the lips
 _FRAMES = 2_000  # that are looked at: they tell it to a tenth of a frame
 _AROUND = 1  # rows before a frame's two, and after them
 
@@ -38,7 +38,7 @@ def frames_late(rows: np.ndarray, opening: np.ndarray, found: np.ndarray) -> flo
     guess = blind(parts, kernel, best_strengths(parts, kernel, targets))
     agreement = (guess * targets).mean(axis=0) / np.maximum(guess.std(axis=0) * targets.std(axis=0), 1e-12)
     best = int(agreement.argmax())
-    if agreement[best] < _SURE or best in (0, len(shifts) - 1):
+    if agreement[best] < SURE or best in (0, len(shifts) - 1):
         return 0.0
     before, peak, after = agreement[best - 1 : best + 2]
     return float(shifts[best] + 0.5 * (before - after) / (before - 2 * peak + after) + LEAD)

@@ -17,6 +17,7 @@ from gaussiantalker.progress import Progress
 from gaussiantalker.speaking import Avatar
 from gaussiantalker.talker.mouth_listener import MouthTrack
 from gaussiantalker.talker.mouth_reader import drawn_out
+from gaussiantalker.training.lip_lag import SURE
 from gaussiantalker.training.reading import Reading
 
 _FRAMES = 100  # of the training frames, evenly chosen: a deviation within a fourteenth
@@ -33,7 +34,12 @@ class LipRange:
 
     def code_gain(self, avatar: Avatar, progress: Progress) -> float:
         """How far codes are to be drawn out, 1 to WIDEST, for the avatar's lips to move as far as the person's; 1 where
-        hardly a face is found. Interpolated between pictures of codes as they are and of the widest."""
+        hardly a face is found, or sound tells little of the lips: drawn out, a guess is further from the truth.
+        Interpolated between pictures of codes as they are and of the widest."""
+        codes = self.reading.blind[:, 0], self.reading.tracked.numpy()[self.reading.frames, 0]
+        read, seen = (code - code.mean() for code in codes)
+        if read @ seen < SURE * np.linalg.norm(read) * np.linalg.norm(seen):
+            return 1.0
         chosen = self.reading.frames[spread(len(self.reading.frames), _FRAMES)]
         progress.stage("range of the lips", 3)
         true = self._opening(self.capture.images[chosen])
