@@ -189,8 +189,7 @@ def _train(
     avatar = _avatar(out, trainer, trainer.talker, body, source, listener, recipe)
     avatar = avatar.baked(trainer.footage.drive(trainer.frames), progress)
     if lips:  # of what will speak: a network opens no mouth wider than it saw, its blendshapes do
-        gain = lips.code_gain(avatar, progress)
-        avatar = replace(avatar, listener=lips.reading.listener.drawn_out(gain))
+        avatar = replace(avatar, listener=lips.reading.listener.drawn_out(lips.code_gain(avatar, progress)))
     _present(avatar, out, source, progress)
     avatar.save(out)
     outlook.end()
