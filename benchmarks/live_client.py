@@ -158,6 +158,6 @@ class Client:
                 if track.kind == "video":
                     self.shown.append(self.clock())
                     timestamp = self.pictures.arrivals[0][1] + frame.pts  # aiortc counts from the first
-                    self.pictures.levels.append((timestamp, float(frame.to_ndarray(format="gray").mean())))
+                    self.pictures.levels.append((timestamp, float(np.frombuffer(frame.planes[0], np.uint8).mean())))
         except MediaStreamError:
             pass

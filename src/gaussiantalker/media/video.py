@@ -7,6 +7,7 @@ from fractions import Fraction
 from functools import partial
 from itertools import chain, islice, repeat
 from pathlib import Path
+from threading import local
 
 import av
 import numpy as np
@@ -14,7 +15,7 @@ from av.audio import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.format import Flags
 from av.video import VideoStream
-from av.video.reformatter import Colorspace
+from av.video.reformatter import Colorspace, VideoReformatter
 
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import atomic_path
@@ -145,7 +146,17 @@ def encodable(image: np.ndarray, pixels: str = "yuv420p") -> av.VideoFrame:
     if height % 2 or width % 2:
         image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgba" if channels == 4 else "rgb24")
-    return frame.reformat(format=pixels, dst_colorspace=Colorspace.ITU709)
+    return _converter.reformatter.reformat(frame, format=pixels, dst_colorspace=Colorspace.ITU709, threads=1)
+
+
+class _Converter(local):
+    """Each thread's own, kept: to begin anew, on several threads, takes longer than to convert a small picture."""
+
+    def __init__(self) -> None:
+        self.reformatter = VideoReformatter()
+
+
+_converter = _Converter()
 
 
 @dataclass(frozen=True)
