@@ -152,6 +152,19 @@ def test_kernels_are_cached_under_the_text_they_are_made_of(monkeypatch, tmp_pat
     assert numba.config.CACHE_DIR == str(tmp_path)
 
 
+def test_kernels_of_a_former_text_are_removed_beside_the_package_alone(monkeypatch, tmp_path):
+    monkeypatch.setattr(threads, "__file__", str(tmp_path / "threads.py"))
+    former, other = (tmp_path / "__pycache__" / f"kernels-kernels.{name}-0" for name in ("test_threads", "stranger"))
+    former.mkdir(parents=True)
+    other.mkdir()
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "given"))
+    compiled(mark_all.py_func)
+    assert former.exists()
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    compiled(mark_all.py_func)
+    assert not former.exists() and other.exists()
+
+
 def test_the_text_of_a_helper_names_the_folder_and_that_of_a_stranger_does_not(monkeypatch, tmp_path):
     kernel, helpers, stranger = (tmp_path / f"{name}.py" for name in ("kernel", "helpers", "stranger"))
     monkeypatch.setattr(threads, "_PACKAGE", tmp_path)

@@ -15,6 +15,7 @@ import hashlib
 import itertools
 import os
 import re
+import shutil
 import sys
 import threading
 from collections.abc import Callable
@@ -42,8 +43,11 @@ def compiled(function: Callable) -> Callable:
 
     Division by zero gives infinity; but not-a-number and infinity are assumed away, so nothing may test for them.
     """
-    folder = _settings["CACHE_DIR"]
-    _settings["CACHE_DIR"] = str(kernel_folder(Path(function.__code__.co_filename)))
+    folder, own = _settings["CACHE_DIR"], kernel_folder(Path(function.__code__.co_filename))
+    if not folder and not own.exists():
+        for former in own.parent.glob(f"{own.name.rsplit('-', 1)[0]}-*"):  # of another text of the same file
+            shutil.rmtree(former, ignore_errors=True)
+    _settings["CACHE_DIR"] = str(own)
     try:
         return njit(nogil=True, cache=True, error_model="numpy", fastmath=_FASTMATH)(function)
     except RuntimeError:  # there is no place to write to
@@ -60,7 +64,10 @@ def kernel_folder(file: Path) -> Path:
     """
     texts = (path.read_bytes() for path in sorted(_imported(file.resolve(), frozenset())))
     name = hashlib.sha256(b"".join(texts)).hexdigest()[:16]
-    return Path(_settings["CACHE_DIR"] or Path(__file__).parent / "__pycache__") / f"kernels-{name}"
+    return (
+        Path(_settings["CACHE_DIR"] or Path(__file__).parent / "__pycache__")
+        / f"kernels-{file.parent.name}.{file.stem}-{name}"
+    )
 
 
 def _imported(file: Path, known: frozenset[Path]) -> frozenset[Path]:
