@@ -60,7 +60,7 @@ def test_a_model_file_is_read_back(tmp_path, net):
     encoder = Whisper(WhisperNet.read_ggml(tmp_path / "model.bin"))
     assert encoder.channels == 128
     mel = torch.randn(1, 80, 40)
-    for a, b in zip(encoder.net.hidden(mel, 2), net.hidden(mel, 2), strict=True):
+    for a, b in zip(encoder.net.float().hidden(mel, 2), net.hidden(mel, 2), strict=True):
         torch.testing.assert_close(a, b, atol=0.02, rtol=0.02)
 
 

@@ -34,6 +34,7 @@ class Whisper(BlockEncoder):
         self.channels = len(layers) * net.positions.shape[1]
         del net.layers[max(layers) :]  # is never heard
         self._packed = packed(net, max(layers), blocks.rows)
+        net.half()  # as they are published: what hears has its own
 
     def front(self) -> Callable[[np.ndarray], np.ndarray]:
         return MelStream().push

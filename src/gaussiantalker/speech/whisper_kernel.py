@@ -74,7 +74,7 @@ def packed(net: WhisperNet, last: int, rows: int) -> _Packed:
         )
     convolutions = tuple(_linear(c.weight.transpose(1, 2).flatten(1), c.bias) for c in (net.conv1, net.conv2))
     norm = net.layer_norm.weight.detach().numpy(), net.layer_norm.bias.detach().numpy()
-    positions = net.positions[:rows].contiguous().numpy()
+    positions = net.positions[:rows].clone().numpy()
     return _Packed(convolutions, tuple(layers), positions, norm if last == net.depth else None)
 
 
