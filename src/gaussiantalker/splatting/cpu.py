@@ -1,6 +1,7 @@
 """The rasterizer for CPUs: torch's graph around the numba kernels of `projection`, `harmonics` and `compositing`."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,17 +20,32 @@ def rasterize(scene: Scene) -> tuple[Tensor, Tensor, dict]:  # [B, H, W, 3], [B,
     means, quats, scales, opacities, colors, viewmats, Ks, width, height = scene[:9]
     frames, count, planes = len(viewmats), means.shape[1], (scene.near_plane, scene.far_plane)
     numbers = width, height, *planes, scene.eps2d
-    means2d, covariances, depths, determinants = _Project.apply(means, quats, scales, viewmats, Ks, *numbers)
+    means2d, covariances, depths, determinants = _run(_Project, means, quats, scales, viewmats, Ks, *numbers)
     if means2d.requires_grad:
         means2d.retain_grad()
     if scene.sh_degree is not None:
         eyes = -(viewmats[:, :3, :3].transpose(1, 2) @ viewmats[:, :3, 3:])[..., 0]
-        colors = _Shade.apply(means, eyes, colors.flatten(2), scene.sh_degree)
+        colors = _run(_Shade, means, eyes, colors.flatten(2), scene.sh_degree)
     backgrounds = means.new_zeros(frames, 1, 1, 3) if scene.backgrounds is None else scene.backgrounds
     opacities, colors = opacities.expand(frames, count), colors.expand(frames, count, 3)
     splats = means2d, covariances, determinants, depths, opacities, colors
-    image, alpha, radii = _Composite.apply(*splats, backgrounds, width, height, *planes)
+    image, alpha, radii = _run(_Composite, *splats, backgrounds, width, height, *planes)
     return image, alpha, {"means2d": means2d, "radii": radii, "depths": depths}
+
+
+class _Forgetful:
+    """What `forward` takes for autograd's context where nothing is learnt."""
+
+    needs_input_grad = (False,) * 11
+
+    def mark_non_differentiable(self, *results: Tensor) -> None: ...
+
+    def save_for_backward(self, *results: Tensor) -> None: ...
+
+
+def _run(step: type[torch.autograd.Function], *arguments: Any) -> Any:
+    """Without autograd where nothing is learnt: live, it takes longer than some kernels."""
+    return step.apply(*arguments) if torch.is_grad_enabled() else step.forward(_Forgetful(), *arguments)
 
 
 def prepare(progress: Progress = SILENT) -> None:
