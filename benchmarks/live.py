@@ -3,6 +3,7 @@
     python benchmarks/live.py                            # synthetic heads of 256 and 512 pixels
     python benchmarks/live.py --avatars demo/avatar      # or avatars of your own
     python benchmarks/live.py --parts sync --wire-seconds 300
+    python benchmarks/live.py --parts load --speed 0.15  # on a busy machine: processor time a frame, and who takes it
 
 `load`: 1, 2, ... sessions speak at once until one drops pictures. The sound is sent in real time, as by a microphone.
 `sync`: an avatar that flashes as it beeps, seen and heard at a receiver that reckons like a browser, by the sender's
@@ -15,13 +16,15 @@ more. No number of `load` includes a receiver's jitter buffer.
 import asyncio
 import json
 import multiprocessing
+import os
 import re
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tyro
@@ -54,6 +57,8 @@ class Options:
     """Length of `sync`."""
     seam_minutes: int = 30
     """Sound of `seam`."""
+    speed: float = 1.0
+    """Of the clock in `load`: by a slower one, what else the machine does matters less."""
     json: Path | None = None
     """Where to write the numbers."""
 
@@ -64,7 +69,7 @@ def sentence(seconds: float = 3.0) -> np.ndarray:
     return (0.4 * np.cos(2 * np.pi * 220 * at) * (0.6 + 0.4 * np.cos(2 * np.pi * 4 * at))).astype(np.float32)
 
 
-def run_server(kind: str, port: int) -> None:
+def run_server(kind: str, port: int, speed: float) -> None:
     """Serves one avatar: a folder, `flash`, or a synthetic head of so many pixels."""
     import uvicorn
 
@@ -73,9 +78,20 @@ def run_server(kind: str, port: int) -> None:
     from gaussiantalker.serving.connections import configuration
     from gaussiantalker.serving.limits import Limits
 
+    async def serve() -> None:
+        app, limits = build({"avatar": avatar}), Limits()
+        await uvicorn.Server(configuration(app, limits, port=port, timeout_graceful_shutdown=1)).serve()
+
     log.set_up()
-    app, limits = build({"avatar": an_avatar(kind)}), Limits()
-    uvicorn.Server(configuration(app, limits, port=port, timeout_graceful_shutdown=1)).run()
+    avatar = an_avatar(kind)
+    by_a_clock(speed, serve())
+
+
+def by_a_clock(speed: float, work: Coroutine[Any, Any, Any]) -> Any:
+    sys.path.append(str(FIXTURES))
+    import fast_clock
+
+    return fast_clock.run(speed, work)
 
 
 def an_avatar(kind: str):
@@ -96,12 +112,12 @@ def an_avatar(kind: str):
     return avatar
 
 
-def served(kind: str, measure: Callable[[str], Awaitable[dict]]) -> dict:
+def served(kind: str, measure: Callable[[str, int], Coroutine[Any, Any, dict]], speed: float = 1.0) -> dict:
     """What is measured against a server with this avatar."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = multiprocessing.get_context("spawn").Process(target=run_server, args=(kind, port), daemon=True)
+    server = multiprocessing.get_context("spawn").Process(target=run_server, args=(kind, port, speed), daemon=True)
     server.start()
     try:
         while True:
@@ -111,7 +127,7 @@ def served(kind: str, measure: Callable[[str], Awaitable[dict]]) -> dict:
             if not server.is_alive():
                 raise SystemExit(f"The server with {kind} did not start.")
             time.sleep(0.2)
-        return asyncio.run(measure(f"127.0.0.1:{port}"))
+        return by_a_clock(speed, measure(f"127.0.0.1:{port}", server.pid))
     finally:
         server.terminate()
         server.join()
@@ -143,14 +159,23 @@ async def converse(client: Client, utterances: int) -> dict:
     }
 
 
-async def load(address: str, options: Options) -> dict:
+def cpu_seconds(process: int) -> float:
+    """Of all its threads."""
+    numbers = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def load(address: str, server: int, options: Options) -> dict:
     """Rows for 1, 2, ... sessions until one is not smooth any more."""
     rows = []
     for count in range(1, options.most + 1):
         clients = [Client(address) for _ in range(count)]
         for client in clients:
             await client.__aenter__()
+        began, spent = clients[0].clock(), [cpu_seconds(process) for process in (server, os.getpid())]
         heard = await asyncio.gather(*(converse(client, options.utterances) for client in clients))
+        frames = count * FPS * (clients[0].clock() - began)
+        spent = [cpu_seconds(process) - before for process, before in zip((server, os.getpid()), spent, strict=True)]
         text = await clients[0].metrics()
         for client in clients:
             await client.__aexit__(None, None, None)
@@ -163,6 +188,7 @@ async def load(address: str, options: Options) -> dict:
             "interrupt_ms": 1000 * max(second for session in heard for second in session["interrupt"]),
             "lost_packets": sum(session["lost"] for session in heard),
             "lookahead_ms": 1000 * ahead,
+            "cpu_ms": {who: 1000 * seconds / frames for who, seconds in zip(("server", "clients"), spent, strict=True)},
         }
         for stage, quantile, value in STAGE.findall(text):
             row.setdefault(stage, {})[f"p{float(quantile) * 100:.0f}"] = 1000 * float(value)
@@ -227,16 +253,23 @@ def table(kind: str, result: dict) -> Table:
         f"{kind}: {result['smooth']} sessions hold {FPS} pictures a second; latency beyond {ahead:.0f} ms look-ahead"
     )
     stages = ("hearing", "rendering", "encoding")
-    names = ("playback p50 · p95", "interrupt", *(f"{stage} p50 · p95 · p99" for stage in stages), "packets lost")
+    names = (
+        "playback p50 · p95",
+        "interrupt",
+        "CPU a frame: server · clients",
+        *(f"{stage} p50 · p95 · p99" for stage in stages),
+        "packets lost",
+    )
     shown = Table("sessions", "pictures/s", *names, title=title)
     for row in result["rows"]:
-        spans = [row["playback_ms"], *(row.get(stage, {}) for stage in stages)]
-        playback, *work = (" · ".join(f"{value:.1f}" for value in span.values()) for span in spans)
+        spans = [row["playback_ms"], row["cpu_ms"], *(row.get(stage, {}) for stage in stages)]
+        playback, cpu, *work = (" · ".join(f"{value:.1f}" for value in span.values()) for span in spans)
         shown.add_row(
             str(row["sessions"]),
             f"{row['fps']:.1f}",
             playback,
             f"{row['interrupt_ms']:.0f}",
+            cpu,
             *work,
             str(row["lost_packets"]),
         )
@@ -249,11 +282,11 @@ def main(options: Options) -> None:
         found["seam"] = asyncio.run(seam(options))
         console.print("seam", found["seam"])
     if "sync" in options.parts:
-        found["sync"] = served("flash", lambda address: sync(address, options))
+        found["sync"] = served("flash", lambda address, _: sync(address, options))
         console.print("sync", found["sync"])
     if "load" in options.parts:
         for kind in [str(path) for path in options.avatars] or [str(size) for size in options.sizes]:
-            found[kind] = served(kind, lambda address: load(address, options))
+            found[kind] = served(kind, lambda address, server: load(address, server, options), options.speed)
             console.print(table(kind, found[kind]))
     if options.json:
         facts = {"machine": hardware.describe(), "load": hardware.load(), "avatars": [str(p) for p in options.avatars]}
