@@ -55,12 +55,6 @@ def peak_memory_bytes() -> int | None:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an error, Python's, numpy's or torch's, says that memory is used up, the processor's or a GPU's."""
-    by_name = type(error).__name__ == "OutOfMemoryError"
-    return isinstance(error, MemoryError) or by_name or "can't allocate memory" in str(error)
-
-
 def load() -> float | None:
     """How many programs wanted a core over the last minute, where the system tells it."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None

@@ -8,8 +8,6 @@ same few stills, nothing drifts.
 Coordinates here are relative: the origin in the middle of the picture, its longer side from -1 to 1.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import cv2
@@ -43,17 +41,6 @@ def to_pixels(width: int, height: int) -> np.ndarray:  # [3, 3]
     """From relative coordinates to pixels of a picture, centres at .5."""
     half = max(width, height) / 2
     return np.array([[half, 0, width / 2], [0, half, height / 2], [0, 0, 1]])
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Lets OpenCV work on one thread: its pictures are small here, and threads that wait take time from others."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 @dataclass

@@ -4,14 +4,16 @@ The mesh ships inside face_landmarker.task (Apache-2.0) as a protocol-buffer mes
 right, y down, z into the head.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from gaussiantalker.capture.landmarker import read_task
-from gaussiantalker.media.protobuf import message_fields
 
+_FIXED = {1: 8, 5: 4}  # bytes of a field by the wire type in protocol buffers
 MESH_POINTS = 468
 OUTER_EYE_CORNERS = (33, 263)
 INNER_LIPS = (13, 14)
@@ -42,9 +44,9 @@ class FaceMesh:
 def load_face_mesh(task: Path) -> FaceMesh:
     """The canonical mesh inside a face_landmarker.task bundle."""
     message = read_task(task)["geometry_pipeline_metadata_landmarks.binarypb"]
-    mesh = next(value for field, value in message_fields(message) if field == 1)
+    mesh = next(value for field, value in _fields(message) if field == 1)
     numbers, corners = [], []
-    for field, value in message_fields(mesh):
+    for field, value in _fields(mesh):
         if field == 3:
             numbers.append(value)
         elif field == 4:
@@ -54,6 +56,31 @@ def load_face_mesh(task: Path) -> FaceMesh:
     left, right = raw[OUTER_EYE_CORNERS[0]], raw[OUTER_EYE_CORNERS[1]]
     vertices = (raw - (left + right) / 2) / np.linalg.norm(right - left)
     return FaceMesh(vertices, np.array(corners, np.int32).reshape(-1, 3), _rigid(vertices))
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
+    """Field numbers and raw values of a protocol-buffer message: numbers, and bytes."""
+    at = 0
+    while at < len(data):
+        key, at = _varint(data, at)
+        number, kind = key >> 3, key & 7
+        if kind == 0:
+            value, at = _varint(data, at)
+        else:
+            length, at = (_FIXED[kind], at) if kind in _FIXED else _varint(data, at)
+            value, at = data[at : at + length], at + length
+        yield number, value
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """A number in groups of seven bits, the lowest first, and where it ends."""
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            return value, at
 
 
 def _rigid(vertices: np.ndarray) -> np.ndarray:  # [468]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gaussiantalker.capture.arrays import ArrayReader, file_size
-from gaussiantalker.capture.soundness import REMEDY, check_arrays, check_pictures, checked_camera
+from gaussiantalker.capture.soundness import REMEDY, check_arrays, checked_camera
 from gaussiantalker.capture.stages import is_done
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.geometry import Camera
@@ -72,7 +72,7 @@ class Capture:
         size, count = camera.height, _frames(path, record)
         check_arrays(path, arrays, count)
         for name, rest in _PICTURES.items():
-            check_pictures(path / name, read_array(path / name, mapped=True), (count, size, size, *rest))
+            _check_pictures(path / name, read_array(path / name, mapped=True), (count, size, size, *rest))
         if ArrayReader(path / "labels.npy").sampled(_LOOKS).max() > _MOST_LABEL:
             raise GaussianTalkerError(f"{path / 'labels.npy'} must lie between 0 and {_MOST_LABEL}; {REMEDY}.")
         return cls(path, record, camera, Tracking(**{field.name: arrays[field.name] for field in fields(Tracking)}))
@@ -131,7 +131,7 @@ class Capture:
     @cached_property
     def background(self) -> np.ndarray:  # [H, W, 3] uint8
         picture = image.read_image(self.path / "background.png")
-        check_pictures(self.path / "background.png", picture, (self.size, self.size, 3))
+        _check_pictures(self.path / "background.png", picture, (self.size, self.size, 3))
         return picture
 
     @property
@@ -190,3 +190,9 @@ def _frames(path: Path, record: dict[str, Any]) -> int:
     if not counted or not sound or not all(isinstance(k, int) and 0 <= k <= count for k in edges):
         raise GaussianTalkerError(f"{path / RECORD} does not say how many frames and which cuts there are; {REMEDY}.")
     return count
+
+
+def _check_pictures(path: Path, array: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Raises GaussianTalkerError when an array of pictures has another shape, or is not of bytes."""
+    if array.shape != shape or array.dtype != np.uint8:
+        raise GaussianTalkerError(f"{path} holds {array.dtype} {array.shape}, not uint8 {shape}; {REMEDY}.")

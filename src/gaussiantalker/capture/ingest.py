@@ -2,9 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from gaussiantalker.capture.faces import find_faces, gaps
@@ -29,6 +31,18 @@ _BROKEN_OFF = 1.0  # seconds, and
 _BROKEN_SHARE = 0.02  # of the film, by which a whole file may be shorter than it says
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Lets OpenCV work on one thread: its pictures are small here, and threads that wait take time from others."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+@_one_thread()
 def ingest(sources: Sequence[Path], folder: Path, size: int, parser: _MakeParser, progress: Progress) -> dict:
     """Writes frames.npy, landmarks.npy, faces.npz and, when there is sound, film.wav. Returns facts about the sources.
 

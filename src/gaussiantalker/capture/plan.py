@@ -14,7 +14,7 @@ from gaussiantalker.capture.camera import to_pixels
 from gaussiantalker.capture.framing import Crop, FaceBox, square
 from gaussiantalker.capture.reel import Reel
 from gaussiantalker.capture.scene import displacement
-from gaussiantalker.capture.scout import Choice, Shot, footprints, in_scene, places_of
+from gaussiantalker.capture.scout import Choice, Shot
 from gaussiantalker.media.files import atomic_path, read_arrays
 from gaussiantalker.timing import FPS, clock
 
@@ -150,7 +150,7 @@ def _camera(reels: Sequence[Reel], choice: Choice, crop: Crop) -> dict[str, Any]
     half = max(reel.width, reel.height) / 2
     if not any(track.tells for track in tracks):
         return {"state": "unknown"}
-    places = np.concatenate(places_of(choice))
+    places = np.concatenate(_places_of(choice))
     lost = float(np.concatenate([track.lost for track in tracks]).mean())
     middle = _median_place(places)
     away = half * displacement(np.linalg.inv(middle) @ places)
@@ -178,17 +178,17 @@ def _median_place(places: np.ndarray) -> np.ndarray:  # [3, 3]
 
 def _steadied(reels: Sequence[Reel], choice: Choice, parts: list[_Part]) -> Plan:
     """A square of the scene that, as far as can be, all pictures show."""
-    places = places_of(choice)
+    places = _places_of(choice)
     middle = _median_place(np.concatenate(places))
     places = [np.linalg.inv(middle) @ place for place in places]
     first = reels[choice.shots[0].film]
     scene = to_pixels(first.width, first.height)
     faces = [
-        FaceBox(box.frame, in_scene(reels[shot.film], place[box.frame - shot.start], scene, box.points))
+        FaceBox(box.frame, _in_scene(reels[shot.film], place[box.frame - shot.start], scene, box.points))
         for shot, person, place in zip(choice.shots, choice.persons, places, strict=True)
         for box in person.boxes
     ]
-    shown = footprints(reels, choice, places, scene)
+    shown = _footprints(reels, choice, places, scene)
     (left, right), (top, bottom) = (_shared(shown[..., axis], _COVERED) for axis in (0, 1))
     height = float(np.median([face.height for face in faces]))
     points = np.stack([face.points for face in faces])
@@ -243,3 +243,28 @@ def _backdrop(reels: Sequence[Reel], choice: Choice, parts: list[_Part], moves: 
     mean = total[..., :3] / np.maximum(total[..., 3:], 1e-3)
     whole = mean.round().clip(0, 255).astype(np.uint8)
     return whole if known.all() else cv2.inpaint(whole, (~known).astype(np.uint8), 5, cv2.INPAINT_TELEA)
+
+
+def _places_of(choice: Choice) -> list[np.ndarray]:
+    """From every picture of each kept shot to the scene they share [n, 3, 3], whose zoom is the films' usual one."""
+    paths = (np.tile(np.eye(3), (len(t.places), 1, 1)) if t.stands else t.places for t in choice.tracks)
+    places = [join @ path for join, path in zip(choice.joins, paths, strict=True)]
+    zoom = float(np.median(np.sqrt(np.abs(np.linalg.det(np.concatenate(places)[:, :2, :2])))))
+    return [np.diag([1 / zoom, 1 / zoom, 1]) @ place for place in places]
+
+
+def _in_scene(reel: Reel, place: np.ndarray, scene: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Points [P, 2] in pixels of a film's picture, in pixels of the scene; `scene` are its own `to_pixels`."""
+    matrix = scene @ place @ np.linalg.inv(to_pixels(reel.width, reel.height))
+    moved = np.c_[points, np.ones(len(points))] @ matrix.T
+    return moved[:, :2] / moved[:, 2:]
+
+
+def _footprints(reels: Sequence[Reel], choice: Choice, places: list[np.ndarray], scene: np.ndarray) -> np.ndarray:
+    """Corners [F, 4, 2] in pixels of the scene of what a sample of the pictures shows."""
+    out = []
+    for shot, place in zip(choice.shots, places, strict=True):
+        reel = reels[shot.film]
+        corners = np.array([[0, 0], [reel.width, 0], [reel.width, reel.height], [0, reel.height]], float)
+        out += [_in_scene(reel, one, scene, corners) for one in place[:: max(len(place) // 200, 1)]]
+    return np.array(out)

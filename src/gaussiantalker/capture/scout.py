@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from gaussiantalker.capture.arrays import ArrayReader
-from gaussiantalker.capture.camera import Still, to_pixels
+from gaussiantalker.capture.camera import Still
 from gaussiantalker.capture.framing import FaceBox, Person, people, refuse_small
 from gaussiantalker.capture.reel import Look, Reel
 from gaussiantalker.capture.scene import CameraTrack, follow, same_scene
@@ -155,28 +155,3 @@ def _track(reel: Reel, shot: Shot, person: Person, mask: _PersonMask) -> CameraT
     some = frames[:: max(len(frames) // _STILLS_TRIED, 1)]
     first = max(map(int, some), key=lambda k: Still(reel.grey(reader, k), person_near(k)[1]).pixels)
     return follow(lambda k: reel.grey(reader, k), person_near, shot.start, shot.stop, first)
-
-
-def places_of(choice: Choice) -> list[np.ndarray]:
-    """From every picture of each kept shot to the scene they share [n, 3, 3], whose zoom is the films' usual one."""
-    paths = (np.tile(np.eye(3), (len(t.places), 1, 1)) if t.stands else t.places for t in choice.tracks)
-    places = [join @ path for join, path in zip(choice.joins, paths, strict=True)]
-    zoom = float(np.median(np.sqrt(np.abs(np.linalg.det(np.concatenate(places)[:, :2, :2])))))
-    return [np.diag([1 / zoom, 1 / zoom, 1]) @ place for place in places]
-
-
-def in_scene(reel: Reel, place: np.ndarray, scene: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Points [P, 2] in pixels of a film's picture, in pixels of the scene; `scene` are its own `to_pixels`."""
-    matrix = scene @ place @ np.linalg.inv(to_pixels(reel.width, reel.height))
-    moved = np.c_[points, np.ones(len(points))] @ matrix.T
-    return moved[:, :2] / moved[:, 2:]
-
-
-def footprints(reels: Sequence[Reel], choice: Choice, places: list[np.ndarray], scene: np.ndarray) -> np.ndarray:
-    """Corners [F, 4, 2] in pixels of the scene of what a sample of the pictures shows."""
-    out = []
-    for shot, place in zip(choice.shots, places, strict=True):
-        reel = reels[shot.film]
-        corners = np.array([[0, 0], [reel.width, 0], [reel.width, reel.height], [0, reel.height]], float)
-        out += [in_scene(reel, one, scene, corners) for one in place[:: max(len(place) // 200, 1)]]
-    return np.array(out)

@@ -96,9 +96,3 @@ def checked_camera(path: Path, facts: Any) -> Camera:
     except (KeyError, TypeError, ValueError) as error:
         raise GaussianTalkerError(f"{path} holds no camera ({error}); {REMEDY}.") from None
     return camera
-
-
-def check_pictures(path: Path, array: np.ndarray, shape: tuple[int, ...]) -> None:
-    """Raises GaussianTalkerError when an array of pictures has another shape, or is not of bytes."""
-    if array.shape != shape or array.dtype != np.uint8:
-        raise GaussianTalkerError(f"{path} holds {array.dtype} {array.shape}, not uint8 {shape}; {REMEDY}.")

@@ -71,11 +71,9 @@ class Film:
 
     def ingest(self, out: Path, size: int, parser: str, progress: Progress) -> dict[str, Any]:
         """Writes frames.npy, landmarks.npy, faces.npz and, if there is sound, film.wav."""
-        from gaussiantalker.capture.camera import one_thread
         from gaussiantalker.capture.ingest import ingest
 
-        with one_thread():
-            return ingest(self.paths, out, size, cache(lambda: _load_parser(parser, progress)), progress)
+        return ingest(self.paths, out, size, cache(lambda: _load_parser(parser, progress)), progress)
 
     def track(self, out: Path, size: int, ingested: dict[str, Any], progress: Progress) -> dict[str, Any]:
         """Writes tracking.npz."""

@@ -46,12 +46,12 @@ class Export:
             if self.audio is not None:
                 raise GaussianTalkerError("A page speaks any sound: leave --audio out, or export --to ply or spz.")
             check_folder(self.target, self.force)
-            made = export_web(Avatar.load(self.avatar, progress, "cpu"), self.target, force=self.force)
-            sizes = "\n".join(f"{size / 1e6:8.2f} MB  {name}" for name, size in made.sizes.items() if size > 5_000)
-            where = quoted(made.folder)
+            sizes = export_web(Avatar.load(self.avatar, progress, "cpu"), self.target, force=self.force)
+            told = "\n".join(f"{size / 1e6:8.2f} MB  {name}" for name, size in sizes.items() if size > 5_000)
             return (
-                f"{sizes}\n{sum(made.sizes.values()) / 1e6:8.2f} MB in all\nWritten: {made.folder}\n"
-                f"Look at it: python -m http.server --directory {where}\nIn a page of your own:\n{SNIPPET}"
+                f"{told}\n{sum(sizes.values()) / 1e6:8.2f} MB in all\nWritten: {self.target}\n"
+                f"Look at it: python -m http.server --directory {quoted(self.target)}\n"
+                f"In a page of your own:\n{SNIPPET}"
             )
         check_target(self.target, (f".{self.to}",), inputs=[self.audio] if self.audio else [], force=self.force)
         avatar = Avatar.load(self.avatar, progress, "cpu")

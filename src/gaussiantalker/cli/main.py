@@ -33,7 +33,7 @@ from gaussiantalker.cli.speech import Speech
 from gaussiantalker.cli.train import Train
 from gaussiantalker.cli.verify import Verify
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.hardware import keep_memory, out_of_memory
+from gaussiantalker.hardware import keep_memory
 from gaussiantalker.progress import printable
 
 _Verb = (
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         if isinstance(error, GaussianTalkerError):
             return _say(str(error), error.exit_code)
-        if out_of_memory(error):
+        if _out_of_memory(error):
             return _say(
                 "There is not enough memory for this: close other programs, or do less at once, with smaller pictures, "
                 "a shorter video or sound, or a shorter schedule.",
@@ -154,3 +154,9 @@ def _is_rule(row: str) -> bool:
 def _say(sentence: str, code: int, stderr: bool = True) -> int:
     Console(stderr=stderr, highlight=False, markup=False).print(printable(sentence), soft_wrap=True)
     return code
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """Whether an error, Python's, numpy's or torch's, says that memory is used up, the processor's or a GPU's."""
+    by_name = type(error).__name__ == "OutOfMemoryError"
+    return isinstance(error, MemoryError) or by_name or "can't allocate memory" in str(error)

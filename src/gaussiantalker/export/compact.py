@@ -26,7 +26,6 @@ from gaussiantalker.timing import FPS, SAMPLE_RATE
 _FORMAT = 2
 _CONDITIONS = ("mouth", "eye", "camera", "null")
 """What a page can tell an avatar."""
-_HALVES = ("quats", "log_scales", "opacity_logits", "sh", "reach")
 
 
 def compact(avatar: Avatar) -> bytes:
@@ -111,8 +110,7 @@ def _prefixed(prefix: str, named: dict[str, Tensor]) -> Iterator[tuple[str, Tens
 
 def _set(shapes: Blendshapes) -> dict[str, Tensor]:
     """Gaussians and their bases, as docs/blendshapes.md has them."""
-    named = {name: tensor for name, tensor in shapes.tensors().items() if not name.startswith("coefficients.")}
-    return {name: tensor.half() if name in _HALVES else tensor for name, tensor in named.items()}
+    return {name: tensor for name, tensor in shapes.tensors().items() if not name.startswith("coefficients.")}
 
 
 def _tokens(talker: Talker, shapes: Blendshapes) -> dict[str, Tensor]:

@@ -1,7 +1,6 @@
 """A folder that any static host can serve: the avatar, the player, and a page that shows how to use them."""
 
 import json
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,14 +20,6 @@ SNIPPET = """\
 <button onclick="me.speak('hello.wav')">Speak</button>"""
 
 
-@dataclass(frozen=True)
-class Exported:
-    """What was written: sizes in bytes by part of the download."""
-
-    folder: Path
-    sizes: dict[str, int]
-
-
 def check_folder(path: Path, force: bool = False) -> None:
     """Raises GaussianTalkerError, before any work, where a folder must not be written into: it holds something, and no
     earlier export."""
@@ -40,8 +31,8 @@ def check_folder(path: Path, force: bool = False) -> None:
         )
 
 
-def export_web(avatar: Avatar, folder: str | Path, *, force: bool = False) -> Exported:
-    """Writes the avatar with its player into a folder.
+def export_web(avatar: Avatar, folder: str | Path, *, force: bool = False) -> dict[str, int]:
+    """Writes the avatar with its player into a folder; returns sizes in bytes by part of the download.
 
     Raises GaussianTalkerError, before anything is written, where the folder holds others' files, unless `force` lets
     them be written among, or where pages cannot show an avatar of this kind.
@@ -57,8 +48,7 @@ def export_web(avatar: Avatar, folder: str | Path, *, force: bool = False) -> Ex
     for name, content in written.items():
         with atomic_path(folder / name) as temporary:
             temporary.write_bytes(content)
-    sizes = {name: len(content) for name, content in written.items()}
-    return Exported(folder, sizes | heard)
+    return {name: len(content) for name, content in written.items()} | heard
 
 
 def _package(names: list[str], template: bytes) -> bytes:

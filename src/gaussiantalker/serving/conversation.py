@@ -22,13 +22,13 @@ class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class SegmentEnd(_Message):
+class _SegmentEnd(_Message):
     """What was sent is a whole utterance."""
 
     type: Literal["segment.end"]
 
 
-class Interrupt(_Message):
+class _Interrupt(_Message):
     """Fall silent."""
 
     type: Literal["interrupt"]
@@ -41,7 +41,7 @@ class Say(_Message):
     text: Annotated[str, Field(min_length=1)]
 
 
-class Update(_Message):
+class _Update(_Message):
     """The rate of the sound to come in Hz, and the head's further angles in degrees; blink 0 to 1, null its own; how
     far the mouth moves, against the avatar's own; scores of a mouth to show by their names, null what is heard; what is
     behind the avatar, a colour or one of the server's, null its own."""
@@ -57,10 +57,10 @@ class Update(_Message):
     background: Annotated[str, Field(max_length=_NAME)] | None = None
 
 
-_EVENTS = TypeAdapter(Annotated[SegmentEnd | Interrupt | Say | Update, Field(discriminator="type")])
+_EVENTS = TypeAdapter(Annotated[_SegmentEnd | _Interrupt | Say | _Update, Field(discriminator="type")])
 
 
-class Mistake(Exception):
+class _Mistake(Exception):
     """Something in a message that is not as agreed: a title, and a sentence."""
 
 
@@ -105,7 +105,7 @@ class Conversation:
                     await self._end(events, _TOO_BIG, f"An event may have {limits.text_bytes} characters at most.")
                 else:
                     await self._obey(text)
-            except Mistake as mistake:
+            except _Mistake as mistake:
                 title, detail = mistake.args
                 _offer(events, {"type": "error", "title": title, "detail": detail})
             if self._mistakes > limits.mistakes:
@@ -117,63 +117,63 @@ class Conversation:
         await asyncio.Event().wait()
 
     def _take(self, pcm: bytes) -> None:
-        """Sound as PCM16LE. Raises Mistake for half a sample, and once when sound begins to be refused."""
+        """Sound as PCM16LE. Raises _Mistake for half a sample, and once when sound begins to be refused."""
         if len(pcm) % 2:
             self._mistakes += 1
-            raise Mistake("Not PCM16", "A message of sound must hold whole 16-bit samples.")
+            raise _Mistake("Not PCM16", "A message of sound must hold whole 16-bit samples.")
         taken = not self._session.reading and self._session.hear(np.frombuffer(pcm, "<i2"))
         before, self._refusing = self._refusing, not taken
         if self._refusing and not before and self._session.reading:
-            raise Mistake("A text is being read", "Sound was refused: wait until the text is read, or interrupt.")
+            raise _Mistake("A text is being read", "Sound was refused: wait until the text is read, or interrupt.")
         if self._refusing and not before:
             limits = self._session.limits
             most = f"{limits.buffered_seconds:g} s of it, in {limits.segments} segments,"
-            raise Mistake("Too much sound", f"Sound was refused: {most} may wait to be spoken.")
+            raise _Mistake("Too much sound", f"Sound was refused: {most} may wait to be spoken.")
 
     async def _obey(self, text: str) -> None:
-        """An event as JSON. Raises Mistake when it is none that is known."""
+        """An event as JSON. Raises _Mistake when it is none that is known."""
         try:
             event = _EVENTS.validate_json(text)
         except ValidationError as error:
             self._mistakes += 1
             fault = error.errors()[0]
             where = ".".join(str(part) for part in fault["loc"][1:])
-            raise Mistake("Not an event", f"{where}: {fault['msg']}." if where else f"{fault['msg']}.") from None
+            raise _Mistake("Not an event", f"{where}: {fault['msg']}." if where else f"{fault['msg']}.") from None
         match event:
-            case SegmentEnd():
+            case _SegmentEnd():
                 self._session.end_segment()
-            case Interrupt():
+            case _Interrupt():
                 self._session.interrupt()
             case Say():
                 self._read(event.text)
-            case Update():
+            case _Update():
                 self._steer(event)
                 if "background" in event.model_fields_set:
                     await self._stand_before(event.background)
 
-    def _steer(self, event: Update) -> None:
+    def _steer(self, event: _Update) -> None:
         try:
             self._session.update(**event.model_dump(exclude_unset=True, exclude={"type", "background"}))
         except GaussianTalkerError as error:
             self._mistakes += 1
-            raise Mistake("No such mouth", str(error)) from None
+            raise _Mistake("No such mouth", str(error)) from None
 
     async def _stand_before(self, background: str | None) -> None:
         try:
             await asyncio.to_thread(self._session.stand_before, background)
         except GaussianTalkerError as error:
             self._mistakes += 1
-            raise Mistake("No such background", str(error)) from None
+            raise _Mistake("No such background", str(error)) from None
 
     def _read(self, text: str) -> None:
-        """A text. Raises Mistake where the server has no voice, or it is too much."""
+        """A text. Raises _Mistake where the server has no voice, or it is too much."""
         limits = self._session.limits
         if not self._session.reads:
-            raise Mistake("No voice", "This server reads no texts: it was started without --voice.")
+            raise _Mistake("No voice", "This server reads no texts: it was started without --voice.")
         if len(text) > limits.characters:
-            raise Mistake("Too much text", f"A text may have {limits.characters:,} characters at most.")
+            raise _Mistake("Too much text", f"A text may have {limits.characters:,} characters at most.")
         if not self._session.read(text):
-            raise Mistake("Too much text", f"A text was refused: {limits.texts} of them may wait to be read.")
+            raise _Mistake("Too much text", f"A text was refused: {limits.texts} of them may wait to be read.")
 
 
 def _offer(events: asyncio.Queue[Event], event: Event) -> None:

@@ -5,12 +5,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def attribute_sizes(names: tuple[str, ...], sh_degree: int) -> dict[str, int]:
-    """Numbers per Gaussian of each of these attributes."""
-    sizes = {"means": 3, "scales": 3, "quats": 4, "opacity": 1, "sh": 3 * (sh_degree + 1) ** 2}
-    return {name: sizes[name] for name in names}
-
-
 class Regressors(nn.Module):
     """One two-layer head per attribute, all first layers computed as one product.
 

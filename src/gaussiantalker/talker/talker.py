@@ -13,7 +13,6 @@ from gaussiantalker.talker.drive import Drive
 from gaussiantalker.talker.fusion import FusionLayer
 from gaussiantalker.talker.method import Method
 from gaussiantalker.talker.parts import ENCODINGS, FUSIONS, REGRESSORS, part
-from gaussiantalker.talker.regressors import attribute_sizes
 
 _SHAPE = ("means", "scales", "quats")
 _HOLD_REACH = 0.04  # head units: a quarter of the way from the teeth to the lips
@@ -49,13 +48,13 @@ class Talker(nn.Module):
         width = self.triplane.width
         predictors, regressors = part(REGRESSORS, "regressor", method.regressor)
         self.canonical_heads = predictors(
-            width, method.regressor_width, attribute_sizes(method.predicted, self.sh_degree)
+            width, method.regressor_width, _attribute_sizes(method.predicted, self.sh_degree)
         )
         self.conditions = Conditions(method, width, speech_channels)
         # Triplane features are products of three small numbers; unscaled, the tokens would drown where a Gaussian is.
         self.place = nn.LayerNorm(width)
         self.fusion = nn.ModuleList(part(FUSIONS, "fusion", method.fusion)(method, width) for _ in range(method.layers))
-        self.offsets = regressors(width, method.regressor_width, attribute_sizes(method.deformed, self.sh_degree))
+        self.offsets = regressors(width, method.regressor_width, _attribute_sizes(method.deformed, self.sh_degree))
         self.register_buffer("free", torch.ones(0))  # [N] 1 where sound may move a Gaussian; empty: it may everywhere
         self.register_buffer("_kept_places", None, persistent=False)
 
@@ -141,3 +140,9 @@ def render(
     height, width = backgrounds.shape[1:3]
     Ks = K.expand(len(viewmats), 3, 3)
     return rasterize(*splats, viewmats, Ks, width, height, sh_degree=sh_degree, backgrounds=backgrounds, room=room)
+
+
+def _attribute_sizes(names: tuple[str, ...], sh_degree: int) -> dict[str, int]:
+    """Numbers per Gaussian of each of these attributes."""
+    sizes = {"means": 3, "scales": 3, "quats": 4, "opacity": 1, "sh": 3 * (sh_degree + 1) ** 2}
+    return {name: sizes[name] for name in names}
