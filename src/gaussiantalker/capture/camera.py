@@ -75,6 +75,12 @@ class Still:
         """Whether there is enough to be seen to align anything with it."""
         return self.pixels >= _LEAST_PIXELS
 
+    def shifts(self, grey: np.ndarray) -> np.ndarray:  # [B]
+        """Pixels by which its blocks would be off in the small picture `grey` if the camera had not moved."""
+        finest = self.levels[-1]
+        value, inside = _seen(_picture(grey, None, 1), finest, np.eye(3))
+        return _blocks(finest, _difference(value, finest.values, inside)[0], inside)
+
 
 @dataclass(frozen=True)
 class _Picture:
@@ -117,13 +123,6 @@ def _shared(level: _Level, motion: np.ndarray) -> float:
     moved = np.c_[level.points, np.ones(len(level.points))] @ motion.T
     edge = np.array(level.size) / max(level.size)
     return float((np.abs(moved[:, :2] / moved[:, 2:]) < edge).all(1).mean())
-
-
-def still_shifts(still: Still, grey: np.ndarray) -> np.ndarray:  # [B]
-    """Pixels by which blocks of a still would be off in the small picture `grey` if the camera had not moved."""
-    finest = still.levels[-1]
-    value, inside = _seen(_picture(grey, None, 1), finest, np.eye(3))
-    return _blocks(finest, _difference(value, finest.values, inside)[0], inside)
 
 
 def _near(picture: _Picture, level: _Level, motion: np.ndarray) -> bool:

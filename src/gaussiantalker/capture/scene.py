@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from gaussiantalker.capture.arrays import bridge
-from gaussiantalker.capture.camera import Alignment, Still, align, still_shifts, to_pixels
+from gaussiantalker.capture.camera import Alignment, Still, align, to_pixels
 from gaussiantalker.timing import FPS
 
 # Where the person is in the small picture of a frame that is near another one: that frame, and bool [h, w].
@@ -64,7 +64,7 @@ def follow(grey: _Greys, person: _PersonNear, start: int, stop: int, first: int)
         # From the current still to the picture, and what the last picture added to that.
         current, motion, step = 0, np.eye(3), np.eye(3)
         for k in frames:
-            if k % _STEP == 0 and (blocks := still_shifts(still, grey(k))).size:
+            if k % _STEP == 0 and (blocks := still.shifts(grey(k))).size:
                 unmoved.append(float(np.median(blocks)))
             cover = covered(k, stills[current][1] @ np.linalg.inv(motion))
             found = _found(stills[current][0], grey(k), cover, (motion, step @ motion))

@@ -8,7 +8,6 @@ from pathlib import Path
 import av
 import numpy as np
 from av.filter import Graph
-from av.video import VideoStream
 from av.video.reformatter import Colorspace
 
 from gaussiantalker.errors import GaussianTalkerError
@@ -17,7 +16,6 @@ from gaussiantalker.media.tracks import tell
 
 _HD_HEIGHT = 720
 _UNTAGGED, _BT2020 = 2, 9
-_WIDEST = 4  # times as wide as high, or as high as wide: what says more of its pixels is damaged
 _SAME_SHAPE = 0.02  # by which the shapes of pictures may differ that are brought to one size
 
 
@@ -137,12 +135,6 @@ def signal(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
     """R'G'B' of an HDR picture, 16 bits each."""
     matrix = _BT2020 if frame.colorspace == _UNTAGGED else frame.colorspace
     return frame.reformat(width, height, "rgb48le", src_colorspace=matrix, interpolation="AREA")
-
-
-def pixel_ratio(track: VideoStream) -> Fraction:
-    """Width over height of a track's pixels."""
-    ratio = Fraction(track.sample_aspect_ratio or 1)
-    return ratio if Fraction(1, _WIDEST) <= ratio <= _WIDEST else Fraction(1)
 
 
 def square(width: int, height: int, ratio: Fraction, most_lines: int | None) -> tuple[int, int]:

@@ -20,12 +20,13 @@ from av.video.reformatter import Colorspace, VideoReformatter
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.media.files import atomic_path
 from gaussiantalker.media.hdr import LIGHTEST_WHITE, white_of
-from gaussiantalker.media.pictures import Upright, pixel_ratio, progressive, signal, square
+from gaussiantalker.media.pictures import Upright, progressive, signal, square
 from gaussiantalker.media.sound import Sound, audio_frame, per_frame
 from gaussiantalker.media.tracks import chosen, frames, measured, opened
 from gaussiantalker.timing import FPS, SAMPLE_RATE
 
 _BT709, _LIMITED_RANGE = 1, 1
+_WIDEST = 4  # times as wide as high, or as high as wide: what says more of its pixels is damaged
 _OPUS_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
 _FASTEST = 480  # pictures a second that a film has; what says more was misled by its time stamps
 _LOOKS, _LOOK_LINES = 40, 180  # pictures, and their lines, by which white is judged
@@ -48,7 +49,7 @@ def probe(path: str | Path) -> VideoInfo:
     """Facts about a video, after one picture was really decoded. Raises GaussianTalkerError when it is no video."""
     with _opened(path) as (container, track):
         first = next(_decoded(path, container, track, []))
-        width, height = square(first.width, first.height, pixel_ratio(track), None)
+        width, height = square(first.width, first.height, _pixel_ratio(track), None)
         if first.rotation % 180:
             width, height = height, width
         duration = (
@@ -77,7 +78,7 @@ def read_frames(
     """
     told, k = [] if told is None else told, 0
     with _opened(path) as (container, track):
-        upright = Upright(Path(path), pixel_ratio(track), most_lines, partial(_white, path), told)
+        upright = Upright(Path(path), _pixel_ratio(track), most_lines, partial(_white, path), told)
         for start, end, frame in _shown(_decoded(path, container, track, told), 1 / _rate(track)):
             image = None
             while (k + 0.5) / FPS < end:
@@ -110,6 +111,12 @@ def _decoded(
         yield first
     if first is None:
         raise GaussianTalkerError(f"{path} holds no picture that can be decoded; export it again as H.264 mp4.")
+
+
+def _pixel_ratio(track: VideoStream) -> Fraction:
+    """Width over height of a track's pixels."""
+    ratio = Fraction(track.sample_aspect_ratio or 1)
+    return ratio if Fraction(1, _WIDEST) <= ratio <= _WIDEST else Fraction(1)
 
 
 def _rate(track: VideoStream) -> float:

@@ -19,7 +19,7 @@ EVERY, MOST = 5, 50  # pictures that are looked at: those of ten seconds, since 
 
 
 @dataclass(frozen=True)
-class Verification:
+class _Verification:
     """What was found in a film."""
 
     file: str
@@ -76,7 +76,7 @@ class Verification:
         )
 
 
-def verify(path: str | Path, progress: Progress = SILENT) -> Verification:
+def verify(path: str | Path, progress: Progress = SILENT) -> _Verification:
     """Looks for both marks in a film. The watermark is looked for in its first ten seconds.
 
     Raises:
@@ -92,4 +92,4 @@ def verify(path: str | Path, progress: Progress = SILENT) -> Verification:
             progress.update(number + 1)
 
     mark, searched = detect(pictures()), manifest.available()
-    return Verification(path.name, manifest.read_manifest(path) if searched else None, searched, mark)
+    return _Verification(path.name, manifest.read_manifest(path) if searched else None, searched, mark)

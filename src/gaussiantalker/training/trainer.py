@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from gaussiantalker.errors import GaussianTalkerError
+from gaussiantalker.errors import Failure, GaussianTalkerError
 from gaussiantalker.progress import SILENT, Progress
 from gaussiantalker.talker import AUDIO, Drive, Footage, Shots, Splats, Talker, fast_products, render
 from gaussiantalker.talker.talker import RAW_NAMES
@@ -23,7 +23,6 @@ from gaussiantalker.training.checkpoint import (
     restore_optimizers,
     write_checkpoint,
 )
-from gaussiantalker.training.finite import largest_gradient, not_finite
 from gaussiantalker.training.interruption import held_back
 from gaussiantalker.training.listening import learn_to_listen, mouth_targets
 from gaussiantalker.training.losses import Loss, PhotometricLoss, head_psnr
@@ -238,7 +237,7 @@ class Trainer:
         """Raises Failure where not all values [B, ...] of frames [B] are finite."""
         wrong = ~values.reshape(len(values), -1).isfinite().all(dim=1).numpy()
         if wrong.any():
-            raise not_finite(what, frames[wrong].tolist(), self.step, STAGES[self.stage])
+            raise _not_finite(what, frames[wrong].tolist(), self.step, STAGES[self.stage])
 
     def _degree(self) -> int:
         return min(self.talker.sh_degree, self.step // self.schedule.sh_degree_every)
@@ -322,9 +321,9 @@ class Trainer:
             optimizer.zero_grad()
         loss.backward()
         # One look at the device, for all three.
-        numbers = torch.stack([loss.detach(), head_psnr(image, shots), largest_gradient(self._trained())]).tolist()
+        numbers = torch.stack([loss.detach(), head_psnr(image, shots), _largest_gradient(self._trained())]).tolist()
         if not all(map(math.isfinite, numbers)):
-            raise not_finite(self._culprit(terms), shots.drive.frames.tolist(), self.step, STAGES[self.stage])
+            raise _not_finite(self._culprit(terms), shots.drive.frames.tolist(), self.step, STAGES[self.stage])
         for optimizer in self.optimizers.values():
             optimizer.step()
         self.loss, self.psnr = _smooth(self.loss, numbers[0]), _smooth(self.psnr, numbers[1])
@@ -405,3 +404,18 @@ def _radius(means: Tensor) -> float:
 def _smooth(average: float, value: float, weight: float = 0.05) -> float:
     """An exponential average that starts at its first value."""
     return value if math.isnan(average) else average + weight * (value - average)
+
+
+def _largest_gradient(parameters: Iterable[Tensor]) -> Tensor:
+    """The largest number in any gradient; not finite where one is not."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    return nn.utils.get_total_norm(gradients, norm_type=math.inf)
+
+
+def _not_finite(what: str, frames: Iterable[int], step: int, stage: str) -> Failure:
+    """What is said when training stops before a step, counted from 0."""
+    numbers = ", ".join(map(str, sorted(set(frames))))
+    return Failure(
+        f"Training stopped before step {step + 1} of the stage '{stage}', since {what} is not a finite number in frame "
+        f"{numbers}: what was trained before is kept. Look at that frame, and capture the video anew or train slower."
+    )
