@@ -33,15 +33,9 @@ def strangers(avatar: Avatar) -> Tensor:
     )
     shapes = avatar.shapes
     head = shapes.twin(shapes.coefficients(avatar.talker.conditions(drive)), views)
-    votes = [_ballot(avatar, _frame(head, k), views[k], codes[k : k + 1]) for k in range(_POSES)]
+    ones = (Splats(*(t[k : k + 1] for t in head)) for k in range(_POSES))
+    votes = [_ballot(avatar, one, views[k], codes[k : k + 1]) for k, one in enumerate(ones)]
     return torch.stack(votes).sum(dim=0) > 0
-
-
-def _frame(splats: Splats, k: int) -> Splats:
-    """One frame's, [1, N, ...]."""
-    dims = (2, 2, 2, 1, 3)
-    each = (t[k] if t.ndim > d else t for t, d in zip(splats, dims, strict=True))
-    return Splats(*(t[None] for t in each))
 
 
 def _ballot(avatar: Avatar, head: Splats, view: Tensor, code: Tensor) -> Tensor:
