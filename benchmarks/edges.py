@@ -19,7 +19,7 @@ from rich.console import Console
 from gaussiantalker.media.audio import read_audio
 from gaussiantalker.media.image import write_image
 from gaussiantalker.speaking import Avatar, AvatarStream, Steering
-from gaussiantalker.speaking.director import FIELD_LIMIT
+from gaussiantalker.speaking.director import steering_limit
 from gaussiantalker.speaking.motion import ARTICULATION_LIMIT
 from gaussiantalker.talker import BakedTalker, Drive
 from gaussiantalker.talker.talker import Splats
@@ -62,10 +62,10 @@ async def spoken(avatar: Avatar, options: Options) -> tuple[int, list[tuple[floa
     steering, rng = Steering(), np.random.default_rng(0)
     stream, watched = AvatarStream(avatar, steering, realtime=False), avatar.renderer.head
     sounds, farthest = [read_audio(path) for path in options.sounds], []
-    count = options.minutes * 60 * FPS
+    count, limit = options.minutes * 60 * FPS, steering_limit(free=True)
     for frame in range(count):
         if frame % EVERY == 0:
-            steering.yaw, steering.pitch, steering.roll = rng.choice([-FIELD_LIMIT, 0, FIELD_LIMIT], 3).tolist()
+            steering.yaw, steering.pitch, steering.roll = rng.choice([-limit, 0, limit], 3).tolist()
             steering.blink = float(rng.integers(2))
             steering.articulation = ARTICULATION_LIMIT * float(rng.integers(2))
         if stream.buffered < 5:

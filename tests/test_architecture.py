@@ -157,3 +157,11 @@ def test_tests_mirror_the_source() -> None:
     """A folder of tests belongs to a room; a test may also be about the package or the repository as a whole."""
     for folder in (path for path in (ROOT / "tests").iterdir() if path.is_dir() and any(path.glob("test_*.py"))):
         assert folder.name in FLOORS or (ROOT / folder.name).is_dir(), f"tests/{folder.name} mirrors no room"
+
+
+@pytest.mark.parametrize("file", sorted(ROOT.glob("benchmarks/*.py")), ids=lambda file: file.name)
+def test_what_benchmarks_import_is_there(file: Path) -> None:
+    """No other test runs them: a name that went would be found by the next person who measures."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gaussiantalker"):
+            exec(compile(ast.Module([node], []), file.name, "exec"), {})
