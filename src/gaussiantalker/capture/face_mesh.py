@@ -59,16 +59,19 @@ def load_face_mesh(task: Path) -> FaceMesh:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """Field numbers and raw values of a protocol-buffer message: numbers, and bytes."""
+    """Field numbers and raw values of a protocol-buffer message: numbers, and bytes. Raises ValueError for fields of a
+    kind that is no more in use, whose length nothing tells."""
     at = 0
     while at < len(data):
         key, at = _varint(data, at)
         number, kind = key >> 3, key & 7
         if kind == 0:
             value, at = _varint(data, at)
-        else:
+        elif kind == 2 or kind in _FIXED:
             length, at = (_FIXED[kind], at) if kind in _FIXED else _varint(data, at)
             value, at = data[at : at + length], at + length
+        else:
+            raise ValueError(f"wire type {kind}")
         yield number, value
 
 
