@@ -249,9 +249,8 @@ def log2(typing_context, a):
     def generate(context, builder, signature, values):
         bits, half = builder.bitcast(values[0], _INTS), _ints(0x3F3504F3)  # the root of a half
         exponent = builder.ashr(builder.sub(bits, half), _ints(23))
-        x = builder.bitcast(
-            builder.sub(bits, builder.shl(exponent, _ints(23))), _FLOATS
-        )  # from that root to its double
+        # From that root to its double.
+        x = builder.bitcast(builder.sub(bits, builder.shl(exponent, _ints(23))), _FLOATS)
         s = builder.fdiv(builder.fsub(x, _floats(1.0)), builder.fadd(x, _floats(1.0)))
         series = builder.fmul(s, _polynomial(builder, builder.fmul(s, s), _LOG2), **_FMA)
         return builder.fadd(builder.sitofp(exponent, _FLOATS), series, **_FMA)
