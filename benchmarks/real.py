@@ -124,11 +124,12 @@ def facts(source: Capture) -> dict[str, float | str | None]:
     points = source.tracking.landmarks[source.tracking.found]
     sides = np.median(points.max(axis=1) - points.min(axis=1), axis=0)
     stages = source.record["stages"]
-    camera = stages["ingest"]["facts"].get("camera") or {}
+    taken = stages["ingest"]["facts"]
+    residual = (taken.get("camera") or {}).get("residual_px")  # of the film's pixels
     return {
         "face share": float(sides.prod()) / source.size**2,
         "face, px": float(sides[1]),
-        "camera, px": camera.get("residual_px"),
+        "camera, px": None if residual is None else residual * source.size / taken["crop"][2],
         "verdict": stages["report"]["facts"]["verdict"],
     }
 

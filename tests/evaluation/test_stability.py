@@ -23,6 +23,13 @@ def test_movement_is_not_flicker() -> None:
     assert flicker(before, after, _flow(before, after), INSIDE) < 0.15 * flicker(before, after, still, INSIDE)
 
 
+def test_a_shimmer_is_flicker_for_no_motion_explains_it() -> None:
+    draw = np.random.default_rng(0)
+    before, after = (np.clip(texture(k) + draw.normal(0, 12, (64, 64, 1)), 0, 255).astype(np.uint8) for k in (0, 1.5))
+    clean = flicker(texture(0), texture(1.5), _flow(texture(0), texture(1.5)), INSIDE)
+    assert flicker(before, after, _flow(before, after), INSIDE) > max(8, 4 * clean)
+
+
 def test_a_change_of_brightness_is_flicker() -> None:
     before = texture()
     still = np.zeros((2, 64, 64), np.float32)

@@ -66,8 +66,8 @@ def _steadiness(rendering: Rendering) -> np.ndarray:
     rendering.progress.stage("flicker and seam", len(pairs))
     for done, k in enumerate(pairs):
         both = truth.images[k : k + 2], rendering.images[k : k + 2]
-        motion, head = _flow(both[0][0], both[0][1]), truth.labels[k + 1] == HEAD
-        flickers = [flicker(pictures[0], pictures[1], motion, head) for pictures in both]
+        head = truth.labels[k + 1] == HEAD
+        flickers = [flicker(before, after, _flow(before, after), head) for before, after in both]
         rows.append([*flickers, *(seam(pictures[0], truth.labels[k]) for pictures in both)])
         rendering.progress.update(done + 1)
     return np.array(rows)
@@ -194,7 +194,8 @@ def _flow(before: np.ndarray, after: np.ndarray) -> np.ndarray:  # [2, H, W], ro
 def flicker(before: np.ndarray, after: np.ndarray, motion: np.ndarray, mask: np.ndarray) -> float:
     """Mean absolute difference, in grey levels of 255, between a picture and its forerunner carried along by `motion`.
 
-    The motion is the true video's, so what remains is change that is not movement. NaN for an empty mask bool [H, W].
+    What remains is change that is not movement, where the motion is the pictures' own: carried along by another film's,
+    lips that open a little later than its lips would count as flicker. NaN for an empty mask bool [H, W].
     """
     rows, columns = np.meshgrid(*(np.arange(n) for n in mask.shape), indexing="ij")
     carried = warp(_luma(before), np.array([rows + motion[0], columns + motion[1]]), mode="edge")
@@ -243,7 +244,7 @@ METRICS = (
         "grey levels of 255",
         "lower",
         _HEAD_REGION,
-        "optical flow of the true video (iterated Lucas-Kanade)",
+        "optical flow of each film itself (iterated Lucas-Kanade)",
     ),
     Metric("seam", "Seam at the neck", _seam, "of the truth's gradient", "", "band where head meets neck or torso"),
 )
