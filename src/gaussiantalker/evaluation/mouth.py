@@ -13,6 +13,7 @@ from gaussiantalker.evaluation.metric import Metric
 from gaussiantalker.evaluation.phones import SHUT, Closures, Transcript, closure, closures, recognised, widest
 from gaussiantalker.evaluation.record import Better, NotMeasured, Score, given
 from gaussiantalker.evaluation.sync import FEWEST, Expectation, correlation, lag, silence_ratio
+from gaussiantalker.talker.mouth_code import STILL
 from gaussiantalker.timing import SAMPLE_RATE, SAMPLES_PER_FRAME, frame_count
 
 _TRACKER = "MediaPipe face landmarker, 478 points"
@@ -101,7 +102,16 @@ def _lag(rendering: Rendering, pair: _Pair) -> Score:
 
 
 def _openings(rendering: Rendering) -> tuple[np.ndarray, np.ndarray]:
-    return rendering.track.lip_opening, rendering.reference.track.lip_opening
+    """Raises NotMeasured where the true mouth does not move."""
+    return rendering.track.lip_opening, _moving(rendering.reference.track.lip_opening)
+
+
+def _moving(opening: np.ndarray) -> np.ndarray:
+    """What is less than `STILL` is the tracker's own tremble, and to follow it would be no merit."""
+    found = opening[np.isfinite(opening)]
+    if len(found) < FEWEST or found.std() < STILL:
+        raise NotMeasured(_STILL)
+    return opening
 
 
 def _exact(rendering: Rendering) -> tuple[np.ndarray, np.ndarray]:
@@ -114,8 +124,8 @@ def _blinks(rendering: Rendering) -> tuple[np.ndarray, np.ndarray]:
 
 def _range(opening: np.ndarray, reference: np.ndarray) -> Score:
     """How far the lips move, whatever they follow: a mouth that is never sure opens less than the true one."""
-    both = np.isfinite(opening) & np.isfinite(reference)
-    if both.sum() < FEWEST or reference[both].std() == 0:
+    both = np.isfinite(opening) & np.isfinite(_moving(reference))
+    if both.sum() < FEWEST:
         raise NotMeasured(_STILL)
     return Score(float(opening[both].std() / reference[both].std()), int(both.sum()))
 
