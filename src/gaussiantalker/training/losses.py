@@ -11,6 +11,8 @@ from gaussiantalker.splatting.ssim import ssim
 from gaussiantalker.talker import Shots
 from gaussiantalker.training.schedule import Schedule
 
+_ELSEWHERE = 0.5  # share of the patches that do not look at the lips
+
 
 class Loss(Protocol):
     """What training minimises is the sum of these."""
@@ -58,17 +60,19 @@ class PhotometricLoss:
 
 
 def some_patch(image: Tensor, shots: Shots, side: int) -> tuple[Tensor, Tensor]:
-    """The same square of render and truth, [B, side, side, 3], at a random place that touches the first frame's head;
-    the whole pictures where they are no larger, or `side` is 0."""
+    """The same square of render and truth, [B, side, side, 3], half of the time around the first frame's lips, else at
+    a random place that touches its head; the whole pictures where they are no larger, or `side` is 0.
+
+    The mouth is what changes, and what people look at; of the head it is a twentieth.
+    """
     height, width = image.shape[1:3]
     if not side or side >= min(height, width):
         return image, shots.image
-    inside = shots.head[0].nonzero()
-    if len(inside):
-        middle = inside[torch.randint(len(inside), ())]
-    else:
-        middle = torch.tensor([height // 2, width // 2])
-    top, left = (int((at - side // 2).clamp(0, size - side)) for at, size in zip(middle, (height, width), strict=True))
+    left, top, right, bottom = shots.lips[0].tolist()
+    middle, inside = ((top + bottom) // 2, (left + right) // 2), shots.head[0].nonzero()
+    if len(inside) and torch.rand(()) < _ELSEWHERE:
+        middle = inside[torch.randint(len(inside), ())].tolist()
+    top, left = (min(max(at - side // 2, 0), size - side) for at, size in zip(middle, (height, width), strict=True))
     cut = (slice(None), slice(top, top + side), slice(left, left + side))
     return image[cut], shots.image[cut]
 

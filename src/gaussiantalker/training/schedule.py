@@ -58,13 +58,13 @@ class Schedule:
     perceptual_every: int = 1
     """Steps between one look at it and the next; each counts that many times as much."""
     perceptual_patch: int = 0
-    """Side in pixels of the random square of the head that it looks at; 0 for the whole picture."""
+    """Side in pixels of the square of lips or head that it looks at; 0 for the whole picture."""
     checkpoint_every: int = 250
 
     def finishing(self) -> "Schedule":
         """The rates and the loss of the finish."""
         rates = {name: _FINISH_RATES * value for name, value in asdict(self).items() if name.startswith("rate_")}
-        return replace(self, **rates, weight_perceptual=0.05, perceptual_every=4, perceptual_patch=64)
+        return replace(self, **rates, weight_perceptual=0.05, perceptual_every=2, perceptual_patch=64)
 
 
 _STANDARD = Schedule(
