@@ -202,8 +202,9 @@ def _read_scores(folder: Path) -> dict[str, Any]:
 
 
 def _plan(preset: str) -> Schedule:
-    """Without a finish, as in the papers."""
-    return replace(SCHEDULES[_PRESETS[preset]], finish_steps=0)
+    """Without a finish, as in the papers: its steps are the second stage's."""
+    plan = SCHEDULES[_PRESETS[preset]]
+    return replace(plan, deformation_steps=plan.deformation_steps + plan.finish_steps, finish_steps=0)
 
 
 def _caveats(capture: Capture, plan: Schedule) -> list[str]:
