@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.fft import dct
 
+from gaussiantalker.capture.face_track import POINTS, FaceTrack
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.evaluation.faces import POINTS, FaceTrack
 from gaussiantalker.evaluation.syncnet import SIDE, SyncNet, _face_crops, _mfcc, _sync_score
 
 seeds = st.integers(0, 2**32 - 1)

@@ -47,7 +47,7 @@ class Eyes:
             return None
         points = np.zeros((478, 3))
         points[INNER_LIPS[1], 1], points[OUTER_EYE_CORNERS[1], 0] = picture, 1
-        return SimpleNamespace(points=points)
+        return SimpleNamespace(points=points, blendshapes=np.zeros(52))
 
 
 def gain_of(share: float, noise: float = 0, **eyes: bool) -> float:

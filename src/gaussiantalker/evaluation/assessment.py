@@ -11,11 +11,11 @@ import numpy as np
 
 from gaussiantalker import hardware
 from gaussiantalker.capture import Capture
+from gaussiantalker.capture.face_track import mouth_distance
 from gaussiantalker.capture.landmarker import Landmarker
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.evaluation.action_units import OpenFace
 from gaussiantalker.evaluation.costs import live
-from gaussiantalker.evaluation.faces import mouth_distance
 from gaussiantalker.evaluation.film import COMPARISON, RENDER, TRUTH, write_films
 from gaussiantalker.evaluation.held_out import Inputs, Reference, Rendering, Truth
 from gaussiantalker.evaluation.insight import Attention, attention_maps, plane_pictures

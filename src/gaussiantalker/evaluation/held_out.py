@@ -9,10 +9,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 
 from gaussiantalker.capture import Capture
+from gaussiantalker.capture.face_track import FaceTrack, track_faces
 from gaussiantalker.capture.landmarker import Landmarker
 from gaussiantalker.errors import GaussianTalkerError
 from gaussiantalker.evaluation.action_units import OpenFace
-from gaussiantalker.evaluation.faces import FaceTrack, track_faces
 from gaussiantalker.evaluation.phones import Transcript, phones_of_frames, recognised
 from gaussiantalker.evaluation.record import NotMeasured
 from gaussiantalker.evaluation.syncnet import SyncNet

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from gaussiantalker import pretrained
 from gaussiantalker.capture.arrays import spread
-from gaussiantalker.evaluation.faces import FaceTrack
+from gaussiantalker.capture.face_track import FaceTrack
 from gaussiantalker.evaluation.held_out import Reference, Rendering, network, shared
 from gaussiantalker.evaluation.metric import Metric
 from gaussiantalker.evaluation.pictures import FACE_BOX, head_box

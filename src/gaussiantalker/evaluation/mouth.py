@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from gaussiantalker import speech
-from gaussiantalker.evaluation.faces import mouth_distance, track_faces
+from gaussiantalker.capture.face_track import mouth_distance, track_faces
 from gaussiantalker.evaluation.held_out import Reference, Rendering, shared
 from gaussiantalker.evaluation.metric import Metric
 from gaussiantalker.evaluation.phones import SHUT, Closures, Transcript, closure, closures, recognised, widest

@@ -15,8 +15,8 @@ from scipy.fft import dct
 from scipy.signal import medfilt
 from torch import Tensor, nn
 
+from gaussiantalker.capture.face_track import FaceTrack
 from gaussiantalker.errors import GaussianTalkerError
-from gaussiantalker.evaluation.faces import FaceTrack
 from gaussiantalker.timing import SAMPLE_RATE
 
 SIDE = 224

@@ -4,15 +4,15 @@ What is read from speech is unsure, and pictures of a wide mouth are learnt from
 range. So the reader's codes are drawn out until rendered lips, tracked as the person's were, move as far as theirs.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gaussiantalker.capture import Capture
 from gaussiantalker.capture.arrays import spread
-from gaussiantalker.capture.landmarker import POINTS, Landmarker
-from gaussiantalker.capture.tracking import lip_opening
+from gaussiantalker.capture.face_track import track_faces
+from gaussiantalker.capture.landmarker import Landmarker
 from gaussiantalker.progress import Progress
 from gaussiantalker.speaking import Avatar
 from gaussiantalker.talker.mouth_listener import MouthTrack
@@ -42,12 +42,12 @@ class LipRange:
             return 1.0
         chosen = self.reading.frames[spread(len(self.reading.frames), _FRAMES)]
         progress.stage("range of the lips", 3)
-        true = self._opening(self.capture.images[chosen])
+        true = track_faces(self.capture.images[chosen], self.detector).lip_opening
         progress.update(1)
 
         def moves(gain: float) -> float:
             rendered = replace(avatar, listener=self._blind(gain)).render_capture(self.capture, chosen.tolist())
-            opening = self._opening(rendered)
+            opening = track_faces(rendered, self.detector).lip_opening
             progress.update(2)
             both = np.isfinite(true) & np.isfinite(opening)
             return float(opening[both].std() / true[both].std()) if both.mean() > 0.5 else 1.0
@@ -60,14 +60,6 @@ class LipRange:
         ear, codes = self.reading.listener, self.reading.tracked.numpy().copy()
         codes[self.reading.frames] = drawn_out(self.reading.blind, gain)
         return MouthTrack(ear.encoder, ear.silent_row, ear.code, ear.reader, 0, codes)
-
-    def _opening(self, pictures: Iterable[np.ndarray]) -> np.ndarray:
-        """Of each picture, NaN where no face is found."""
-        points = []
-        for picture in pictures:
-            face = self.detector.detect(picture)
-            points.append(np.full((POINTS, 2), np.nan) if face is None else face.points[:, :2])
-        return lip_opening(np.stack(points))
 
 
 def _matched(moves: Callable[[float], float]) -> float:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gaussiantalker.capture.face_mesh import INNER_LIPS, OUTER_EYE_CORNERS
+from gaussiantalker.capture.face_track import MOUTH, FaceTrack, mouth_distance, track_faces
 from gaussiantalker.capture.landmarker import POINTS
-from gaussiantalker.evaluation.faces import MOUTH, FaceTrack, mouth_distance, track_faces
 
 seeds = st.integers(0, 2**32 - 1)
 
