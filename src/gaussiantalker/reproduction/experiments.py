@@ -29,11 +29,7 @@ from gaussiantalker.timing import FPS
 from gaussiantalker.training import SCHEDULES, Schedule, train
 from gaussiantalker.training.train import kept
 
-_PRESETS = {
-    "fast": SCHEDULES["fast"],
-    "demo": replace(SCHEDULES["demo"], deformation_steps=2_500),  # as many as its tables were made with
-    "paper": SCHEDULES["standard"],
-}
+_PRESETS = {"fast": "fast", "demo": "demo", "paper": "standard"}
 _FID_FRAMES = {"fast": 32, "demo": 32, "paper": EVERY_FRAME}  # its network is slow
 SCORES, TIMES = "scores.json", "training-time.json"
 TRAINING_TIME = "training_cpu_minutes"  # a number of the training, which no rendering tells
@@ -207,7 +203,7 @@ def _read_scores(folder: Path) -> dict[str, Any]:
 
 def _plan(preset: str) -> Schedule:
     """Without a finish, as in the papers."""
-    return replace(_PRESETS[preset], finish_steps=0)
+    return replace(SCHEDULES[_PRESETS[preset]], finish_steps=0)
 
 
 def _caveats(capture: Capture, plan: Schedule) -> list[str]:
