@@ -17,3 +17,6 @@ def test_the_range_is_told_whatever_the_lips_follow() -> None:
     for nothing in (np.zeros(200), np.full(200, np.nan), 0.02 * rng.random(200)):  # the last: what a tracker trembles
         with pytest.raises(NotMeasured):
             _range(other, nothing)
+    found = np.arange(200) >= 20  # and only where the render has no face the true lips move
+    with pytest.raises(NotMeasured):
+        _range(np.where(found, other, np.nan), np.where(found, 0.1, rng.random(200)))

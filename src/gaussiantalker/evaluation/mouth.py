@@ -102,16 +102,23 @@ def _lag(rendering: Rendering, pair: _Pair) -> Score:
 
 
 def _openings(rendering: Rendering) -> tuple[np.ndarray, np.ndarray]:
-    """Raises NotMeasured where the true mouth does not move."""
-    return rendering.track.lip_opening, _moving(rendering.reference.track.lip_opening)
+    return rendering.track.lip_opening, rendering.reference.track.lip_opening
 
 
-def _moving(opening: np.ndarray) -> np.ndarray:
-    """What is less than `STILL` is the tracker's own tremble, and to follow it would be no merit."""
-    found = opening[np.isfinite(opening)]
-    if len(found) < FEWEST or found.std() < STILL:
+def _moving_lips(rendering: Rendering) -> tuple[np.ndarray, np.ndarray]:
+    """The openings. Raises NotMeasured where the true mouth does not move."""
+    pair = _openings(rendering)
+    _seen_moving(*pair)
+    return pair
+
+
+def _seen_moving(opening: np.ndarray, reference: np.ndarray) -> np.ndarray:  # bool [N]
+    """Frames with a face in both. Raises NotMeasured where the true mouth moves less in them than the tracker's own
+    tremble, which it would be no merit to follow."""
+    both = np.isfinite(opening) & np.isfinite(reference)
+    if both.sum() < FEWEST or reference[both].std() < STILL:
         raise NotMeasured(_STILL)
-    return opening
+    return both
 
 
 def _exact(rendering: Rendering) -> tuple[np.ndarray, np.ndarray]:
@@ -124,9 +131,7 @@ def _blinks(rendering: Rendering) -> tuple[np.ndarray, np.ndarray]:
 
 def _range(opening: np.ndarray, reference: np.ndarray) -> Score:
     """How far the lips move, whatever they follow: a mouth that is never sure opens less than the true one."""
-    both = np.isfinite(opening) & np.isfinite(_moving(reference))
-    if both.sum() < FEWEST:
-        raise NotMeasured(_STILL)
+    both = _seen_moving(opening, reference)
     return Score(float(opening[both].std() / reference[both].std()), int(both.sum()))
 
 
@@ -237,8 +242,8 @@ METRICS = (
     Metric("faces_missed", "Frames without a detected face", _missed, "frames", "lower", "", _TRACKER),
     Metric("lmd", "LMD", _distance, "px", "lower", _POINTS, _TRACKER),
     Metric("lmd_relative", "LMD over inter-ocular distance", _relative_distance, "%", "lower", _POINTS, _TRACKER),
-    _of_lips("lip_correlation", _TRUE, partial(_correlation, pair=_openings), "r", "higher"),
-    _of_lips("lip_lag", f"{_TRUE}, lag", partial(_lag, pair=_openings), "ms", ""),
+    _of_lips("lip_correlation", _TRUE, partial(_correlation, pair=_moving_lips), "r", "higher"),
+    _of_lips("lip_lag", f"{_TRUE}, lag", partial(_lag, pair=_moving_lips), "ms", ""),
     _of_lips("lip_exact_correlation", _EXACT, partial(_correlation, pair=_exact), "r", "higher", "truth"),
     _of_lips("lip_exact_lag", f"{_EXACT}, lag", partial(_lag, pair=_exact), "ms", "", "truth"),
     _of_lips("lip_range", "Range of the lip opening", lambda it: _range(*_openings(it)), "of the true video's", ""),

@@ -69,8 +69,8 @@ def some_patch(image: Tensor, shots: Shots, side: int) -> tuple[Tensor, Tensor]:
     if not side or side >= min(height, width):
         return image, shots.image
     left, top, right, bottom = shots.lips[0].tolist()
-    middle, inside = ((top + bottom) // 2, (left + right) // 2), shots.head[0].nonzero()
-    if len(inside) and torch.rand(()) < _ELSEWHERE:
+    middle = (top + bottom) // 2, (left + right) // 2
+    if torch.rand(()) < _ELSEWHERE and len(inside := shots.head[0].nonzero()):
         middle = inside[torch.randint(len(inside), ())].tolist()
     top, left = (min(max(at - side // 2, 0), size - side) for at, size in zip(middle, (height, width), strict=True))
     cut = (slice(None), slice(top, top + side), slice(left, left + side))
